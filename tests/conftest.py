@@ -1,0 +1,81 @@
+"""What every test gets: Hypothesis profiles, peers that must or may be there.
+
+Environment:
+    ISOCENTER_REQUIRE_PEERS: 1 turns a test skipped for a missing peer into a failure.
+    ISOCENTER_HYPOTHESIS: profile, one of quick, default, ci, soak.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests import peers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# No deadline: the machine is shared, and a slow example is not a wrong one.
+for _name, _examples in {"quick": 10, "default": 50, "ci": 200, "soak": 20_000}.items():
+    settings.register_profile(
+        _name,
+        deadline=None,
+        max_examples=_examples,
+        print_blob=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(
+    os.environ.get("ISOCENTER_HYPOTHESIS") or ("ci" if os.environ.get("CI") else "default")
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies under tests/interop."""
+    for item in items:
+        if "interop" in item.path.relative_to(peers.ROOT).parts:
+            item.add_marker(pytest.mark.interop)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose peer is missing."""
+    for marker in item.iter_markers("peer"):
+        for name in marker.args:
+            _demand(peers.missing(str(name)))
+
+
+def _demand(reason: str | None) -> None:
+    if reason is None:
+        return
+    if os.environ.get("ISOCENTER_REQUIRE_PEERS") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def peer_tool() -> Callable[[str, str], str]:
+    """Return a function: (peer, tool) to the path of that peer's program.
+
+    It skips, or fails where peers are required, if the program is not there:
+    ``peer_tool("dcmtk", "storescu")``.
+    """
+
+    def find(peer: str, tool: str) -> str:
+        path = peers.find(peer, tool)
+        if path is None:
+            _demand(f"{peer}'s {tool} is not installed (scripts/peers installs it)")
+            raise AssertionError
+        return path
+
+    return find
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Return a TCP port on the loopback address that was free a moment ago.
+
+    For programs that cannot be told to choose one themselves.
+    """
+    return peers.free_port()

@@ -1,0 +1,80 @@
+"""Where the programs of other projects are.
+
+Our console scripts and pynetdicom's have the names of DCMTK's tools, so a look at the
+PATH is not enough: a peer's program is found where `scripts/peers` puts it, and one of
+DCMTK's is a compiled program.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+__all__ = ["PEERS", "ROOT", "find", "free_port", "missing"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_LOCAL = ROOT / ".peers"
+
+PEERS: dict[str, tuple[str, ...]] = {
+    "dcmtk": ("echoscu", "storescu", "storescp", "dcmsend", "dcmrecv"),
+    "gdcm": ("gdcmscu",),
+    "orthanc": ("Orthanc",),
+    "pynetdicom": ("python",),
+    "dcmjs-dimse": ("node",),
+}
+"""Each peer and the programs that must be there for it to count."""
+
+
+def find(peer: str, tool: str) -> str | None:
+    """Return the path of a peer's program, None where it is missing.
+
+    For pynetdicom `python` is the interpreter that has it and other names are its
+    commands; for dcmjs-dimse `node` is the interpreter, to be run in `.peers/node`.
+
+    Raises:
+        KeyError: no such peer.
+    """
+    required = PEERS[peer]
+    if peer == "pynetdicom":
+        path = _LOCAL / "venv" / "bin" / tool
+        installed = any((_LOCAL / "venv" / "lib").glob("python*/site-packages/pynetdicom"))
+        return str(path) if installed and os.access(path, os.X_OK) else None
+    if peer == "dcmjs-dimse":
+        installed = (_LOCAL / "node" / "node_modules" / "dcmjs-dimse").is_dir()
+        return shutil.which("node") if installed and tool in required else None
+    for folder in [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/sbin"]:
+        candidate = Path(folder) / tool
+        if os.access(candidate, os.X_OK) and _is_compiled(candidate):
+            return str(candidate)
+    return None
+
+
+def missing(peer: str) -> str | None:
+    """Return why a peer cannot be used, None where it can.
+
+    Raises:
+        KeyError: no such peer.
+    """
+    absent = [tool for tool in PEERS[peer] if find(peer, tool) is None]
+    if not absent:
+        return None
+    return f"{peer} is not installed: no {', '.join(absent)} (scripts/peers installs it)"
+
+
+def free_port() -> int:
+    """Return a TCP port on the loopback address that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _is_compiled(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+    except OSError:
+        return False
