@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
-__all__ = ["PEERS", "ROOT", "find", "free_port", "missing"]
+__all__ = ["PEERS", "ROOT", "find", "free_port", "missing", "version"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,6 +66,35 @@ def missing(peer: str) -> str | None:
     return f"{peer} is not installed: no {', '.join(absent)} (scripts/peers installs it)"
 
 
+_VERSION_COMMAND: dict[str, tuple[str, list[str]]] = {
+    "dcmtk": ("storescu", ["--version"]),
+    "gdcm": ("gdcmscu", ["--version"]),
+    "orthanc": ("Orthanc", ["--version"]),
+    "pynetdicom": ("python", ["-c", "import pynetdicom; print(pynetdicom.__version__)"]),
+    "dcmjs-dimse": (
+        "node",
+        ["-p", f"require('{_LOCAL}/node/node_modules/dcmjs-dimse/package.json').version"],
+    ),
+}
+
+
+def version(peer: str) -> str:
+    """Return the first line that a peer says about its version.
+
+    Raises:
+        KeyError: no such peer.
+    """
+    tool, arguments = _VERSION_COMMAND[peer]
+    path = find(peer, tool)
+    if path is None:
+        return "missing"
+    result = subprocess.run(
+        [path, *arguments], capture_output=True, text=True, timeout=30, check=False
+    )
+    lines = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
+    return lines[0].strip("$ ") if lines else "version unknown"
+
+
 def free_port() -> int:
     """Return a TCP port on the loopback address that was free a moment ago."""
     with socket.socket() as probe:
@@ -78,3 +109,17 @@ def _is_compiled(path: Path) -> bool:
             return file.read(4) == b"\x7fELF"
     except OSError:
         return False
+
+
+def _main() -> int:
+    """Print a table of the peers; the exit code is 0 if every one is there."""
+    absent = 0
+    for peer in PEERS:
+        reason = missing(peer)
+        absent += reason is not None
+        print(f"{peer:12} {reason or version(peer)}")  # noqa: T201 - the table of scripts/peers
+    return 1 if absent else 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
