@@ -1,0 +1,206 @@
+"""What all items of the association PDUs share: header, UIDs, limits, reading and writing.
+
+Owns the limits on what a peer may make this side allocate for an association PDU, the
+reader that counts items against them, and the writers of an item's header and of its
+elementary fields. Knows nothing of what any item means.
+
+PS3.8 9.3.1, annex F.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isocenter.errors import PduDecodeError
+from isocenter.ul.pdu import AbortReason
+from isocenter.wire import Cursor
+
+if TYPE_CHECKING:
+    from isocenter.wire import Buffer
+
+__all__ = [
+    "ITEM_HEADER_LENGTH",
+    "PDU_HEADER_LENGTH",
+    "ItemReader",
+    "Limits",
+    "counted",
+    "item",
+    "u8",
+    "u16",
+    "u32",
+    "uid_bytes",
+]
+
+PDU_HEADER_LENGTH = 6
+"""Bytes of type, reserved byte and length before the body of every PDU (PS3.8 9.3.1)."""
+
+ITEM_HEADER_LENGTH = 4
+"""Bytes of type, reserved byte and length before the value of every item (PS3.8 9.3.2)."""
+
+_UID_LENGTH = 64
+"""Longest UID that the standard allows, in characters (PS3.5 9.1)."""
+
+_UID = re.compile(r"[0-9.]+")
+
+_ITEM = struct.Struct(">BBH")
+_U16 = struct.Struct(">H")
+_U32 = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a peer may make this side allocate for one association PDU; all bounds inclusive.
+
+    Attributes:
+        maximum_association_pdu_length: bytes in the body of A-ASSOCIATE-RQ or -AC. 1 MiB
+            is where DCMTK refuses; 128 contexts with 45 transfer syntaxes take 200 KiB.
+        maximum_presentation_contexts: contexts in one PDU. There are 128 odd IDs, so more
+            cannot be told apart (PS3.8 9.3.2.2).
+        maximum_transfer_syntaxes: transfer syntaxes in one context. The standard names fewer
+            than 70, retired ones included; the rest is room for private ones.
+        maximum_user_items: sub-items of the user information. Requestors send a role
+            selection and an extended negotiation for each of some 200 SOP classes.
+        maximum_items: items, sub-items and listed UIDs in one PDU at all levels. The largest
+            proposal of real tools has 128 x 47; this is twice as much and more.
+        maximum_uid_length: characters of a UID without padding. The standard allows 64;
+            peers that build private UIDs exceed it by a few, and twice as much is read.
+        maximum_user_identity_length: bytes of one user identity field. Kerberos tickets with
+            group lists reach tens of KiB; 65535 is what the length field can say.
+    """
+
+    maximum_association_pdu_length: int = 1 << 20
+    maximum_presentation_contexts: int = 128
+    maximum_transfer_syntaxes: int = 256
+    maximum_user_items: int = 1024
+    maximum_items: int = 16384
+    maximum_uid_length: int = 128
+    maximum_user_identity_length: int = 65535
+
+
+def u8(value: int) -> int:
+    """Return a number that fits into one byte.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not 0 <= value <= 0xFF:
+        raise ValueError(f"{value} does not fit into one byte")
+    return value
+
+
+def u16(value: int) -> bytes:
+    """Return a 16-bit big-endian number.
+
+    Raises:
+        ValueError: it does not fit.
+    """
+    if not 0 <= value <= 0xFFFF:
+        raise ValueError(f"{value} does not fit into two bytes")
+    return _U16.pack(value)
+
+
+def u32(value: int) -> bytes:
+    """Return a 32-bit big-endian number.
+
+    Raises:
+        ValueError: it does not fit.
+    """
+    if not 0 <= value <= 0xFFFFFFFF:
+        raise ValueError(f"{value} does not fit into four bytes")
+    return _U32.pack(value)
+
+
+def uid_bytes(uid: str) -> bytes:
+    """Return a UID as it stands on the wire: unpadded.
+
+    Raises:
+        ValueError: it is not 1 to 64 digits and dots.
+
+    PS3.5 9.1, PS3.8 annex F.
+    """
+    if len(uid) > _UID_LENGTH or _UID.fullmatch(uid) is None:
+        raise ValueError(f"{uid!r} is not a UID")
+    return uid.encode("ascii")
+
+
+def counted(data: bytes) -> bytes:
+    """Return `data` behind its 16-bit length.
+
+    Raises:
+        ValueError: it is longer than 65535 bytes.
+    """
+    if len(data) > 0xFFFF:
+        raise ValueError(f"{len(data)} bytes do not fit behind a 16-bit length")
+    return _U16.pack(len(data)) + data
+
+
+def item(item_type: int, value: bytes, second_byte: int = 0) -> bytes:
+    """Return an item; its second byte is reserved but for one sub-item's version.
+
+    Raises:
+        ValueError: the value is longer than 65535 bytes, or a byte is none.
+
+    PS3.8 9.3.2, PS3.7 D.3.3.6.
+    """
+    if len(value) > 0xFFFF:
+        raise ValueError(f"item 0x{item_type:02x} would be {len(value)} bytes, 65535 fit")
+    return _ITEM.pack(u8(item_type), u8(second_byte), len(value)) + value
+
+
+class ItemReader(Cursor):
+    """A cursor over a PDU body that counts items and knows the limits."""
+
+    __slots__ = ("_items", "limits")
+
+    def __init__(self, data: Buffer, *, pdu: str, limits: Limits) -> None:
+        super().__init__(data, pdu=pdu)
+        self.limits = limits
+        self._items = 0
+
+    def error(
+        self, field: str, expected: str, found: str, abort_reason: int | None = None
+    ) -> PduDecodeError:
+        """Build the error for `field` at the present offset, counted from the PDU's first byte."""
+        return PduDecodeError(
+            self.pdu,
+            field,
+            offset=self.offset + PDU_HEADER_LENGTH,
+            expected=expected,
+            found=found,
+            abort_reason=abort_reason,
+        )
+
+    def unexpected(self, field: str, expected: str, found: str) -> PduDecodeError:
+        """Build the error for an item that may not stand here."""
+        return self.error(field, expected, found, AbortReason.UNEXPECTED_PDU_PARAMETER)
+
+    def count(self) -> None:
+        """Count one more item, sub-item or listed UID against the limit."""
+        self._items += 1
+        if self._items > self.limits.maximum_items:
+            raise self.error("items", f"at most {self.limits.maximum_items}", "more")
+
+    def item_header(self) -> tuple[int, int, int]:
+        """Read an item's type, second byte and length."""
+        self.count()
+        item_type = self.uint8("item type")
+        second_byte = self.uint8("item reserved")
+        return item_type, second_byte, self.uint16("item length")
+
+    def uid(self, size: int, field: str) -> str:
+        """Read a UID of `size` bytes without its padding; one character per byte."""
+        start = self.offset
+        # NULs and spaces are the padding that peers use; PS3.8 annex F asks for none.
+        uid = self.take(size, field).decode("latin-1").strip(" \0")
+        if len(uid) > self.limits.maximum_uid_length:
+            self.offset = start
+            maximum = self.limits.maximum_uid_length
+            raise self.error(field, f"at most {maximum} characters", str(len(uid)))
+        return uid
+
+    def counted_uid(self, field: str) -> str:
+        """Read a UID behind its 16-bit length."""
+        return self.uid(self.uint16(f"{field} length"), field)
