@@ -135,9 +135,9 @@ class Action(Enum):
         "AE-6",
         (State.STA3, State.STA13),
         (
-            "Stop ARTIM timer and if A-ASSOCIATE-RQ acceptable by service-provider: issue A-ASSOCIATE "
-            "indication primitive (Sta3), otherwise issue A-ASSOCIATE-RJ-PDU and start ARTIM timer "
-            "(Sta13)"
+            "Stop ARTIM timer and if A-ASSOCIATE-RQ acceptable by service-provider: issue "
+            "A-ASSOCIATE indication primitive (Sta3), otherwise issue A-ASSOCIATE-RJ-PDU and start "
+            "ARTIM timer (Sta13)"
         ),
     )
     AE_7 = "AE-7", (State.STA6,), "Send A-ASSOCIATE-AC PDU"
@@ -163,8 +163,8 @@ class Action(Enum):
         "AR-8",
         (State.STA9, State.STA10),
         (
-            "Issue A-RELEASE indication (release collision): if association-requestor, next state is "
-            "Sta9, if not next state is Sta10"
+            "Issue A-RELEASE indication (release collision): if association-requestor, next state "
+            "is Sta9, if not next state is Sta10"
         ),
     )
     AR_9 = "AR-9", (State.STA11,), "Send A-RELEASE-RP PDU"
@@ -185,8 +185,8 @@ class Action(Enum):
         (State.STA1,),
         (
             "If (service-user initiated abort) issue A-ABORT indication and close transport "
-            "connection, otherwise (service-provider initiated abort) issue A-P-ABORT indication and "
-            "close transport connection"
+            "connection, otherwise (service-provider initiated abort) issue A-P-ABORT indication "
+            "and close transport connection"
         ),
     )
     AA_4 = "AA-4", (State.STA1,), "Issue A-P-ABORT indication primitive"

@@ -1,0 +1,43 @@
+"""Application entity titles: parse, pad, compare.
+
+One home for the rules of PS3.5 6.2 (VR AE: at most 16 characters, leading and
+trailing spaces not significant, no backslash, no control characters) and PS3.8
+9.3.2 (16 bytes on the wire, space padded).
+
+Peers send titles that break these rules (NUL padded, bytes above 0x7E). They are
+read as Latin-1, one character per byte, so nothing is lost and the echo of an
+A-ASSOCIATE-AC is what came.
+"""
+
+from __future__ import annotations
+
+__all__ = ["AE_TITLE_LENGTH", "decode", "encode", "normalise", "same"]
+
+AE_TITLE_LENGTH = 16
+"""Length of an AE title field in bytes (PS3.8 9.3.2)."""
+
+
+def normalise(title: str) -> str:
+    """Return the significant part: no leading or trailing spaces or NULs (PS3.5 6.2)."""
+    return title.strip(" \0")
+
+
+def same(left: str, right: str) -> bool:
+    """Tell whether two titles are equal; case is significant (PS3.5 6.2)."""
+    return normalise(left) == normalise(right)
+
+
+def encode(title: str) -> bytes:
+    """Return the 16 bytes of a title, space padded, cut after 16 as DCMTK's tools do.
+
+    Raises:
+        ValueError: a character has no Latin-1 code.
+
+    PS3.8 9.3.2.
+    """
+    return title.encode("latin-1")[:AE_TITLE_LENGTH].ljust(AE_TITLE_LENGTH)
+
+
+def decode(field: bytes) -> str:
+    """Return the text of a 16-byte field without its trailing padding (spaces or NULs)."""
+    return field.decode("latin-1").rstrip(" \0")

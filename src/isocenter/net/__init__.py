@@ -1,0 +1,1 @@
+"""Drivers: the only package that opens sockets, starts threads and reads clocks."""

@@ -1,0 +1,152 @@
+"""Connecting as requestor: name, address, TCP, association, each within its budget."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import time
+from dataclasses import dataclass, field
+
+from isocenter.errors import AssociationRejected, ConnectError
+from isocenter.net.association import Association, AssociationOptions
+from isocenter.net.deadline import Deadline
+from isocenter.net.transport import PlainTransport, SocketOptions
+from isocenter.ul.codec import Limits
+from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.ul.pdu import AAssociateRJ, AAssociateRQ
+
+__all__ = ["ADDRESS_FAMILIES", "ConnectOptions", "connect"]
+
+ADDRESS_FAMILIES = {
+    "ipv4": socket.AF_INET,
+    "ipv6": socket.AF_INET6,
+    "auto": socket.AF_UNSPEC,
+}
+"""What the three IP protocol options mean to the resolver."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectOptions:
+    """Where to connect and how long each step may take.
+
+    Fields:
+        host, port: the peer's name or address and TCP port.
+        family: ``ipv4``, ``ipv6`` or ``auto`` (whatever the name resolves to, in that order).
+        connect_timeout: seconds for the TCP connection, None for the system's own bound.
+        acse_timeout: seconds to wait for the answer to an association or release request.
+        dimse_timeout: seconds to wait for a response, None for the socket timeout alone.
+        socket_timeout: seconds without a byte in either direction, None for no bound.
+        max_send_pdu: own bound in bytes on PDUs sent, None for the peer's alone.
+        limits: bounds on what the peer may send before and at association.
+        sockets: Nagle and buffers; from the environment where left out.
+    """
+
+    host: str
+    port: int
+    family: str = "ipv4"
+    connect_timeout: float | None = None
+    acse_timeout: float = 30.0
+    dimse_timeout: float | None = None
+    socket_timeout: float | None = 60.0
+    max_send_pdu: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    sockets: SocketOptions | None = None
+
+
+def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
+    """Open an association and return it established.
+
+    Args:
+        options: address and budgets.
+        request: the A-ASSOCIATE-RQ to send; its maximum length is what this side will bear.
+
+    Raises:
+        ConnectError: no TCP connection (unknown host, refused, timed out).
+        AssociationRejected: the peer answered with A-ASSOCIATE-RJ.
+        AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
+
+    PS3.8 7.1, 9.1.4.
+    """
+    sockets = options.sockets or SocketOptions.from_environment(os.environ)
+    sock = _open_socket(options, sockets)
+    engine = Connection(
+        requestor=True,
+        options=EngineOptions(
+            limits=options.limits,
+            maximum_length=request.user_information.maximum_length or 0,
+            acse_timeout=options.acse_timeout,
+            idle_timeout=options.socket_timeout,
+        ),
+    )
+    now = time.monotonic()
+    engine.associate(request, now)
+    engine.transport_connected(now)
+    association = Association(
+        PlainTransport(sock, sockets),
+        engine,
+        AssociationOptions(
+            dimse_timeout=options.dimse_timeout, max_send_pdu=options.max_send_pdu
+        ),
+        peer_address=f"{options.host}:{options.port}",
+    )
+    try:
+        answer = association.await_answer(request)
+    except BaseException:
+        association.close()
+        raise
+    if isinstance(answer, AAssociateRJ):
+        raise AssociationRejected(answer.result, answer.source, answer.reason)
+    return association
+
+
+def _open_socket(options: ConnectOptions, sockets: SocketOptions) -> socket.socket:
+    """Return a connected, non-blocking socket; tries each address in turn within one budget."""
+    try:
+        addresses = socket.getaddrinfo(
+            options.host, options.port, ADDRESS_FAMILIES[options.family], socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError) as problem:
+        raise ConnectError(
+            options.host, options.port, f"unknown host ({problem})", unknown_host=True
+        ) from problem
+    deadline = Deadline(options.connect_timeout, "connect")
+    reason = "no address"
+    timed_out = False
+    for family, kind, protocol, _name, address in addresses:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sockets.apply_buffers(sock)
+            _connect_socket(sock, address, deadline)
+        except TimeoutError:
+            reason, timed_out = "timed out", True
+        except OSError as problem:
+            reason = problem.strerror or str(problem)
+        else:
+            return sock
+        sock.close()
+    raise ConnectError(options.host, options.port, reason, timed_out=timed_out)
+
+
+def _connect_socket(sock: socket.socket, address: object, deadline: Deadline) -> None:
+    """Connect without blocking past the deadline.
+
+    Raises:
+        TimeoutError: the deadline came.
+        OSError: the system's own answer.
+    """
+    sock.setblocking(False)
+    result = sock.connect_ex(address)  # type: ignore[arg-type]  # getaddrinfo's own shape
+    if result in {0, errno.EISCONN}:
+        return
+    if result not in {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR}:
+        raise OSError(result, os.strerror(result))
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    remaining = deadline.remaining()
+    if not poll.poll(None if remaining is None else remaining * 1000 + 1):
+        raise TimeoutError
+    result = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if result:
+        raise OSError(result, os.strerror(result))

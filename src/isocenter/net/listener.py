@@ -1,0 +1,404 @@
+"""The listener: one selector loop for every connection that has not associated yet.
+
+A connection costs a socket and a small record until its A-ASSOCIATE-RQ is complete; then
+it goes to a `Dispatcher`. Each has a deadline (ARTIM, PS3.8 9.1.5) and a byte budget; what
+is not an A-ASSOCIATE-RQ is answered with A-ABORT here and never gets a thread. When
+descriptors or the table run out the oldest silent connection makes room, so silent peers
+cannot keep others out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import selectors
+import socket
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isocenter.errors import ConfigurationError
+from isocenter.net.dispatch import Arrival
+from isocenter.net.wakeup import WakeUp
+from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.ul.events import AbortIndication, AssociateIndication
+from isocenter.ul.pdu import AAssociateRJ, PduType, RejectReason, RejectResult, RejectSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.net.dispatch import Dispatcher
+    from isocenter.net.transport import SocketOptions
+
+__all__ = ["ListenOptions", "Listener"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_HEADER = 6
+_SCRATCH = 64 * 1024
+_ACCEPT_BURST = 64
+"""Connections accepted before the others are looked at again, so that a flood delays nobody."""
+_LINGER = 5.0
+"""Seconds that a refused connection may take to close."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenOptions:
+    """Where to listen and what unassociated connections may cost.
+
+    Fields:
+        port: TCP port, 0 for one that the system picks.
+        host: address to bind, "" for all of the family.
+        family: ``ipv4``, ``ipv6`` or ``auto`` (dual stack).
+        backlog: connections the kernel holds before they are accepted.
+        maximum_pending: connections without an association; beyond it the oldest is closed.
+        maximum_pending_bytes: bytes held for all of them together; beyond it the connection that
+            would exceed it is closed. 64 MiB is 64 requests of the largest size at once.
+    """
+
+    port: int
+    host: str = ""
+    family: str = "ipv4"
+    backlog: int = 512
+    maximum_pending: int = 50_000
+    maximum_pending_bytes: int = 64 * 1024 * 1024
+
+
+class _Pending:
+    """A connection whose request is not complete."""
+
+    __slots__ = ("accepted_at", "address", "received", "sock")
+
+    def __init__(self, sock: socket.socket, address: str, accepted_at: float) -> None:
+        self.sock = sock
+        self.address = address
+        self.accepted_at = accepted_at
+        self.received = bytearray()
+
+
+class _Refused:
+    """A connection that got its A-ABORT or A-ASSOCIATE-RJ and has yet to close."""
+
+    __slots__ = ("sock", "until")
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self.sock = sock
+        self.until = until
+
+
+class Listener:
+    """Accepts connections and hands complete association requests to a dispatcher.
+
+    Args:
+        options: address and bounds.
+        engine: limits and the ARTIM budget for requests.
+        sockets: buffer sizes, which must be set before listening.
+        dispatcher: who serves.
+    """
+
+    def __init__(
+        self,
+        options: ListenOptions,
+        engine: EngineOptions,
+        sockets: SocketOptions,
+        dispatcher: Dispatcher,
+    ) -> None:
+        """Keep the arguments; `open` binds."""
+        self._options = options
+        self._engine = engine
+        self._sockets = sockets
+        self._dispatcher = dispatcher
+        self._selector = selectors.DefaultSelector()
+        self._wakeup = WakeUp()
+        self._sock: socket.socket | None = None
+        self._listening = False
+        self._pending: OrderedDict[int, _Pending] = OrderedDict()
+        self._refused: OrderedDict[int, _Refused] = OrderedDict()
+        self._pending_bytes = 0
+        self._scratch = memoryview(bytearray(_SCRATCH))
+        self._stops = 0
+        self._handled_stops = 0
+
+    def open(self) -> int:
+        """Bind and listen; return the port.
+
+        Raises:
+            ConfigurationError: the address cannot be bound; the message is the system's reason.
+        """
+        options = self._options
+        family = socket.AF_INET if options.family == "ipv4" else socket.AF_INET6
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(
+                    socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(options.family == "ipv6")
+                )
+            self._sockets.apply_buffers(sock)
+            sock.bind((options.host, options.port))
+            sock.listen(options.backlog)
+            sock.setblocking(False)
+        except OSError as problem:
+            sock.close()
+            raise ConfigurationError(problem.strerror or str(problem)) from problem
+        self._sock = sock
+        port: int = sock.getsockname()[1]
+        return port
+
+    def stop(self) -> None:
+        """First call: stop accepting, finish what is being received. Second: abort.
+
+        Safe in a signal handler and from other threads.
+        """
+        self._stops += 1
+        self._wakeup.set()
+
+    def run(self, *, ready: Callable[[], None] | None = None) -> None:
+        """Serve until stopped and every association has ended.
+
+        Args:
+            ready: called once connections are being accepted.
+        """
+        if self._sock is None:
+            self.open()
+        self._selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
+        self._dispatcher.start(self)
+        self._listen(on=True)
+        if ready is not None:
+            ready()
+        try:
+            while not self._stopped():
+                self._turn()
+        finally:
+            self.close_all()
+
+    def _stopped(self) -> bool:
+        """Act on stop requests; True once everything has ended."""
+        if self._stops > self._handled_stops:
+            if self._handled_stops == 0:
+                self._listen(on=False)
+                self._close_listening_socket()
+                for pending in list(self._pending.values()):
+                    self._drop(pending)
+                self._dispatcher.stop()
+            if self._stops > 1:
+                self._dispatcher.abort()
+            self._handled_stops = self._stops
+        return self._handled_stops > 0 and self._dispatcher.join(0)
+
+    def _turn(self) -> None:
+        """Wait once and handle whatever is ready."""
+        self._listen(on=not self._handled_stops and not self._dispatcher.wants_pause)
+        timeout = self._next_deadline()
+        for key, _ in self._selector.select(timeout):
+            data = key.data
+            if type(data) is _Pending:
+                self._read(data)
+            elif type(data) is _Refused:
+                self._discard(data)
+            else:
+                data()
+        self._expire()
+
+    def _listen(self, *, on: bool) -> None:
+        if on != self._listening and self._sock is not None:
+            self._listening = on
+            if on:
+                self._selector.register(self._sock, selectors.EVENT_READ, self._accept)
+            else:
+                self._selector.unregister(self._sock)
+
+    def watch(self, fd: int, ready: Callable[[], None]) -> None:
+        """Call `ready` in the listener's thread whenever `fd` is readable."""
+        self._selector.register(fd, selectors.EVENT_READ, ready)
+
+    def unwatch(self, fd: int) -> None:
+        """Forget a descriptor given to `watch`."""
+        self._selector.unregister(fd)
+
+    def wake(self) -> None:
+        """Make the loop look around once; from any thread."""
+        self._wakeup.set()
+
+    def _accept(self) -> None:
+        sock = self._sock
+        if sock is None:
+            return
+        for _ in range(_ACCEPT_BURST):
+            try:
+                connection, address = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as problem:
+                if problem.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
+                    if self._make_room():
+                        continue
+                    # Associations hold every descriptor: wait for one to end, without spinning.
+                    _LOGGER.error("cannot accept a connection: %s", problem.strerror)  # noqa: TRY400 - no traceback wanted
+                    time.sleep(0.01)
+                return
+            connection.setblocking(False)
+            if len(self._pending) >= self._options.maximum_pending:
+                self._make_room()
+            pending = _Pending(connection, f"{address[0]}:{address[1]}", time.monotonic())
+            self._pending[connection.fileno()] = pending
+            self._selector.register(connection, selectors.EVENT_READ, pending)
+
+    def _make_room(self) -> bool:
+        """Close the oldest unassociated connection; False where there is none."""
+        if self._refused:
+            self._drop_refused(next(iter(self._refused.values())))
+            return True
+        if not self._pending:
+            return False
+        oldest = next(iter(self._pending.values()))
+        _LOGGER.warning("closing silent connection from %s to make room", oldest.address)
+        self._drop(oldest)
+        return True
+
+    def _read(self, pending: _Pending) -> None:
+        """Take in what an unassociated connection sent and decide whether it is enough."""
+        limit = self._engine.limits.maximum_association_pdu_length + _HEADER
+        have = len(pending.received)
+        room = min(_SCRATCH, self._options.maximum_pending_bytes - self._pending_bytes)
+        if room <= 0:
+            _LOGGER.warning("closing connection from %s: too much unassociated data", pending.address)
+            self._drop(pending)
+            return
+        try:
+            count = pending.sock.recv_into(self._scratch[: min(room, limit)])
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            count = 0
+        if count == 0:
+            if have:
+                _LOGGER.info("connection from %s closed before association", pending.address)
+            self._drop(pending)
+            return
+        pending.received += self._scratch[:count]
+        self._pending_bytes += count
+        received = pending.received
+        if received[0] != PduType.A_ASSOCIATE_RQ:
+            self._refuse(pending)
+        elif len(received) >= _HEADER:
+            length = int.from_bytes(received[2:_HEADER], "big")
+            if length + _HEADER > limit:
+                self._refuse(pending)
+            elif len(received) >= length + _HEADER:
+                self._hand_over(pending)
+
+    def _hand_over(self, pending: _Pending) -> None:
+        if not self._dispatcher.has_room:
+            self._refuse(pending)
+            return
+        self._forget(pending)
+        self._dispatcher.dispatch(
+            Arrival(pending.sock, bytes(pending.received), pending.address, pending.accepted_at)
+        )
+
+    def _refuse(self, pending: _Pending) -> None:
+        """Answer without a thread: A-ABORT for a violation, A-ASSOCIATE-RJ where there is no room."""
+        now = time.monotonic()
+        engine = Connection(requestor=False, options=self._engine)
+        engine.transport_connected(now)
+        engine.feed(pending.received, now)
+        event = engine.next_event()
+        if isinstance(event, AssociateIndication):
+            _LOGGER.warning("association from %s rejected: too many associations", pending.address)
+            engine.reject(
+                AAssociateRJ(
+                    result=RejectResult.REJECTED_TRANSIENT,
+                    source=RejectSource.SERVICE_PROVIDER_PRESENTATION,
+                    reason=RejectReason.PRESENTATION_LOCAL_LIMIT_EXCEEDED,
+                ),
+                now,
+            )
+        elif isinstance(event, AbortIndication):
+            _LOGGER.error("Receiving Association failed: %s (from %s)", event.cause, pending.address)
+        self._forget(pending)
+        answer = b"".join(
+            bytes(part) for part in engine.segments_to_send(4096) if not isinstance(part, tuple)
+        )
+        with contextlib.suppress(OSError):
+            pending.sock.send(answer)
+            pending.sock.shutdown(socket.SHUT_WR)
+            refused = _Refused(pending.sock, now + _LINGER)
+            self._refused[pending.sock.fileno()] = refused
+            self._selector.register(pending.sock, selectors.EVENT_READ, refused)
+            return
+        pending.sock.close()
+
+    def _discard(self, refused: _Refused) -> None:
+        """Read and forget until a refused peer closes, so that the answer is not overtaken by a reset."""
+        try:
+            count = refused.sock.recv_into(self._scratch)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            count = 0
+        if count == 0:
+            self._drop_refused(refused)
+
+    def _next_deadline(self) -> float | None:
+        """Return the seconds until the first unassociated connection expires, None without any."""
+        moments = []
+        if self._pending:
+            oldest = next(iter(self._pending.values()))
+            moments.append(oldest.accepted_at + self._engine.artim_timeout)
+        if self._refused:
+            moments.append(next(iter(self._refused.values())).until)
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
+
+    def _expire(self) -> None:
+        """Close connections whose time is up; both tables are in the order of their deadlines."""
+        now = time.monotonic()
+        while self._pending:
+            pending = next(iter(self._pending.values()))
+            if pending.accepted_at + self._engine.artim_timeout > now:
+                break
+            _LOGGER.info(
+                "closing connection from %s: no association request within %g s",
+                pending.address,
+                self._engine.artim_timeout,
+            )
+            self._drop(pending)
+        while self._refused:
+            refused = next(iter(self._refused.values()))
+            if refused.until > now:
+                break
+            self._drop_refused(refused)
+
+    def _forget(self, pending: _Pending) -> None:
+        self._selector.unregister(pending.sock)
+        del self._pending[pending.sock.fileno()]
+        self._pending_bytes -= len(pending.received)
+
+    def _drop(self, pending: _Pending) -> None:
+        self._forget(pending)
+        pending.sock.close()
+
+    def _drop_refused(self, refused: _Refused) -> None:
+        self._selector.unregister(refused.sock)
+        del self._refused[refused.sock.fileno()]
+        refused.sock.close()
+
+    def _close_listening_socket(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+            self._listening = False
+
+    def close_all(self) -> None:
+        """Close every descriptor of the listener; also what a forked child does first."""
+        self._close_listening_socket()
+        for pending in self._pending.values():
+            pending.sock.close()
+        for refused in self._refused.values():
+            refused.sock.close()
+        self._pending.clear()
+        self._refused.clear()
+        self._selector.close()
+        self._wakeup.close()

@@ -1,0 +1,244 @@
+"""A stream under an association: what the driver needs of it, and plain TCP.
+
+The one place where the operating system's socket errors become isocenter's. TLS is a
+second implementation of `Transport` with the same contract; that is why a transport,
+not the driver, turns segments into system calls and says which readiness it waits for.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+from isocenter.errors import ConfigurationError, ConnectionLost, DataSetError
+from isocenter.wire import FileRegion, segment_length
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from isocenter.wire import Segment
+
+__all__ = ["PlainTransport", "SocketOptions", "Transport"]
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_IOV_MAX = 1024
+"""Most buffers that one `sendmsg` takes on every system in use (POSIX asks for 16, Linux has 1024)."""
+
+
+class Transport(Protocol):
+    """A duplex, non-blocking byte stream. One thread owns it."""
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+
+    def receive_into(self, window: memoryview) -> int | None:
+        """Read into `window`; bytes read, 0 at the end of the stream, None where it would block.
+
+        Raises:
+            ConnectionLost: the connection broke.
+        """
+
+    def queue(self, segments: Sequence[Segment]) -> None:
+        """Take segments over for sending; nothing may be queued while `unsent`."""
+
+    def send(self) -> bool:
+        """Send what is queued; True once all of it left, False where it would block.
+
+        Raises:
+            ConnectionLost: the connection broke.
+            DataSetError: a file region is shorter than promised.
+        """
+
+    @property
+    def unsent(self) -> bool:
+        """True while queued bytes wait."""
+
+    def pending(self) -> int:
+        """Return bytes that are readable although the descriptor may not say so (TLS records)."""
+
+    @property
+    def read_mask(self) -> int:
+        """The `select.poll` mask that a read waits for."""
+
+    @property
+    def write_mask(self) -> int:
+        """The `select.poll` mask that a write waits for."""
+
+    def close(self) -> None:
+        """Close the descriptor; what the kernel still holds is sent."""
+
+
+class SocketOptions:
+    """Socket settings from the environment, read once (dcmtk-compatible names).
+
+    Attributes:
+        no_delay: False only where ``TCP_NODELAY=0`` asks for Nagle's algorithm.
+        buffer_length: ``TCP_BUFFER_LENGTH`` in bytes for both directions, None for the kernel's.
+    """
+
+    __slots__ = ("buffer_length", "no_delay")
+
+    def __init__(self, *, no_delay: bool = True, buffer_length: int | None = None) -> None:
+        """Keep the settings."""
+        self.no_delay = no_delay
+        self.buffer_length = buffer_length
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> SocketOptions:
+        """Read ``TCP_NODELAY`` and ``TCP_BUFFER_LENGTH``.
+
+        Raises:
+            ConfigurationError: a value is not a number.
+        """
+        values: dict[str, int | None] = {}
+        for name in ("TCP_NODELAY", "TCP_BUFFER_LENGTH"):
+            text = environment.get(name, "").strip()
+            try:
+                values[name] = int(text) if text else None
+            except ValueError:
+                msg = f"environment variable {name}={text}: expected a whole number"
+                raise ConfigurationError(msg) from None
+        length = values["TCP_BUFFER_LENGTH"]
+        return cls(no_delay=values["TCP_NODELAY"] != 0, buffer_length=length or None)
+
+    def apply_buffers(self, sock: socket.socket) -> None:
+        """Set the buffer sizes; before connect or listen, or the window scale is fixed already."""
+        if self.buffer_length:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.buffer_length)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer_length)
+
+
+class PlainTransport:
+    """TCP without TLS.
+
+    Args:
+        sock: a connected socket; owned by the transport from here on.
+        options: Nagle and buffers.
+    """
+
+    read_mask = select.POLLIN if hasattr(select, "POLLIN") else 1
+    write_mask = select.POLLOUT if hasattr(select, "POLLOUT") else 4
+
+    def __init__(self, sock: socket.socket, options: SocketOptions) -> None:
+        """Make the socket non-blocking and apply its settings."""
+        sock.setblocking(False)
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._queue: list[bytes | bytearray | memoryview] = []
+        self._scratch: memoryview | None = None
+        self._quick_ack = _QUICKACK if sock.family != getattr(socket, "AF_UNIX", None) else None
+        if self._quick_ack is not None or sock.family in {socket.AF_INET, socket.AF_INET6}:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, int(options.no_delay))
+
+    def fileno(self) -> int:
+        """Return the descriptor to wait on."""
+        return self._fd
+
+    def receive_into(self, window: memoryview) -> int | None:
+        """Read what is there; see `Transport`.
+
+        TCP_QUICKACK is re-armed before each read, because the kernel drops it again: a peer that
+        left Nagle's algorithm on (DCMTK as shipped) otherwise waits 40 ms for each
+        acknowledgement (bench/, row "stock storescu to our storescp").
+        """
+        try:
+            if self._quick_ack is not None:
+                self._sock.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
+            return self._sock.recv_into(window)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError as problem:
+            raise _lost(problem) from problem
+
+    @property
+    def unsent(self) -> bool:
+        """True while queued bytes wait."""
+        return bool(self._queue)
+
+    def queue(self, segments: Sequence[Segment]) -> None:
+        """Take segments over; spans of files are read here, one system call for each run."""
+        if any(type(segment) is FileRegion for segment in segments):
+            self._queue = self._read_regions(segments)
+        else:
+            self._queue = list(segments)  # type: ignore[arg-type]  # no regions are left in it
+
+    def _read_regions(
+        self, segments: Sequence[Segment]
+    ) -> list[bytes | bytearray | memoryview]:
+        total = sum(segment_length(s) for s in segments if type(s) is FileRegion)
+        scratch = self._scratch
+        if scratch is None or len(scratch) < total:
+            scratch = self._scratch = memoryview(bytearray(total))
+        out: list[bytes | bytearray | memoryview] = []
+        position = 0
+        run: list[FileRegion] = []
+        run_end = -1
+        for segment in segments:
+            if type(segment) is not FileRegion:
+                out.append(segment)  # type: ignore[arg-type]  # the other half of the union
+                continue
+            if run and (segment.fd != run[0].fd or segment.offset != run_end):
+                _read_run(run, scratch, position - (run_end - run[0].offset))
+                run = []
+            run.append(segment)
+            run_end = segment.offset + segment.length
+            out.append(scratch[position : position + segment.length])
+            position += segment.length
+        if run:
+            _read_run(run, scratch, position - (run_end - run[0].offset))
+        return out
+
+    def send(self) -> bool:
+        """Send what is queued; see `Transport`."""
+        queue = self._queue
+        try:
+            while queue:
+                batch = queue if len(queue) <= _IOV_MAX else queue[:_IOV_MAX]
+                sent = self._sock.sendmsg(batch)
+                done = 0
+                for buffer in batch:
+                    size = len(buffer)
+                    if sent < size:
+                        break
+                    sent -= size
+                    done += 1
+                if done == len(queue):
+                    break
+                if sent:
+                    queue[done] = memoryview(queue[done])[sent:]
+                queue = self._queue = queue[done:]
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError as problem:
+            self._queue = []
+            raise _lost(problem) from problem
+        self._queue = []
+        return True
+
+    def pending(self) -> int:
+        """Return 0: a plain socket's descriptor tells all."""
+        return 0
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._queue = []
+        self._sock.close()
+
+
+def _read_run(run: list[FileRegion], scratch: memoryview, position: int) -> None:
+    """Read a run of adjacent regions into `scratch` at `position`, whole or not at all."""
+    fd, offset = run[0].fd, run[0].offset
+    left = run[-1].offset + run[-1].length - offset
+    while left:
+        count = os.preadv(fd, [scratch[position : position + left]], offset)
+        if count == 0:
+            raise DataSetError("file became shorter while it was sent", offset=offset)
+        position += count
+        offset += count
+        left -= count
+
+
+def _lost(problem: OSError) -> ConnectionLost:
+    return ConnectionLost(problem.strerror or str(problem))

@@ -1,0 +1,388 @@
+"""Dispatchers that serve associations in processes of their own.
+
+The parent is one thread: the listener's loop. It holds every connection that has not
+associated; what a process gets is a connection whose request is complete. A channel
+(a socket pair) to each process carries arrivals and the words stop and abort one way,
+"one association ended" and answers to pings the other way; its end of file means that
+the process is gone. A forked child closes everything of the parent before it serves.
+
+POSIX only; elsewhere `available` is False and servers stay with threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from isocenter.net.dispatch import Arrival, ThreadDispatcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.net.association import Association
+    from isocenter.net.dispatch import Loop, ServeOptions
+
+__all__ = ["ForkDispatcher", "WorkerDispatcher", "available"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_HEADER = struct.Struct(">cdHI")
+_ARRIVAL, _STOP, _ABORT, _PING = b"C", b"S", b"A", b"P"
+_ENDED, _ALIVE = b"e", b"p"
+_SEND_TIMEOUT = 5.0
+"""Seconds that a worker may take to read an arrival before it counts as stuck."""
+_PING_INTERVAL = 10.0
+_PING_LIMIT = 60.0
+"""Seconds without an answer after which a worker is killed and replaced."""
+
+
+def available() -> bool:
+    """Tell whether this system can serve in processes."""
+    return hasattr(os, "fork") and hasattr(socket, "send_fds")
+
+
+class _Child:
+    """A process and the parent's end of its channel."""
+
+    __slots__ = ("answered", "channel", "load", "pid", "pinged")
+
+    def __init__(self, pid: int, channel: socket.socket) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.load = 0
+        self.answered = self.pinged = time.monotonic()
+
+    def tell(self, word: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self.channel.sendall(_HEADER.pack(word, 0.0, 0, 0))
+
+
+class _ProcessDispatcher:
+    """What both process dispatchers share: children, their channels, their ends."""
+
+    def __init__(self, serve: Callable[[Association], None], options: ServeOptions) -> None:
+        self._serve = serve
+        self._options = options
+        self._loop: Loop | None = None
+        self._children: dict[int, _Child] = {}
+        self._stopping = False
+
+    def start(self, loop: Loop) -> None:
+        """Keep the loop; children are started by the subclasses."""
+        self._loop = loop
+
+    def _fork(self, run: Callable[[socket.socket], None]) -> _Child:
+        """Fork; the child runs `run` with its end of the channel and never returns."""
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                # A stop comes over the channel; a terminal's interrupt reaches the whole group and
+                # must not count twice.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                ours.close()
+                for child in self._children.values():
+                    child.channel.close()
+                if self._loop is not None:
+                    self._loop.close_all()
+                run(theirs)
+                code = 0
+            except BaseException:
+                _LOGGER.exception("process %d failed", os.getpid())
+            finally:
+                logging.shutdown()
+                os._exit(code)
+        theirs.close()
+        ours.settimeout(_SEND_TIMEOUT)
+        child = _Child(pid, ours)
+        self._children[pid] = child
+        if self._loop is not None:
+            self._loop.watch(ours.fileno(), lambda: self._heard(child))
+        return child
+
+    def _heard(self, child: _Child) -> None:
+        """Read what a child says; end of file means that it is gone."""
+        try:
+            words = child.channel.recv(4096, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            words = b""
+        if not words:
+            self._bury(child)
+            return
+        child.answered = time.monotonic()
+        child.load -= words.count(_ENDED)
+
+    def _bury(self, child: _Child) -> None:
+        if self._loop is not None:
+            self._loop.unwatch(child.channel.fileno())
+        child.channel.close()
+        del self._children[child.pid]
+        with contextlib.suppress(ChildProcessError):
+            _, status = os.waitpid(child.pid, 0)
+            if status and not self._stopping:
+                _LOGGER.error(
+                    "process %d ended unexpectedly (%s)",
+                    child.pid,
+                    f"signal {os.WTERMSIG(status)}"
+                    if os.WIFSIGNALED(status)
+                    else f"exit code {os.WEXITSTATUS(status)}",
+                )
+
+    def stop(self) -> None:
+        """Let each association finish the message it is in, then end."""
+        self._stopping = True
+        for child in self._children.values():
+            child.tell(_STOP)
+
+    def abort(self) -> None:
+        """End each association at once with A-ABORT."""
+        for child in self._children.values():
+            child.tell(_ABORT)
+
+    def join(self, seconds: float) -> bool:
+        """Tell whether all children are gone; the loop watches for their ends, so no wait is needed."""
+        del seconds
+        return not self._children
+
+
+class ForkDispatcher(_ProcessDispatcher):
+    """One child process for each association (``--fork``).
+
+    Args:
+        serve: drives one association; called in the child.
+        options: limits and budgets.
+        maximum_children: children at once, None for no bound; at the bound the listener stops
+            accepting until one ends.
+        at_maximum: called once each time the bound is reached.
+    """
+
+    def __init__(
+        self,
+        serve: Callable[[Association], None],
+        options: ServeOptions,
+        *,
+        maximum_children: int | None = None,
+        at_maximum: Callable[[], None] | None = None,
+    ) -> None:
+        """Keep the arguments."""
+        super().__init__(serve, options)
+        self._maximum = maximum_children
+        self._at_maximum = at_maximum
+        self._waiting: list[Arrival] = []
+
+    @property
+    def has_room(self) -> bool:
+        """False where the maximum number of associations is reached."""
+        return len(self._children) < self._options.maximum_associations
+
+    @property
+    def wants_pause(self) -> bool:
+        """True while the bound on children is reached."""
+        return self._maximum is not None and len(self._children) >= self._maximum
+
+    def dispatch(self, arrival: Arrival) -> None:
+        """Fork a child for the arrival, or keep it until one ends where the bound is reached."""
+        if self.wants_pause:
+            self._waiting.append(arrival)
+            return
+        self._fork(lambda channel: self._serve_one(channel, arrival))
+        arrival.sock.close()
+        if self.wants_pause and self._at_maximum is not None:
+            self._at_maximum()
+
+    def _bury(self, child: _Child) -> None:
+        super()._bury(child)
+        while self._waiting and not self.wants_pause and not self._stopping:
+            self.dispatch(self._waiting.pop(0))
+
+    def stop(self) -> None:
+        """Close what waits, then as the base."""
+        super().stop()
+        for arrival in self._waiting:
+            arrival.sock.close()
+        self._waiting.clear()
+
+    def _serve_one(self, channel: socket.socket, arrival: Arrival) -> None:
+        for waiting in self._waiting:
+            waiting.sock.close()
+        threads = ThreadDispatcher(self._serve, self._options)
+        association = threads.make_association(arrival)
+        listening = threading.Thread(
+            target=_obey, args=(channel, association.request_stop, association.request_abort)
+        )
+        listening.daemon = True
+        listening.start()
+        threads.run(association)
+
+
+class WorkerDispatcher(_ProcessDispatcher):
+    """A fixed number of worker processes, each serving many associations with threads.
+
+    An arrival goes to the worker with the fewest associations. A worker that ends or does not
+    answer is replaced.
+
+    Args:
+        serve: drives one association; called in a thread of a worker.
+        options: limits and budgets, for each worker.
+        workers: how many processes, 1 or more.
+    """
+
+    wants_pause = False
+
+    def __init__(
+        self, serve: Callable[[Association], None], options: ServeOptions, *, workers: int
+    ) -> None:
+        """Keep the arguments; `start` forks."""
+        super().__init__(serve, options)
+        self._workers = workers
+
+    def start(self, loop: Loop) -> None:
+        """Fork the workers."""
+        super().start(loop)
+        for _ in range(self._workers):
+            self._fork(self._work)
+
+    @property
+    def has_room(self) -> bool:
+        """False where no worker may take another association."""
+        return any(
+            child.load < self._options.maximum_associations for child in self._children.values()
+        )
+
+    def dispatch(self, arrival: Arrival) -> None:
+        """Hand the arrival to the least loaded worker."""
+        self._replace_stuck()
+        for child in sorted(self._children.values(), key=lambda child: child.load):
+            address = arrival.peer_address.encode()
+            header = _HEADER.pack(
+                _ARRIVAL, arrival.accepted_at, len(address), len(arrival.received)
+            )
+            try:
+                socket.send_fds(child.channel, [header], [arrival.sock.fileno()])
+                child.channel.sendall(address + arrival.received)
+            except OSError as problem:
+                _LOGGER.error("worker %d takes no connection: %s", child.pid, problem)  # noqa: TRY400 - one line says it all
+                os.kill(child.pid, signal.SIGKILL)
+                continue
+            child.load += 1
+            break
+        arrival.sock.close()
+
+    def _replace_stuck(self) -> None:
+        """Ping workers that said nothing for a while; kill those that never answer."""
+        now = time.monotonic()
+        for child in self._children.values():
+            if now - child.answered < _PING_INTERVAL:
+                child.pinged = now
+            elif child.pinged <= child.answered or now - child.pinged < _PING_LIMIT:
+                if child.pinged <= child.answered:
+                    child.pinged = now
+                child.tell(_PING)
+            else:
+                _LOGGER.error("worker %d does not answer: replacing it", child.pid)
+                os.kill(child.pid, signal.SIGKILL)
+
+    def _bury(self, child: _Child) -> None:
+        super()._bury(child)
+        if not self._stopping:
+            self._fork(self._work)
+
+    def _work(self, channel: socket.socket) -> None:
+        """Run as a worker: take arrivals until told to stop and all are done."""
+        threads = ThreadDispatcher(self._serve, self._options)
+        threads.start(_Reporter(channel))
+        _obey(channel, threads.stop, threads.abort, threads.dispatch)
+        while not threads.join(3600):
+            pass
+
+
+class _Reporter:
+    """The loop that a worker's threads know: waking it tells the parent that one ended."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+
+    def wake(self) -> None:
+        with contextlib.suppress(OSError):
+            self._channel.sendall(_ENDED)
+
+    def watch(self, fd: int, ready: Callable[[], None]) -> None:
+        """Watch nothing: threads have no descriptors."""
+
+    def unwatch(self, fd: int) -> None:
+        """Watch nothing."""
+
+    def close_all(self) -> None:
+        """Close nothing: a worker does not fork."""
+
+
+def _obey(
+    channel: socket.socket,
+    stop: Callable[[], None],
+    abort: Callable[[], None],
+    serve: Callable[[Arrival], None] | None = None,
+) -> None:
+    """Follow the parent's words until it says abort or is gone, which counts as stop."""
+    channel.setblocking(True)
+    while True:
+        header, descriptors = _read_header(channel)
+        if header is None:
+            stop()
+            return
+        word, accepted_at, address_length, length = _HEADER.unpack(header)
+        if word == _STOP:
+            stop()
+            if serve is not None:
+                serve = None
+                threading.Thread(target=_obey, args=(channel, stop, abort), daemon=True).start()
+                return
+        elif word == _ABORT:
+            abort()
+        elif word == _PING:
+            with contextlib.suppress(OSError):
+                channel.sendall(_ALIVE)
+        elif serve is not None and descriptors:
+            address = _read_exactly(channel, address_length).decode()
+            received = _read_exactly(channel, length)
+            sock = socket.socket(fileno=descriptors[0])
+            sock.setblocking(False)
+            serve(Arrival(sock, received, address, accepted_at))
+
+
+def _read_header(channel: socket.socket) -> tuple[bytes | None, list[int]]:
+    """Read one header and the descriptors that came with it; None where the parent is gone."""
+    try:
+        header, descriptors, _, _ = socket.recv_fds(channel, _HEADER.size, 1)
+        if not header:
+            return None, []
+        if len(header) < _HEADER.size:
+            header += _read_exactly(channel, _HEADER.size - len(header))
+    except OSError:
+        return None, []
+    return header, descriptors
+
+
+def _read_exactly(channel: socket.socket, size: int) -> bytes:
+    """Read `size` bytes.
+
+    Raises:
+        OSError: the parent is gone.
+    """
+    parts = bytearray()
+    while len(parts) < size:
+        part = channel.recv(size - len(parts))
+        if not part:
+            raise ConnectionResetError
+        parts += part
+    return bytes(parts)

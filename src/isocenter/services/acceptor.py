@@ -1,0 +1,199 @@
+"""The acceptor's side of an association, from its request to its end.
+
+Joins negotiation, registry and the services' performers. What a tool prints or counts
+about it goes through an `Observer`, so that this module has no words of its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ
+from isocenter.dimse.messages import CommandReceived, DataReceived
+from isocenter.errors import DimseDecodeError, DimseFailure, IsocenterError
+from isocenter.net.association import StopRequested
+from isocenter.services.providers import AbortAssociation, EchoRequest
+from isocenter.services.storage import perform_store
+from isocenter.ul.negotiation import negotiate
+from isocenter.ul.pdu import AAssociateRJ
+
+if TYPE_CHECKING:
+    from isocenter.net.association import Association
+    from isocenter.services.providers import StoreRequest
+    from isocenter.services.registry import Registry
+    from isocenter.ul.negotiation import AcceptorPolicy
+    from isocenter.ul.pdu import AAssociateRQ
+
+__all__ = ["Acceptor", "Observer", "SilentObserver"]
+
+
+class Observer(Protocol):
+    """Told what happens on an association; called in the thread that owns it."""
+
+    def received(self, association: Association, request: AAssociateRQ) -> None:
+        """A request arrived."""
+
+    def rejected(self, association: Association, request: AAssociateRQ, reject: AAssociateRJ) -> None:
+        """It is about to be rejected."""
+
+    def acknowledged(self, association: Association) -> None:
+        """It was accepted; the association's facts are set."""
+
+    def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
+        """A C-ECHO arrived."""
+
+    def echoed(self, association: Association, context_id: int, response: CEchoRSP) -> None:
+        """It was answered."""
+
+    def store(self, association: Association, context_id: int, command: CStoreRQ) -> None:
+        """A C-STORE arrived; its data set follows."""
+
+    def stored(self, association: Association, request: StoreRequest, status: int) -> None:
+        """It was answered with `status`."""
+
+    def unexpected(self, association: Association, command_field: int) -> None:
+        """A command arrived that nobody serves; the association is aborted."""
+
+    def released(self, association: Association) -> None:
+        """The peer asked for release."""
+
+    def aborting(self, association: Association) -> None:
+        """A provider asked for an abort."""
+
+    def stopped(self, association: Association) -> None:
+        """The server stops; the association is aborted between two messages."""
+
+    def failed(self, association: Association, problem: IsocenterError) -> None:
+        """The association ended otherwise: aborted, lost, timed out, or the peer broke a rule."""
+
+
+class SilentObserver:
+    """An observer that says nothing; base for those that say little."""
+
+    def received(self, association: Association, request: AAssociateRQ) -> None:
+        """Say nothing."""
+
+    def rejected(self, association: Association, request: AAssociateRQ, reject: AAssociateRJ) -> None:
+        """Say nothing."""
+
+    def acknowledged(self, association: Association) -> None:
+        """Say nothing."""
+
+    def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
+        """Say nothing."""
+
+    def echoed(self, association: Association, context_id: int, response: CEchoRSP) -> None:
+        """Say nothing."""
+
+    def store(self, association: Association, context_id: int, command: CStoreRQ) -> None:
+        """Say nothing."""
+
+    def stored(self, association: Association, request: StoreRequest, status: int) -> None:
+        """Say nothing."""
+
+    def unexpected(self, association: Association, command_field: int) -> None:
+        """Say nothing."""
+
+    def released(self, association: Association) -> None:
+        """Say nothing."""
+
+    def aborting(self, association: Association) -> None:
+        """Say nothing."""
+
+    def stopped(self, association: Association) -> None:
+        """Say nothing."""
+
+    def failed(self, association: Association, problem: IsocenterError) -> None:
+        """Say nothing."""
+
+
+class Acceptor:
+    """Serves associations with one policy and one registry; shared by all threads.
+
+    Args:
+        policy: who and what is accepted.
+        registry: who serves what.
+        observer: who is told.
+    """
+
+    def __init__(
+        self, policy: AcceptorPolicy, registry: Registry, observer: Observer | None = None
+    ) -> None:
+        """Keep the arguments."""
+        self._policy = policy
+        self._registry = registry
+        self._observer: Observer = observer or SilentObserver()
+
+    def serve(self, association: Association) -> None:
+        """Drive one association from its request to its end; returns once it is closed."""
+        observer = self._observer
+        try:
+            request = association.await_request()
+            observer.received(association, request)
+            answer = negotiate(request, self._policy)
+            if isinstance(answer, AAssociateRJ):
+                observer.rejected(association, request, answer)
+                association.reject_request(answer)
+                return
+            association.accept_request(request, answer)
+            observer.acknowledged(association)
+            self._serve_messages(association)
+        except AbortAssociation:
+            observer.aborting(association)
+            association.abort()
+        except IsocenterError as problem:
+            observer.failed(association, problem)
+            association.abort()
+
+    def _serve_messages(self, association: Association) -> None:
+        observer = self._observer
+        while True:
+            incoming = association.receive()
+            if type(incoming) is CommandReceived:
+                command = incoming.message
+                if type(command) is CStoreRQ:
+                    observer.store(association, incoming.context_id, command)
+                    provider = self._registry.storage(command.affected_sop_class_uid)
+                    outcome = perform_store(association, incoming.context_id, command, provider)
+                    observer.stored(association, *outcome)
+                elif type(command) is CEchoRQ and self._registry.verification is not None:
+                    self._answer_echo(association, incoming.context_id, command)
+                else:
+                    observer.unexpected(association, command.command_field)
+                    association.abort()
+                    return
+            elif isinstance(incoming, StopRequested):
+                observer.stopped(association)
+                association.abort()
+                return
+            elif isinstance(incoming, DataReceived):
+                raise DimseDecodeError(
+                    "C-ECHO-RQ", "data set", offset=None, expected="none", found="one"
+                )
+            else:
+                observer.released(association)
+                association.confirm_release()
+                return
+
+    def _answer_echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
+        provider = self._registry.verification
+        if provider is None:
+            return
+        self._observer.echo(association, context_id, command)
+        context = association.contexts[context_id]
+        association.session.performing(command)
+        comment: str | None = None
+        try:
+            status = provider.echo(EchoRequest(association, context, command))
+        except DimseFailure as failure:
+            status, comment = failure.status, failure.comment or None
+        response = CEchoRSP(
+            message_id_being_responded_to=command.message_id,
+            affected_sop_class_uid=command.affected_sop_class_uid,
+            status=status,
+            error_comment=comment,
+            has_data_set=False,
+        )
+        association.session.performed(response)
+        association.send(context_id, response)
+        self._observer.echoed(association, context_id, response)

@@ -1,0 +1,90 @@
+"""Requests and their responses, as requestor: one rule for all services.
+
+A response is matched by its message id (PS3.7 9.1, 10.1); anything else that arrives where
+a response is due ends the association, with the reason in the exception.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from isocenter.dimse.messages import CommandReceived
+from isocenter.errors import AssociationReleased, DimseDecodeError, TimeoutExpired
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isocenter.dimse.commands import Message
+    from isocenter.net.association import Association
+    from isocenter.wire import Segment
+
+__all__ = ["exchange", "invoke", "next_response"]
+
+_Response = TypeVar("_Response")
+
+
+def invoke(
+    association: Association,
+    context_id: int,
+    request: Message,
+    data: Sequence[Segment] | None = None,
+) -> None:
+    """Send a request and remember it as outstanding.
+
+    Raises:
+        LocalProtocolError: the asynchronous window is full, or the context was not accepted.
+        As `Association.send`.
+    """
+    association.session.invoked(request)
+    association.send(context_id, request, data)
+
+
+def next_response(association: Association, expected: type[_Response]) -> _Response:
+    """Return the next response, whichever outstanding request it answers.
+
+    Raises:
+        TimeoutExpired: none came within the DIMSE timeout; the association is aborted.
+        AssociationReleased: the peer asked for release instead; the association is aborted.
+        DimseDecodeError: another message, or one that answers nothing; aborted as well.
+        AssociationAborted, ConnectionLost, PeerProtocolError: the association ended.
+    """
+    try:
+        incoming = association.receive(association.dimse_timeout)
+    except TimeoutExpired:
+        association.abort()
+        raise
+    if not isinstance(incoming, CommandReceived):
+        association.abort()
+        msg = "the peer asked for release while a response was due"
+        raise AssociationReleased(msg)
+    message = incoming.message
+    try:
+        if not isinstance(message, expected):
+            raise DimseDecodeError(
+                type(message).__name__,
+                "Command Field",
+                offset=None,
+                expected=expected.__name__,
+                found=f"{message.command_field:04X}H",
+            )
+        association.session.responded(message)
+    except DimseDecodeError:
+        association.abort()
+        raise
+    return message
+
+
+def exchange(
+    association: Association,
+    context_id: int,
+    request: Message,
+    expected: type[_Response],
+    data: Sequence[Segment] | None = None,
+) -> _Response:
+    """Send a request and return its response.
+
+    Raises:
+        As `invoke` and `next_response`.
+    """
+    invoke(association, context_id, request, data)
+    return next_response(association, expected)

@@ -1,0 +1,204 @@
+"""What a service asks of whoever provides it: one Protocol and one request type a service.
+
+A provider returns a DIMSE status. To fail it raises `DimseFailure` (status, comment,
+offending elements); any other exception becomes the service's generic failure. To end the
+association without an answer it raises `AbortAssociation`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from isocenter.dimse.messages import DataReceived
+from isocenter.errors import AssociationReleased, DataSetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom.dataset import Dataset
+
+    from isocenter.dimse.commands import CEchoRQ, CStoreRQ
+    from isocenter.net.association import Association
+    from isocenter.ul.negotiation import AcceptedContext
+    from isocenter.ul.pdu import AAssociateRQ
+
+__all__ = [
+    "AbortAssociation",
+    "EchoRequest",
+    "StorageProvider",
+    "StoreRequest",
+    "VerificationProvider",
+]
+
+_MAXIMUM_READ = 1 << 31
+
+
+class AbortAssociation(Exception):  # noqa: N818 - an instruction, not an error
+    """Raised by a provider to abort the association instead of answering (PS3.8 7.3)."""
+
+
+class EchoRequest:
+    """A C-ECHO to answer (PS3.7 9.1.5).
+
+    Attributes:
+        association: the association's request, as negotiated facts.
+        context: the presentation context it came on.
+        command: the C-ECHO-RQ.
+        peer_address: ``host:port`` of the peer.
+    """
+
+    __slots__ = ("association", "command", "context", "peer_address")
+
+    def __init__(
+        self, association: Association, context: AcceptedContext, command: CEchoRQ
+    ) -> None:
+        """Gather the facts."""
+        self.association: AAssociateRQ | None = association.request
+        self.context = context
+        self.command = command
+        self.peer_address = association.peer_address
+
+
+class StoreRequest:
+    """A C-STORE to perform, with its data set still on the way (PS3.7 9.1.1).
+
+    The data set is pulled with exactly one of `fragments`, `read` or `dataset`; what a provider
+    leaves unread is read and dropped before the response.
+
+    Attributes:
+        association: the association's request, with both AE titles.
+        context: the presentation context: SOP class and transfer syntax of the data set.
+        command: the C-STORE-RQ.
+        peer_address: ``host:port`` of the peer.
+    """
+
+    __slots__ = ("_complete", "_driver", "association", "command", "context", "peer_address")
+
+    def __init__(
+        self, association: Association, context: AcceptedContext, command: CStoreRQ
+    ) -> None:
+        """Gather the facts; nothing is read yet."""
+        self._driver = association
+        self._complete = not command.has_data_set
+        self.association: AAssociateRQ | None = association.request
+        self.context = context
+        self.command = command
+        self.peer_address = association.peer_address
+
+    @property
+    def sop_class_uid(self) -> str:
+        """Affected SOP Class UID of the request."""
+        return self.command.affected_sop_class_uid
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """Affected SOP Instance UID of the request, as sent: a peer may put anything into it."""
+        return self.command.affected_sop_instance_uid
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """Transfer syntax of the data set."""
+        return self.context.transfer_syntax
+
+    @property
+    def calling_ae_title(self) -> str:
+        """AE title of the sender."""
+        return self.association.calling_ae_title if self.association is not None else ""
+
+    @property
+    def complete(self) -> bool:
+        """True once the last fragment was read."""
+        return self._complete
+
+    def fragments(self) -> Iterator[list[memoryview]]:
+        """Yield the data set's bytes in order as lists of views, ready for `writev`.
+
+        The views of one step live until the next one is asked for. The bytes are the encoded data
+        set in the context's transfer syntax, without preamble or File Meta Information.
+
+        Raises:
+            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError, AssociationReleased:
+                the rest will not come; what was received is not an object.
+        """
+        driver = self._driver
+        while not self._complete:
+            incoming = driver.receive()
+            if type(incoming) is DataReceived:
+                if incoming.is_last:
+                    self._complete = True
+                yield incoming.fragments
+            else:
+                driver.abort()
+                msg = "the peer asked for release in the middle of a data set"
+                raise AssociationReleased(msg)
+
+    def read(self, maximum_length: int = _MAXIMUM_READ) -> bytes:
+        """Return the whole data set as bytes.
+
+        Args:
+            maximum_length: bytes that may be held in memory; default 2 GiB.
+
+        Raises:
+            DataSetError: the data set is longer.
+            As `fragments`.
+        """
+        parts: list[bytes] = []
+        length = 0
+        for views in self.fragments():
+            for view in views:
+                length += len(view)
+                if length > maximum_length:
+                    msg = f"data set longer than {maximum_length} bytes"
+                    raise DataSetError(msg)
+                parts.append(bytes(view))
+        return b"".join(parts)
+
+    def dataset(self, maximum_length: int = _MAXIMUM_READ) -> Dataset:
+        """Return the data set as a pydicom `Dataset`, decoded with the context's transfer syntax.
+
+        Raises:
+            As `read`; and whatever pydicom raises for a data set it cannot read.
+        """
+        from io import BytesIO
+
+        from pydicom.filereader import dcmread
+        from pydicom.uid import UID
+
+        from isocenter.dataset.part10 import encode_file_meta
+
+        meta = encode_file_meta(
+            sop_class_uid=self.sop_class_uid,
+            sop_instance_uid=self.sop_instance_uid,
+            transfer_syntax_uid=UID(self.transfer_syntax_uid),
+            source_ae_title=self.calling_ae_title,
+        )
+        return dcmread(BytesIO(meta + self.read(maximum_length)))
+
+    def drain(self) -> None:
+        """Read and drop what is left of the data set.
+
+        Raises:
+            As `fragments`.
+        """
+        for _ in self.fragments():
+            pass
+
+
+class VerificationProvider(Protocol):
+    """Answers C-ECHO (PS3.4 annex A)."""
+
+    def echo(self, request: EchoRequest) -> int:
+        """Return the status, 0 for success."""
+
+
+class StorageProvider(Protocol):
+    """Performs C-STORE (PS3.4 annex B)."""
+
+    def store(self, request: StoreRequest) -> int:
+        """Take the object over and return the status; 0 means it is kept (PS3.4 B.2.3).
+
+        Raises:
+            DimseFailure: to answer with that status and comment.
+            AbortAssociation: to abort instead of answering.
+        """
+

@@ -1,0 +1,159 @@
+"""The Storage service class, both sides (PS3.4 annex B, PS3.7 9.1.1)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from isocenter.dimse.commands import CStoreRQ, CStoreRSP
+from isocenter.errors import DataSetError, DimseFailure, StorageError
+from isocenter.services.exchange import exchange, invoke, next_response
+from isocenter.services.providers import StoreRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isocenter.net.association import Association
+    from isocenter.services.providers import StorageProvider
+    from isocenter.wire import Segment
+
+__all__ = ["await_store", "perform_store", "store", "submit"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_SOP_CLASS_NOT_SUPPORTED = 0x0122
+_PROCESSING_FAILURE = 0x0110
+_CANNOT_UNDERSTAND = 0xC000
+
+
+def _request(
+    association: Association,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    priority: int,
+    move_originator: tuple[str, int] | None,
+) -> CStoreRQ:
+    title, message_id = (None, None) if move_originator is None else move_originator
+    return CStoreRQ(
+        message_id=association.session.next_message_id(),
+        affected_sop_class_uid=sop_class_uid,
+        affected_sop_instance_uid=sop_instance_uid,
+        priority=priority,
+        move_originator_application_entity_title=title,
+        move_originator_message_id=message_id,
+        has_data_set=True,
+    )
+
+
+def store(
+    association: Association,
+    context_id: int,
+    *,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    data: Sequence[Segment],
+    priority: int = 0,
+    move_originator: tuple[str, int] | None = None,
+) -> CStoreRSP:
+    """Send one object and return the response.
+
+    Args:
+        association: established, as requestor.
+        context_id: an accepted context whose transfer syntax is that of `data`.
+        sop_class_uid, sop_instance_uid: of the object.
+        data: the encoded data set; must stay valid until this returns.
+        priority: 0 medium, 1 high, 2 low.
+        move_originator: AE title and message id of the C-MOVE behind it, where there is one.
+
+    Raises:
+        AssociationAborted, ConnectionLost, TimeoutExpired, AssociationReleased, PeerProtocolError:
+            no response came; whether the object arrived is unknown.
+        DataSetError: a file became shorter while it was sent; aborted.
+
+    PS3.7 9.1.1.
+    """
+    request = _request(association, sop_class_uid, sop_instance_uid, priority, move_originator)
+    return exchange(association, context_id, request, CStoreRSP, data)
+
+
+def submit(
+    association: Association,
+    context_id: int,
+    *,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    data: Sequence[Segment],
+    priority: int = 0,
+) -> int:
+    """Send one object without waiting and return its message id; `await_store` brings the response.
+
+    The data may be dropped on return. `association.session.can_invoke` says whether another may
+    be outstanding (PS3.7 D.3.3.3).
+
+    Raises:
+        As `store`; LocalProtocolError where the window is full.
+    """
+    request = _request(association, sop_class_uid, sop_instance_uid, priority, None)
+    invoke(association, context_id, request, data)
+    return request.message_id
+
+
+def await_store(association: Association) -> CStoreRSP:
+    """Return the next C-STORE response of those outstanding.
+
+    Raises:
+        As `store`.
+    """
+    return next_response(association, CStoreRSP)
+
+
+def perform_store(
+    association: Association, context_id: int, command: CStoreRQ, provider: StorageProvider | None
+) -> tuple[StoreRequest, int]:
+    """Let `provider` store the object, read what it left, and answer.
+
+    Returns the request and the status that was sent.
+
+    Raises:
+        AbortAssociation: the provider asked for it; nothing was answered.
+        AssociationAborted, ConnectionLost, TimeoutExpired, AssociationReleased, PeerProtocolError:
+            the object did not arrive whole.
+    """
+    context = association.contexts[context_id]
+    request = StoreRequest(association, context, command)
+    association.session.performing(command)
+    comment: str | None = None
+    offending: tuple[int, ...] = ()
+    try:
+        if provider is None:
+            status = _SOP_CLASS_NOT_SUPPORTED
+        else:
+            status = provider.store(request)
+    except DimseFailure as failure:
+        status, comment = failure.status, failure.comment
+        offending = failure.offending_elements
+    except StorageError as problem:
+        _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
+        status, comment = problem.status, problem.reason
+    except DataSetError as problem:
+        _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
+        status, comment = _CANNOT_UNDERSTAND, problem.reason
+    except OSError as problem:
+        _LOGGER.error("cannot store: %s", problem)  # noqa: TRY400 - one line says it all
+        status, comment = StorageError.status, problem.strerror or "cannot store"
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
+        _LOGGER.exception("storage provider failed")
+        status = _PROCESSING_FAILURE
+    request.drain()
+    response = CStoreRSP(
+        message_id_being_responded_to=command.message_id,
+        affected_sop_class_uid=command.affected_sop_class_uid,
+        affected_sop_instance_uid=command.affected_sop_instance_uid,
+        status=status,
+        error_comment=comment or None,
+        offending_element=offending,
+        has_data_set=False,
+    )
+    association.session.performed(response)
+    association.send(context_id, response)
+    return request, status

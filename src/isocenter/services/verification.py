@@ -1,0 +1,49 @@
+"""The Verification service class, both sides (PS3.4 annex A, PS3.7 9.1.5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isocenter.dimse.commands import CEchoRQ, CEchoRSP
+from isocenter.errors import NegotiationError
+from isocenter.services.exchange import exchange
+from isocenter.uids import VERIFICATION
+
+if TYPE_CHECKING:
+    from isocenter.net.association import Association
+    from isocenter.services.providers import EchoRequest
+
+__all__ = ["AlwaysVerified", "echo"]
+
+
+def echo(association: Association) -> int:
+    """Send a C-ECHO on the first accepted Verification context and return the status.
+
+    Raises:
+        NegotiationError: no such context was accepted.
+        AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no answer came.
+
+    PS3.7 9.1.5.
+    """
+    for context_id, context in association.contexts.items():
+        if context.abstract_syntax == VERIFICATION:
+            break
+    else:
+        msg = "the peer did not accept Verification"
+        raise NegotiationError(msg, abstract_syntax=VERIFICATION)
+    request = CEchoRQ(
+        message_id=association.session.next_message_id(),
+        affected_sop_class_uid=VERIFICATION,
+        has_data_set=False,
+    )
+    response = exchange(association, context_id, request, CEchoRSP)
+    return response.status
+
+
+class AlwaysVerified:
+    """The provider that answers every C-ECHO with success."""
+
+    def echo(self, request: EchoRequest) -> int:
+        """Return success (0000)."""
+        del request
+        return 0

@@ -1,0 +1,655 @@
+"""The Upper Layer engine: one connection, either role, without I/O (PS3.8 9).
+
+Bytes, local requests and `now` go in; events, segments and a deadline come out:
+
+1. Incoming: the driver reads into `receive_window()`, says `received(n, now)` or
+   `received_eof(now)`, then calls `next_event()` until it returns None.
+2. Outgoing: after any call the driver sends `segments_to_send()` while `has_output`, and
+   closes the transport once `close_wanted` and nothing is left; then `transport_closed(now)`.
+3. Time: the driver calls `on_deadline(now)` when `deadline()` has come.
+
+Rules for whoever edits this: every transition goes through `fsm.transition`; P-DATA in
+STA6 is the one exception, checked once per window; actions only append to queues.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isocenter.errors import (
+    LocalProtocolError,
+    PduDecodeError,
+    PeerProtocolError,
+    TimeoutExpired,
+)
+from isocenter.ul import codec
+from isocenter.ul.events import (
+    AbortIndication,
+    AssociateConfirmation,
+    AssociateIndication,
+    AssociateRejection,
+    ConnectionClosed,
+    ReleaseConfirmation,
+    ReleaseIndication,
+)
+from isocenter.ul.fsm import Action, Evt, State, transition
+from isocenter.ul.pdata import MessageLayout, PDataReader
+from isocenter.ul.pdu import (
+    AAbort,
+    AAssociateAC,
+    AAssociateRJ,
+    AAssociateRQ,
+    AbortReason,
+    AbortSource,
+    AReleaseRP,
+    AReleaseRQ,
+    PduType,
+)
+from isocenter.ul.windows import WINDOW_SIZES, WindowPool
+from isocenter.wire import segment_length
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from isocenter.ul.events import Event
+    from isocenter.ul.pdu import Pdu
+    from isocenter.wire import Buffer, Segment
+
+__all__ = ["Connection", "EngineOptions"]
+
+_EVENT_OF_PDU = {
+    PduType.A_ASSOCIATE_RQ: Evt.EVT6,
+    PduType.A_ASSOCIATE_AC: Evt.EVT3,
+    PduType.A_ASSOCIATE_RJ: Evt.EVT4,
+    PduType.P_DATA_TF: Evt.EVT10,
+    PduType.A_RELEASE_RQ: Evt.EVT12,
+    PduType.A_RELEASE_RP: Evt.EVT13,
+    PduType.A_ABORT: Evt.EVT16,
+}
+_SHORT_PDUS = frozenset(
+    {
+        PduType.A_ASSOCIATE_RJ,
+        PduType.A_RELEASE_RQ,
+        PduType.A_RELEASE_RP,
+        PduType.A_ABORT,
+    }
+)
+_ACSE_STATES = frozenset(
+    {State.STA5, State.STA7, State.STA9, State.STA10, State.STA11, State.STA12}
+)
+_ESTABLISHED = frozenset({State.STA6, State.STA7, State.STA8})
+_ARTIM_STATES = frozenset({State.STA2, State.STA13})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """What an engine may be asked to bear and for how long.
+
+    Fields:
+        limits: bounds on association PDUs.
+        maximum_length: what this side announced for P-DATA, in bytes, 0 unlimited.
+        artim_timeout: seconds a peer may take for its A-ASSOCIATE-RQ, and for closing after an
+            abort or a rejection (PS3.8 9.1.5).
+        acse_timeout: seconds to wait for A-ASSOCIATE-AC and A-RELEASE-RP.
+        idle_timeout: seconds an association may stay without a byte in either direction; None
+            for no bound. 60 is what DCMTK's tools bear by default.
+        slow_pdu_seconds, slow_pdu_rate: a PDU once begun must have brought `slow_pdu_rate`
+            bytes a second on average whenever that many seconds have passed; there is no
+            switch for "never", or a peer could hold an association with a byte a minute.
+    """
+
+    limits: codec.Limits
+    maximum_length: int = 16384
+    artim_timeout: float = 30.0
+    acse_timeout: float = 30.0
+    idle_timeout: float | None = 60.0
+    slow_pdu_seconds: float = 60.0
+    slow_pdu_rate: int = 1024
+
+
+class Connection:
+    """One Upper Layer connection in either role.
+
+    Args:
+        requestor: True for the side that asks for the association.
+        options: limits and time budgets.
+        windows: where receive windows come from; shared by the connections of a process.
+
+    Not thread-safe: one thread owns it. PS3.8 9.2.
+    """
+
+    def __init__(
+        self, *, requestor: bool, options: EngineOptions, windows: WindowPool | None = None
+    ) -> None:
+        """Start at STA1, idle."""
+        self._requestor = requestor
+        self._options = options
+        self._windows = windows or WindowPool()
+        self.state = State.STA1
+        self.close_wanted = False
+        self._events: deque[Event] = deque()
+        self._out: deque[bytes | MessageLayout] = deque()
+        self._buffer: bytearray | None = None
+        self._view = memoryview(b"")
+        self._start = 0
+        self._end = 0
+        self._tier = 0
+        self._need = 0
+        self._reader = PDataReader(options.maximum_length)
+        self._discarding = False
+        self._request: AAssociateRQ | None = None
+        self._timer: float | None = None
+        self._last_moved = 0.0
+        self._pdu_mark: float | None = None
+        self._pdu_bytes = 0
+        self._cause: Exception | None = None
+
+    # ------------------------------------------------------------------ incoming
+
+    def receive_window(self) -> memoryview:
+        """Return writable space for the next read; ends the life of views handed out before.
+
+        Call only after `next_event` returned None. The window is at least one byte long.
+        """
+        left = self._end - self._start
+        wanted = max(WINDOW_SIZES[self._tier], self._need)
+        buffer = self._buffer
+        if buffer is None or len(buffer) < wanted:
+            fresh = self._windows.take(wanted)
+            if buffer is not None:
+                fresh[:left] = self._view[self._start : self._end]
+                self._drop_window()
+            self._buffer = fresh
+            self._view = memoryview(fresh)
+            self._start, self._end = 0, left
+        elif self._start:
+            if left:
+                buffer[:left] = buffer[self._start : self._end]
+            self._start, self._end = 0, left
+        return self._view[self._end :]
+
+    def received(self, count: int, now: float) -> None:
+        """Take note that `count` bytes were read into the window at `now` (monotonic seconds)."""
+        self._end += count
+        self._last_moved = now
+        self._pdu_bytes += count
+        if self._end == len(self._view) and self._tier < len(WINDOW_SIZES) - 1:
+            self._tier += 1
+
+    def feed(self, data: Buffer, now: float) -> None:
+        """Copy `data` in, for bytes that were read elsewhere (before an association has a thread)."""
+        view = memoryview(data)
+        while len(view):
+            window = self.receive_window()
+            size = min(len(window), len(view))
+            window[:size] = view[:size]
+            self.received(size, now)
+            view = view[size:]
+            self._need = max(self._need, self._end - self._start + len(view))
+
+    def received_eof(self, now: float) -> None:
+        """Take note that the peer closed its side: nothing more can arrive (PS3.8 9.2, EVT17)."""
+        self.transport_closed(now)
+
+    @property
+    def holds_window(self) -> bool:
+        """True while a window is held that `release_window` would give back."""
+        return self._buffer is not None and self._start == self._end
+
+    def release_window(self) -> None:
+        """Give the window back to the pool while nothing is buffered; the next read takes one anew."""
+        if self._buffer is not None and self._start == self._end:
+            self._drop_window()
+            self._tier = 0
+            self._start = self._end = 0
+
+    def _drop_window(self) -> None:
+        buffer, self._buffer = self._buffer, None
+        view, self._view = self._view, memoryview(b"")
+        view.release()
+        if buffer is not None:
+            self._windows.give_back(buffer)
+
+    def next_event(self) -> Event | None:
+        """Return the next event, or None where more bytes are needed.
+
+        Never raises for what a peer sent: a violation becomes an `AbortIndication` with its
+        cause, and the A-ABORT to send is queued.
+        """
+        if self._events:
+            return self._events.popleft()
+        while self._start < self._end and self.state is not State.STA1:
+            if self._discarding:
+                self._start = self._end
+                break
+            before = self._start
+            try:
+                event = self._parse()
+            except PeerProtocolError as problem:
+                self._discarding = True
+                self._cause = problem
+                self._step(Evt.EVT19)
+                event = None
+            else:
+                if event is None and not self._events and self._start == before:
+                    break
+            if event is not None:
+                return event
+            if self._events:
+                return self._events.popleft()
+        self._mark_partial_pdu()
+        return self._events.popleft() if self._events else None
+
+    def _parse(self) -> Event | None:
+        """Consume one run of P-DATA or one whole PDU; None without progress means need-data."""
+        start = self._start
+        if self._reader.inside_pdu or self._view[start] == PduType.P_DATA_TF:
+            if self.state in _ESTABLISHED:
+                event, self._start = self._reader.peel(self._view, start, self._end)
+                return event
+            if not self._reader.inside_pdu:
+                return self._unexpected_pdata()
+        if self._end - start < 6:  # noqa: PLR2004 - the six bytes of every PDU's header
+            return None
+        pdu_type = self._view[start]
+        length = int.from_bytes(self._view[start + 2 : start + 6], "big")
+        evt = _EVENT_OF_PDU.get(pdu_type)
+        if evt is None:
+            raise PduDecodeError(
+                "PDU",
+                "PDU-type",
+                offset=0,
+                expected="01H to 07H",
+                found=f"{pdu_type:02X}H",
+                abort_reason=AbortReason.UNRECOGNIZED_PDU,
+            )
+        limit = 4 if pdu_type in _SHORT_PDUS else self._options.limits.maximum_association_pdu_length
+        if length > limit:
+            raise PduDecodeError(
+                PduType(pdu_type).name.replace("_", "-"),
+                "PDU-length",
+                offset=2,
+                expected=f"at most {limit} bytes",
+                found=str(length),
+            )
+        if self._end - start < 6 + length:
+            if transition(self.state, evt) is None or self._is_unwelcome(evt):
+                # Not worth waiting for: the answer does not depend on the rest.
+                self._discarding = True
+                self._dispatch(evt, None)
+                return None
+            self._need = 6 + length
+            return None
+        self._need = 0
+        body = self._view[start + 6 : start + 6 + length]
+        pdu = codec.decode(pdu_type, body, self._options.limits)
+        self._start = start + 6 + length
+        self._dispatch(evt, pdu)
+        return None
+
+    def _is_unwelcome(self, evt: Evt) -> bool:
+        """Tell whether the PDU would only be answered with an abort in the present state."""
+        cell = transition(self.state, evt)
+        return cell is not None and cell[0] in {Action.AA_1, Action.AA_8}
+
+    def _unexpected_pdata(self) -> None:
+        """Handle P-DATA in a state that has no association: its content does not matter."""
+        self._discarding = True
+        self._dispatch(Evt.EVT10, None)
+
+    # ------------------------------------------------------------------ outgoing
+
+    @property
+    def has_output(self) -> bool:
+        """True while `segments_to_send` has something to give."""
+        return bool(self._out)
+
+    def segments_to_send(self, max_bytes: int) -> list[Segment]:
+        """Return the next segments in order, about `max_bytes` at most; they count as sent.
+
+        The driver must send them all before anything else, and keep nothing back.
+        """
+        out: list[Segment] = []
+        room = max_bytes
+        while self._out and room > 0:
+            first = self._out[0]
+            if isinstance(first, MessageLayout):
+                batch = first.next_batch(room)
+                out += batch
+                if first.done:
+                    self._out.popleft()
+                else:
+                    break
+                room -= sum(map(segment_length, batch))
+            else:
+                out.append(first)
+                room -= len(first)
+                self._out.popleft()
+        return out
+
+    def sent(self, now: float) -> None:
+        """Take note that bytes left at `now`: a peer that reads is not idle."""
+        self._last_moved = now
+
+    # ------------------------------------------------------------------ local requests
+
+    def associate(self, request: AAssociateRQ, now: float) -> None:
+        """Ask for an association; the driver connects, then calls `transport_connected` (EVT1).
+
+        Raises:
+            LocalProtocolError: the engine is not idle.
+        """
+        self._require(Evt.EVT1, "request an association")
+        self._request = request
+        self._last_moved = now
+        self._step(Evt.EVT1)
+
+    def transport_connected(self, now: float) -> None:
+        """Tell that the transport connection stands (EVT2 as requestor, EVT5 as acceptor)."""
+        self._last_moved = now
+        if self._requestor:
+            self._step(Evt.EVT2)
+            self._timer = now + self._options.acse_timeout
+        else:
+            self._step(Evt.EVT5)
+            self._timer = now + self._options.artim_timeout
+
+    def accept(self, accept: AAssociateAC, now: float) -> None:
+        """Answer an `AssociateIndication` with acceptance (EVT7).
+
+        Raises:
+            LocalProtocolError: no request is waiting for an answer.
+        """
+        self._require(Evt.EVT7, "accept an association")
+        self._last_moved = now
+        self._step(Evt.EVT7, accept)
+
+    def reject(self, reject: AAssociateRJ, now: float) -> None:
+        """Answer an `AssociateIndication` with rejection (EVT8); the peer is to close.
+
+        Raises:
+            LocalProtocolError: no request is waiting for an answer.
+        """
+        self._require(Evt.EVT8, "reject an association")
+        self._step(Evt.EVT8, reject)
+        self._timer = now + self._options.artim_timeout
+
+    def send_message(
+        self,
+        context_id: int,
+        command: bytes,
+        data: Sequence[Segment] | None,
+        fragment: int,
+    ) -> None:
+        """Queue one message (EVT9); see `MessageLayout` for the arguments and their lifetime.
+
+        Raises:
+            LocalProtocolError: no association is established.
+        """
+        if self.state is not State.STA6 and transition(self.state, Evt.EVT9) is None:
+            msg = f"cannot send a message in {self.state.name}"
+            raise LocalProtocolError(msg)
+        self._out.append(MessageLayout(context_id, command, data, fragment))
+
+    def release(self, now: float) -> None:
+        """Ask for release (EVT11); a `ReleaseConfirmation` follows.
+
+        Raises:
+            LocalProtocolError: no association is established.
+        """
+        self._require(Evt.EVT11, "release")
+        self._step(Evt.EVT11)
+        self._timer = now + self._options.acse_timeout
+
+    def confirm_release(self, now: float) -> None:
+        """Answer a `ReleaseIndication` (EVT14).
+
+        Raises:
+            LocalProtocolError: the peer has not asked for release.
+        """
+        self._require(Evt.EVT14, "confirm a release")
+        self._step(Evt.EVT14)
+        self._timer = now + (
+            self._options.artim_timeout
+            if self.state is State.STA13
+            else self._options.acse_timeout
+        )
+
+    def abort(self, now: float) -> None:
+        """Abort as service user (EVT15); anything not yet handed out is dropped.
+
+        Does nothing where there is nothing to abort.
+        """
+        if transition(self.state, Evt.EVT15) is not None:
+            self._cause = None
+            self._last_moved = now
+            self._step(Evt.EVT15)
+
+    def abort_for(self, problem: PeerProtocolError, now: float) -> None:
+        """Abort as service provider because a layer above found a violation (EVT19).
+
+        An `AbortIndication` with `problem` as its cause follows.
+        """
+        if transition(self.state, Evt.EVT19) is not None:
+            self._last_moved = now
+            self._cause = problem
+            self._discarding = True
+            self._step(Evt.EVT19)
+
+    def transport_closed(self, now: float) -> None:
+        """Tell that the transport is closed or broken (EVT17)."""
+        self._last_moved = now
+        if self.state is State.STA1:
+            return
+        expected = self.state is State.STA13 or self.close_wanted
+        self._out.clear()
+        self._start = self._end
+        self._step(Evt.EVT17)
+        # PS3.8 AA-4 reports a loss as A-P-ABORT; the event here says it in one word.
+        self._events.append(ConnectionClosed(expected))
+
+    # ------------------------------------------------------------------ time
+
+    def deadline(self) -> float | None:
+        """Return when `on_deadline` is wanted (monotonic seconds), None for never."""
+        moments = []
+        if self._timer is not None:
+            moments.append(self._timer)
+        options = self._options
+        if self.state in _ESTABLISHED and options.idle_timeout is not None:
+            moments.append(self._last_moved + options.idle_timeout)
+        if self._pdu_mark is not None:
+            moments.append(self._pdu_mark + options.slow_pdu_seconds)
+        return min(moments, default=None)
+
+    def on_deadline(self, now: float) -> None:
+        """Act on whatever budget has run out by `now`; nothing happens before the deadline."""
+        options = self._options
+        if self._timer is not None and now >= self._timer:
+            self._timer = None
+            if self.state in _ARTIM_STATES:
+                self._cause = TimeoutExpired("acse", options.artim_timeout)
+                self._step(Evt.EVT18)
+                self._events.append(ConnectionClosed(self.state is State.STA13))
+            else:
+                self._abort_for(TimeoutExpired("acse", options.acse_timeout), now)
+            return
+        if self._pdu_mark is not None and now >= self._pdu_mark + options.slow_pdu_seconds:
+            if self._pdu_bytes < options.slow_pdu_rate * options.slow_pdu_seconds:
+                self._abort_for(TimeoutExpired("slow-pdu", options.slow_pdu_seconds), now)
+                return
+            self._pdu_mark, self._pdu_bytes = now, 0
+        idle = options.idle_timeout
+        if self.state in _ESTABLISHED and idle is not None and now >= self._last_moved + idle:
+            self._abort_for(TimeoutExpired("socket", idle), now)
+
+    def _abort_for(self, cause: Exception, now: float) -> None:
+        """Abort as service user for a reason of our own: a budget ran out."""
+        self._last_moved = now
+        self._cause = cause
+        self._step(Evt.EVT15)
+        self._events.append(AbortIndication(AbortSource.SERVICE_USER, 0, by_peer=False, cause=cause))
+
+    def _mark_partial_pdu(self) -> None:
+        """Start or stop the clock for a PDU that has begun but not ended."""
+        partial = self._start < self._end or self._reader.inside_pdu
+        if not partial:
+            self._pdu_mark = None
+        elif self._pdu_mark is None:
+            self._pdu_mark, self._pdu_bytes = self._last_moved, 0
+
+    # ------------------------------------------------------------------ transitions
+
+    def _require(self, evt: Evt, what: str) -> None:
+        if transition(self.state, evt) is None:
+            msg = f"cannot {what} in {self.state.name}"
+            raise LocalProtocolError(msg)
+
+    def _dispatch(self, evt: Evt, pdu: Pdu | None) -> None:
+        """Step for an incoming PDU; a cell that the standard leaves empty is a violation."""
+        if transition(self.state, evt) is None:
+            msg = f"{evt.name} in {self.state.name}"
+            raise PeerProtocolError(msg, abort_reason=AbortReason.UNEXPECTED_PDU)
+        if self._is_unwelcome(evt):
+            self._cause = PeerProtocolError(
+                f"unexpected {evt.name} in {self.state.name}",
+                abort_reason=AbortReason.UNEXPECTED_PDU,
+            )
+        self._step(evt, pdu)
+
+    def _step(self, evt: Evt, pdu: Pdu | None = None) -> None:
+        """Look up Table 9-10, take the next state, perform the action."""
+        cell = transition(self.state, evt)
+        if cell is None:
+            return
+        action, next_states = cell
+        before = self.state
+        self.state = self._choose(action, next_states)
+        if self.state not in _ACSE_STATES and self.state not in _ARTIM_STATES:
+            self._timer = None
+        perform = _PERFORM.get(action)
+        if perform is not None:
+            perform(self, before, pdu)
+
+    def _choose(self, action: Action, next_states: tuple[State, ...]) -> State:
+        """Pick the next state where the table offers two."""
+        if action is Action.AR_8:
+            return State.STA9 if self._requestor else State.STA10
+        if action is Action.AE_6:
+            return State.STA3
+        return next_states[0]
+
+    def _queue(self, pdu: Pdu) -> None:
+        self._out.append(codec.encode(pdu))
+
+    def _artim(self) -> None:
+        self._timer = self._last_moved + self._options.artim_timeout
+
+    def _send_request(self, _before: State, _pdu: Pdu | None) -> None:
+        if self._request is not None:
+            self._queue(self._request)
+
+    def _confirm_association(self, _before: State, pdu: Pdu | None) -> None:
+        if isinstance(pdu, AAssociateAC):
+            self._events.append(AssociateConfirmation(pdu))
+
+    def _confirm_rejection(self, _before: State, pdu: Pdu | None) -> None:
+        if isinstance(pdu, AAssociateRJ):
+            self._events.append(AssociateRejection(pdu))
+        self.close_wanted = True
+
+    def _indicate_association(self, _before: State, pdu: Pdu | None) -> None:
+        if isinstance(pdu, AAssociateRQ):
+            self._events.append(AssociateIndication(pdu))
+
+    def _send_answer(self, _before: State, pdu: Pdu | None) -> None:
+        if pdu is not None:
+            self._queue(pdu)
+        if self.state is State.STA13:
+            self._artim()
+
+    def _send_release_request(self, _before: State, _pdu: Pdu | None) -> None:
+        self._queue(AReleaseRQ())
+
+    def _indicate_release(self, before: State, _pdu: Pdu | None) -> None:
+        self._events.append(ReleaseIndication(collision=before is State.STA7))
+
+    def _confirm_release(self, _before: State, _pdu: Pdu | None) -> None:
+        self._events.append(ReleaseConfirmation())
+        self.close_wanted = True
+
+    def _confirm_collision(self, _before: State, _pdu: Pdu | None) -> None:
+        """AR-10: the acceptor's own request is confirmed, the peer's still waits for its answer."""
+        self._events.append(ReleaseConfirmation())
+
+    def _send_release_response(self, _before: State, _pdu: Pdu | None) -> None:
+        self._queue(AReleaseRP())
+        if self.state is State.STA13:
+            self._artim()
+
+    def _abort_as_user(self, _before: State, _pdu: Pdu | None) -> None:
+        """AA-1: A-ABORT with source service-user, also where an invalid PDU is the cause (STA2)."""
+        self._out.clear()
+        self._queue(AAbort(source=AbortSource.SERVICE_USER, reason=0))
+        self._after_abort()
+        if isinstance(self._cause, PeerProtocolError):
+            self._events.append(
+                AbortIndication(AbortSource.SERVICE_USER, 0, by_peer=False, cause=self._cause)
+            )
+
+    def _abort_as_provider(self, _before: State, _pdu: Pdu | None) -> None:
+        """AA-8: A-ABORT with source service-provider, A-P-ABORT to the user."""
+        self._out.clear()
+        cause = self._cause
+        reason = cause.abort_reason if isinstance(cause, PeerProtocolError) else 0
+        self._queue(AAbort(source=AbortSource.SERVICE_PROVIDER, reason=reason))
+        self._after_abort()
+        self._events.append(
+            AbortIndication(AbortSource.SERVICE_PROVIDER, reason, by_peer=False, cause=cause)
+        )
+
+    def _after_abort(self) -> None:
+        """Wait for the peer to close; in the middle of a PDU the stream cannot be read on."""
+        self._artim()
+        self._pdu_mark = None
+        if self._reader.inside_pdu:
+            self._discarding = True
+
+    def _peer_aborted(self, _before: State, pdu: Pdu | None) -> None:
+        """AA-3: tell who aborted, close."""
+        self._out.clear()
+        if isinstance(pdu, AAbort):
+            self._events.append(AbortIndication(pdu.source, pdu.reason, by_peer=True))
+        self.close_wanted = True
+
+    def _close(self, _before: State, _pdu: Pdu | None) -> None:
+        self._out.clear()
+        self.close_wanted = True
+
+    def _abort_again(self, _before: State, _pdu: Pdu | None) -> None:
+        """AA-7: a request while waiting for the peer to close is answered with another A-ABORT."""
+        self._queue(AAbort(source=AbortSource.SERVICE_PROVIDER, reason=AbortReason.UNEXPECTED_PDU))
+
+
+_PERFORM: dict[Action, Callable[[Connection, State, Pdu | None], None]] = {
+    Action.AE_2: Connection._send_request,  # noqa: SLF001 - the table of this class's own actions
+    Action.AE_3: Connection._confirm_association,  # noqa: SLF001 - as above
+    Action.AE_4: Connection._confirm_rejection,  # noqa: SLF001 - as above
+    Action.AE_6: Connection._indicate_association,  # noqa: SLF001 - as above
+    Action.AE_7: Connection._send_answer,  # noqa: SLF001 - as above
+    Action.AE_8: Connection._send_answer,  # noqa: SLF001 - as above
+    Action.AR_1: Connection._send_release_request,  # noqa: SLF001 - as above
+    Action.AR_2: Connection._indicate_release,  # noqa: SLF001 - as above
+    Action.AR_3: Connection._confirm_release,  # noqa: SLF001 - as above
+    Action.AR_4: Connection._send_release_response,  # noqa: SLF001 - as above
+    Action.AR_8: Connection._indicate_release,  # noqa: SLF001 - as above
+    Action.AR_9: Connection._send_release_response,  # noqa: SLF001 - as above
+    Action.AR_10: Connection._confirm_collision,  # noqa: SLF001 - as above
+    Action.AA_1: Connection._abort_as_user,  # noqa: SLF001 - as above
+    Action.AA_2: Connection._close,  # noqa: SLF001 - as above
+    Action.AA_3: Connection._peer_aborted,  # noqa: SLF001 - as above
+    Action.AA_7: Connection._abort_again,  # noqa: SLF001 - as above
+    Action.AA_8: Connection._abort_as_provider,  # noqa: SLF001 - as above
+}

@@ -1,0 +1,278 @@
+"""P-DATA-TF: laying out outgoing messages, peeling incoming ones.
+
+Owns the byte layout of PS3.8 9.3.5 and annex E and nothing else: no state machine,
+no commands. Outgoing messages become segments lazily, a batch at a time, so that a
+4 GiB object at 16 KiB PDUs is never a list. Incoming runs of PDVs become lists of
+views of the receive window; a fragment need not be complete to be delivered, so the
+window does not depend on the PDU length, which may be unlimited.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from isocenter.errors import PduDecodeError, PeerProtocolError
+from isocenter.ul.events import PDataIndication
+from isocenter.wire import FileRegion, segment_length
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isocenter.wire import Segment
+
+__all__ = [
+    "MAXIMUM_LENGTH_TOLERANCE",
+    "UNLIMITED_FRAGMENT_LENGTH",
+    "MessageLayout",
+    "PDataReader",
+    "fragment_length",
+]
+
+UNLIMITED_FRAGMENT_LENGTH = 131060
+"""Fragment length in bytes towards a peer that announces no limit: that of a 128 KiB PDU, as DCMTK."""
+
+MAXIMUM_LENGTH_TOLERANCE = 12
+"""Bytes that a P-DATA-TF may exceed the announced maximum length.
+
+PS3.8 D.1 counts the PDV items only; some peers leave out the headers of the PDV (6) or of both (12).
+Nothing is allocated from the length, so bearing with them costs nothing.
+"""
+
+_PDATA_HEADER = struct.Struct(">BxIIBB")
+_PDU_HEADER = struct.Struct(">BxI")
+_PDV_HEADER = struct.Struct(">IBB")
+
+_COMMAND = 0x01
+_LAST = 0x02
+
+
+def fragment_length(maximum_length: int, max_send_pdu: int | None = None) -> int:
+    """Return how many bytes of a message fit into one P-DATA-TF with one PDV.
+
+    Args:
+        maximum_length: what the peer announced, in bytes; 0 is "no limit" (PS3.8 D.1).
+        max_send_pdu: own limit in bytes of the PDU sent, None for none.
+
+    The result is even (PS3.8 annex E) and leaves room for both headers, as DCMTK does, where
+    the limit allows; tiny limits are used up to the byte.
+
+    Raises:
+        PeerProtocolError: the limit leaves no room for two bytes.
+    """
+    limit = maximum_length
+    if max_send_pdu is not None and (limit == 0 or max_send_pdu < limit):
+        limit = max_send_pdu
+    if limit == 0:
+        return UNLIMITED_FRAGMENT_LENGTH
+    length = (limit - 12 if limit >= 14 else limit - 6) & ~1
+    if length < 2:
+        msg = f"maximum length {limit} leaves no room for a fragment"
+        raise PeerProtocolError(msg, abort_reason=6)
+    return length
+
+
+class MessageLayout:
+    """One DIMSE message as P-DATA-TF PDUs, each with one PDV, produced a batch at a time.
+
+    Args:
+        context_id: presentation context ID.
+        command: the encoded command set.
+        data: the data set's segments in order, or None where the message has none. File
+            descriptors and buffers must stay valid and unchanged until `done`.
+        fragment: bytes of message per PDU, from `fragment_length`.
+
+    The command and the first data PDU come in the same batch, so that they leave in one
+    system call. PS3.8 9.3.5, E.2.
+    """
+
+    __slots__ = ("_context_id", "_fragment", "_full_header", "_index", "_parts", "_position")
+
+    def __init__(
+        self,
+        context_id: int,
+        command: bytes,
+        data: Sequence[Segment] | None,
+        fragment: int,
+    ) -> None:
+        """Plan the message; nothing is laid out yet."""
+        self._context_id = context_id
+        self._fragment = fragment
+        parts: list[tuple[int, list[Segment], int]] = [(_COMMAND, [command], len(command))]
+        if data is not None:
+            segments = list(data)
+            parts.append((0, segments, sum(map(segment_length, segments))))
+        self._parts = parts
+        self._index = 0
+        self._position = 0
+        self._full_header = b""
+
+    @property
+    def done(self) -> bool:
+        """True once every byte has been handed out."""
+        return not self._parts
+
+    def next_batch(self, max_bytes: int) -> list[Segment]:
+        """Return the next segments, headers included, until about `max_bytes` are reached.
+
+        At least one PDU is returned while the message is not `done`.
+        """
+        out: list[Segment] = []
+        room = max_bytes
+        while self._parts and room > 0:
+            room = self._lay_out_part(out, room)
+        return out
+
+    def _lay_out_part(self, out: list[Segment], room: int) -> int:
+        """Append PDUs of the first part until it ends or the room does; return the room left."""
+        kind, segments, left = self._parts[0]
+        fragment = self._fragment
+        full = _PDATA_HEADER.pack(4, fragment + 6, fragment + 2, self._context_id, kind)
+        while room > 0:
+            if left > fragment:
+                out.append(full)
+                size = fragment
+            else:
+                size = left
+                out.append(
+                    _PDATA_HEADER.pack(4, size + 6, size + 2, self._context_id, kind | _LAST)
+                )
+            self._take(out, segments, size)
+            room -= size + 12
+            left -= size
+            if left == 0:
+                self._parts.pop(0)
+                self._index = self._position = 0
+                return room
+        self._parts[0] = (kind, segments, left)
+        return room
+
+    def _take(self, out: list[Segment], segments: list[Segment], size: int) -> None:
+        """Append `size` bytes of the part's segments, without copying."""
+        index, position = self._index, self._position
+        while size:
+            segment = segments[index]
+            if isinstance(segment, FileRegion):
+                take = min(size, segment.length - position)
+                if take:
+                    out.append(FileRegion(segment.fd, segment.offset + position, take))
+                available = segment.length - position
+            else:
+                available = len(segment) - position
+                take = min(size, available)
+                if take:
+                    out.append(
+                        segment
+                        if take == len(segment)
+                        else memoryview(segment)[position : position + take]
+                    )
+            size -= take
+            if take == available:
+                index += 1
+                position = 0
+            else:
+                position += take
+        self._index, self._position = index, position
+
+
+class PDataReader:
+    """Peels P-DATA-TF headers off a receive window and remembers where it stopped.
+
+    Args:
+        maximum_length: the length this side announced in bytes, 0 for unlimited.
+
+    PS3.8 9.3.5, E.2.
+    """
+
+    __slots__ = ("_context_id", "_control", "_limit", "_open", "_pdu_left", "_pdv_left")
+
+    def __init__(self, maximum_length: int) -> None:
+        """Start between two PDUs."""
+        self._limit = maximum_length + MAXIMUM_LENGTH_TOLERANCE if maximum_length else 0xFFFFFFFF
+        self._pdu_left = 0
+        self._pdv_left = 0
+        self._open = False
+        self._context_id = 0
+        self._control = 0
+
+    @property
+    def inside_pdu(self) -> bool:
+        """True while a P-DATA-TF has begun and not ended."""
+        return self._open or self._pdu_left > 0
+
+    def peel(
+        self, window: memoryview, start: int, end: int
+    ) -> tuple[PDataIndication | None, int]:
+        """Return the next run of PDVs between `start` and `end`, and where reading stopped.
+
+        The run ends where context or kind change, where a last fragment ends, where another
+        PDU type begins, or where the window does. None means that no byte of a PDV and no end
+        of a fragment is there yet; up to 11 bytes of headers may then be left unread.
+
+        Raises:
+            PduDecodeError: a length contradicts the standard or the announced maximum.
+        """
+        pdu_left, pdv_left = self._pdu_left, self._pdv_left
+        context_id, control, is_open = self._context_id, self._control, self._open
+        fragments: list[memoryview] = []
+        run = -1
+        length = 0
+        position = start
+        is_last = False
+        try:
+            while True:
+                if is_open:
+                    key = context_id << 1 | (control & _COMMAND)
+                    if run < 0:
+                        run = key
+                    elif run != key:
+                        break
+                    size = end - position
+                    if size >= pdv_left:
+                        size = pdv_left
+                        is_open = False
+                    if size:
+                        fragments.append(window[position : position + size])
+                        position += size
+                        length += size
+                        pdv_left -= size
+                    if is_open:
+                        break
+                    if control & _LAST:
+                        is_last = True
+                        break
+                if not pdu_left:
+                    if end - position < 6 or window[position] != 4:
+                        break
+                    pdu_left = _PDU_HEADER.unpack_from(window, position)[1]
+                    if pdu_left > self._limit or pdu_left < 6:
+                        raise _length_error("PDU-length", 2, pdu_left, self._limit)
+                    position += 6
+                if end - position < 6:
+                    break
+                size, context_id, control = _PDV_HEADER.unpack_from(window, position)
+                if size < 2 or size + 4 > pdu_left:
+                    raise _length_error("PDV item-length", 6, size, pdu_left - 4)
+                position += 6
+                pdu_left -= size + 4
+                pdv_left = size - 2
+                is_open = True
+        finally:
+            self._pdu_left, self._pdv_left = pdu_left, pdv_left
+            self._context_id, self._control, self._open = context_id, control, is_open
+        if run < 0 or not (length or is_last):
+            return None, position
+        return (
+            PDataIndication(run >> 1, bool(run & 1), is_last, fragments, length),
+            position,
+        )
+
+
+def _length_error(field: str, offset: int, found: int, limit: int) -> PduDecodeError:
+    return PduDecodeError(
+        "P-DATA-TF",
+        field,
+        offset=offset,
+        expected=f"{2 if field.startswith('PDV') else 6} to {limit} bytes",
+        found=str(found),
+    )
