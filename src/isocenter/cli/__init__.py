@@ -1,0 +1,1 @@
+"""Command-line tools: option tables, DCMTK's command-line grammar, log output and dispatch."""

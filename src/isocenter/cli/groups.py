@@ -1,0 +1,138 @@
+"""Option groups that several tools share.
+
+Owns their wording, names and ranges. Must not know any one tool; what differs
+between tools is an argument.
+"""
+
+from __future__ import annotations
+
+from isocenter.cli.spec import VERBOSE_MODE, Group, Option, Value, integer, string
+
+__all__ = [
+    "MAXIMUM_PDU_LENGTH",
+    "MINIMUM_PDU_LENGTH",
+    "TIMEOUT_OPTIONS",
+    "acse_timeout",
+    "aetitle",
+    "call",
+    "connection_timeout",
+    "dimse_timeout",
+    "general_group",
+    "ip_protocol_group",
+    "max_pdu",
+    "socket_timeout",
+]
+
+MINIMUM_PDU_LENGTH = 4096
+MAXIMUM_PDU_LENGTH = 131072
+
+TIMEOUT_OPTIONS = ("--socket-timeout", "--acse-timeout", "--dimse-timeout")
+"""The order in which the tools check them."""
+
+
+def general_group(*, verbose_pc: bool) -> Group:
+    """Return the general options, with `--verbose-pc` where the tool has it."""
+    level = (Value("level", "string", shown="string constant"),)
+    options: tuple[Option, ...] = (
+        Option("--help", "-h", "show this text and exit", exclusive=True),
+        Option("--version", "", "show version information and exit", exclusive=True),
+        Option("--arguments", "", "show the command line as expanded"),
+        Option("--quiet", "-q", "say nothing but fatal errors"),
+        Option("--verbose", "-v", "report the steps that are taken"),
+        Option("--debug", "-d", "report in all detail, for debugging"),
+        Option(
+            "--log-level",
+            "-ll",
+            "report from this level on: fatal, error, warn,\ninfo, debug or trace",
+            level,
+        ),
+    )
+    if verbose_pc:
+        options += (
+            Option(
+                "--verbose-pc",
+                "+v",
+                "list presentation contexts also in verbose mode",
+                requires=(VERBOSE_MODE,),
+            ),
+        )
+    return Group("general options", options)
+
+
+def ip_protocol_group(*, auto: str) -> Group:
+    """Return the choice of IP version; `auto` says what the automatic one does."""
+    return Group(
+        "IP protocol version",
+        (
+            Option("--ipv4", "-i4", "IPv4 alone (default)", is_default=True),
+            Option("--ipv6", "-i6", "IPv6 alone"),
+            Option("--ip-auto", "-i0", auto),
+        ),
+    )
+
+
+def aetitle(default: str, help_text: str) -> Option:
+    """Return `--aetitle`."""
+    return Option("--aetitle", "-aet", help_text, string("aetitle"), default=default)
+
+
+def call(default: str) -> Option:
+    """Return `--call`."""
+    return Option(
+        "--call", "-aec", "AE title by which the peer is called", string("aetitle"), default=default
+    )
+
+
+def connection_timeout() -> Option:
+    """Return `--timeout`."""
+    return Option(
+        "--timeout",
+        "-to",
+        "give up connecting after this time",
+        integer("seconds", 1, signed=True),
+        default="unlimited",
+    )
+
+
+def socket_timeout() -> Option:
+    """Return `--socket-timeout`; 0 and -1 stand for none."""
+    return Option(
+        "--socket-timeout",
+        "-ts",
+        "end the association when nothing moves on its\nconnection for this time (0: never)",
+        integer("seconds", -1, signed=True),
+        default="60",
+    )
+
+
+def acse_timeout() -> Option:
+    """Return `--acse-timeout`."""
+    return Option(
+        "--acse-timeout",
+        "-ta",
+        "wait this long for association messages",
+        integer("seconds", 1, signed=True),
+        default="30",
+    )
+
+
+def dimse_timeout() -> Option:
+    """Return `--dimse-timeout`."""
+    return Option(
+        "--dimse-timeout",
+        "-td",
+        "wait this long for each DIMSE message",
+        integer("seconds", 1, signed=True),
+        default="unlimited",
+    )
+
+
+def max_pdu() -> Option:
+    """Return `--max-pdu`."""
+    return Option(
+        "--max-pdu",
+        "-pdu",
+        "announce this length of PDU as the largest\nto be received",
+        integer("number of bytes", MINIMUM_PDU_LENGTH, MAXIMUM_PDU_LENGTH),
+        default="16384",
+    )

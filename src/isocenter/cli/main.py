@@ -1,0 +1,143 @@
+"""The entry points: ``isocenter TOOL ...`` and one console script per tool.
+
+Owns the choice of the tool, the last line of defence against unexpected errors, and
+closing stdout. Must not know what a tool does; a tool is the module of that name with
+``main(argv, env)``, imported when it is chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["TOOLS", "echoscu", "main", "storescp", "storescu"]
+
+TOOLS = {
+    "echoscu": "verify a connection: send C-ECHO",
+    "storescp": "receive objects and write them to files",
+    "storescu": "send files",
+}
+"""Each tool and what it is for."""
+
+_FAILURE = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``isocenter``.
+
+    Args:
+        argv: the arguments; those of the process by default.
+
+    Returns:
+        The exit code: that of the tool, 0 for the list of tools, 1 for an unknown one.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    chosen = arguments[0] if arguments else "--help"
+    if chosen in TOOLS:
+        return _run(chosen, arguments[1:])
+    if chosen in ("--help", "-h"):
+        text, code, stream = _overview(), 0, sys.stdout
+    elif chosen == "--version":
+        text, code, stream = _version(), 0, sys.stdout
+    else:
+        text = f"isocenter: unknown tool '{chosen}', known are {', '.join(TOOLS)}\n"
+        code, stream = _FAILURE, sys.stderr
+    if stream is not None:
+        stream.write(text)
+    return _finish(code)
+
+
+def echoscu() -> int:
+    """Run the console script ``echoscu``."""
+    return _run("echoscu", sys.argv[1:])
+
+
+def storescp() -> int:
+    """Run the console script ``storescp``."""
+    return _run("storescp", sys.argv[1:])
+
+
+def storescu() -> int:
+    """Run the console script ``storescu``."""
+    return _run("storescu", sys.argv[1:])
+
+
+def _overview() -> str:
+    width = max(map(len, TOOLS)) + 2
+    listed = "".join(f"  {name.ljust(width)}{purpose}\n" for name, purpose in TOOLS.items())
+    return (
+        "isocenter: DICOM networking tools\n"
+        "usage: isocenter TOOL [options] parameters...\n"
+        "\n"
+        f"tools:\n{listed}"
+        "\n"
+        "general options:\n"
+        "  -h  --help     show this text and exit\n"
+        "      --version  show version information and exit\n"
+        "\n"
+        "isocenter TOOL --help shows the options of a tool.\n"
+    )
+
+
+def _version() -> str:
+    from isocenter.cli.render import identifier
+
+    return identifier("isocenter") + "\n"
+
+
+def _run(tool: str, argv: Sequence[str]) -> int:
+    """Import the tool, run it, and return its exit code."""
+    module = __import__(f"isocenter.cli.{tool}", fromlist=["main"])
+    try:
+        code = int(module.main(argv, os.environ))
+    except KeyboardInterrupt:
+        return _die_of_interrupt()
+    except BrokenPipeError:
+        code = _FAILURE
+    except Exception as problem:
+        if not _explain(tool, problem):
+            raise
+        code = _FAILURE
+    return _finish(code)
+
+
+def _explain(tool: str, problem: Exception) -> bool:
+    """Say in one line what went wrong; False where the traceback is wanted, at debug level."""
+    import logging
+
+    from isocenter.cli.levels import DEBUG, FATAL
+    from isocenter.cli.logsetup import write_lines
+
+    if logging.getLogger("isocenter").getEffectiveLevel() <= DEBUG:
+        return False
+    kind = type(problem).__name__
+    write_lines(FATAL, f"{tool}: unexpected error, use --debug for details: {kind}: {problem}")
+    return True
+
+
+def _die_of_interrupt() -> int:
+    """End as an interrupted program does, so that a calling shell stops its loop, too."""
+    import signal
+
+    _finish(_FAILURE)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    return 128 + signal.SIGINT
+
+
+def _finish(code: int) -> int:
+    """Flush stdout; where its reader has gone, keep the interpreter from complaining at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+    except (OSError, ValueError):
+        return code or _FAILURE
+    return code

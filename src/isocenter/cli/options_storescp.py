@@ -1,0 +1,187 @@
+"""The command line of storescp, as data."""
+
+from __future__ import annotations
+
+from isocenter.cli import groups
+from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
+
+__all__ = ["PREFERENCES", "TOOL"]
+
+_PREFERENCE_OPTIONS = (
+    Option(
+        "--prefer-uncompr",
+        "+x=",
+        "explicit VR in the byte order of this machine\n(default)",
+        is_default=True,
+    ),
+    Option("--prefer-little", "+xe", "explicit VR little endian"),
+    Option("--prefer-big", "+xb", "explicit VR big endian"),
+    Option("--prefer-lossless", "+xs", "JPEG lossless"),
+    Option("--prefer-jpeg8", "+xy", "JPEG baseline (lossy, 8 bit)"),
+    Option("--prefer-jpeg12", "+xx", "JPEG extended (lossy, 12 bit)"),
+    Option("--prefer-j2k-lossless", "+xv", "JPEG 2000 lossless"),
+    Option("--prefer-j2k-lossy", "+xw", "JPEG 2000"),
+    Option("--prefer-jls-lossless", "+xt", "JPEG-LS lossless"),
+    Option("--prefer-jls-lossy", "+xu", "JPEG-LS near-lossless"),
+    Option("--prefer-mpeg2", "+xm", "MPEG2 Main Profile @ Main Level"),
+    Option("--prefer-mpeg2-high", "+xh", "MPEG2 Main Profile @ High Level"),
+    Option("--prefer-mpeg4", "+xn", "MPEG-4 High Profile / Level 4.1"),
+    Option("--prefer-mpeg4-bd", "+xl", "MPEG-4 BD-compatible High Profile"),
+    Option("--prefer-mpeg4-2-2d", "+x2", "MPEG-4 High Profile / Level 4.2 for 2D"),
+    Option("--prefer-mpeg4-2-3d", "+x3", "MPEG-4 High Profile / Level 4.2 for 3D"),
+    Option("--prefer-mpeg4-2-st", "+xo", "MPEG-4 Stereo High Profile / Level 4.2"),
+    Option("--prefer-hevc", "+x4", "HEVC Main Profile / Level 5.1"),
+    Option("--prefer-hevc10", "+x5", "HEVC Main 10 Profile / Level 5.1"),
+    Option("--prefer-rle", "+xr", "RLE lossless"),
+    Option("--prefer-deflated", "+xd", "deflated explicit VR little endian"),
+    Option("--implicit", "+xi", "accept implicit VR little endian alone"),
+    Option("--accept-all", "+xa", "accept every transfer syntax that is known"),
+)
+
+PREFERENCES = tuple(option.long for option in _PREFERENCE_OPTIONS)
+"""The block of alternatives that choose which proposed transfer syntax wins."""
+
+_PROCESSES = Group(
+    "multi-process options",
+    (
+        Option("--single-process", "", "serve from this process alone (default)", is_default=True),
+        Option("--fork", "", "give each association a child process"),
+        Option(
+            "--max-associations",
+            "",
+            "serve at most that many at a time",
+            integer("max", 1),
+            default="unlimited",
+            requires=("--fork",),
+        ),
+    ),
+)
+
+_NETWORK = Group(
+    "network options",
+    subgroups=(
+        groups.ip_protocol_group(auto="IPv6 and IPv4 on one socket"),
+        Group("preferred network transfer syntaxes", _PREFERENCE_OPTIONS),
+        Group(
+            "other network options",
+            (
+                groups.socket_timeout(),
+                groups.acse_timeout(),
+                groups.dimse_timeout(),
+                groups.aetitle("STORESCP", "own AE title"),
+                groups.max_pdu(),
+                Option("--refuse", "", "reject every association"),
+                Option("--reject", "", "reject a peer that names no implementation\nclass UID"),
+                Option("--ignore", "", "receive objects and forget them"),
+                Option(
+                    "--sleep-after",
+                    "",
+                    "pause that long after each object",
+                    integer("seconds", 0),
+                    default="0",
+                ),
+                Option(
+                    "--sleep-during",
+                    "",
+                    "pause that long while an object arrives",
+                    integer("seconds", 0),
+                    default="0",
+                ),
+                Option(
+                    "--abort-after",
+                    "",
+                    "abort when the first object is complete, instead\nof answering",
+                ),
+                Option("--abort-during", "", "abort while the first object arrives"),
+                Option("--promiscuous", "-pm", "accept also SOP classes that are not known"),
+            ),
+        ),
+    ),
+)
+
+_OUTPUT = Group(
+    "output options",
+    subgroups=(
+        Group(
+            "general",
+            (
+                Option(
+                    "--output-directory",
+                    "-od",
+                    "where received objects are written;\nthe directory must exist",
+                    string("directory"),
+                    default=".",
+                ),
+            ),
+        ),
+        Group(
+            "bit preserving mode",
+            (
+                Option(
+                    "--bit-preserving",
+                    "+B",
+                    "write each data set as it came, byte for byte.\n"
+                    "For now this is the only way of writing, so it\n"
+                    "also holds without this option",
+                ),
+            ),
+        ),
+        Group(
+            "filename generation",
+            (
+                Option(
+                    "--default-filenames",
+                    "-uf",
+                    "name files after the SOP Instance UID (default)",
+                    is_default=True,
+                ),
+                Option(
+                    "--filename-extension",
+                    "-fe",
+                    "end every file name with this (it needs its\nown dot)",
+                    string("extension"),
+                ),
+            ),
+        ),
+    ),
+)
+
+_OWN = Group(
+    "isocenter options",
+    (
+        Option(
+            "--workers",
+            "",
+            "serve from that many processes side by side",
+            integer("number", 1),
+            default="1",
+            conflicts=("--fork",),
+        ),
+    ),
+)
+
+TOOL = Tool(
+    "storescp",
+    "DICOM storage (C-STORE) SCP",
+    parameters=(
+        Parameter("port", "TCP port to listen on", optional=True, minimum=1, maximum=65535),
+    ),
+    groups=(groups.general_group(verbose_pc=True), _PROCESSES, _NETWORK, _OUTPUT, _OWN),
+    evaluation=(
+        ("--single-process", "--fork"),
+        "--max-associations",
+        PARAMETERS,
+        LOGGING,
+        "--verbose-pc",
+        PREFERENCES,
+        *groups.TIMEOUT_OPTIONS,
+        "--max-pdu",
+        "--sleep-after",
+        "--sleep-during",
+        ("--ipv4", "--ipv6", "--ip-auto"),
+        "--workers",
+    ),
+    # DCMTK's usage shows the port as optional because its --inetd needs none.
+    required_unless=(("port", ()),),
+)
+"""Everything the parser and the help text need to know."""

@@ -1,0 +1,189 @@
+"""The command line of storescu, as data."""
+
+from __future__ import annotations
+
+from isocenter.cli import groups
+from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
+
+__all__ = ["MAXIMUM_OPERATIONS", "PROPOSALS", "TOOL"]
+
+MAXIMUM_OPERATIONS = 64
+"""Most operations that may be outstanding, as the engine caps them anyway."""
+
+_AND_UNCOMPRESSED = "\nand every uncompressed one"
+
+_PROPOSAL_OPTIONS = (
+    Option(
+        "--propose-uncompr",
+        "-x=",
+        "every uncompressed transfer syntax, explicit\nVR in the own byte order first (default)",
+        is_default=True,
+    ),
+    Option("--propose-little", "-xe", "every uncompressed one, explicit VR little\nendian first"),
+    Option("--propose-big", "-xb", "every uncompressed one, explicit VR big\nendian first"),
+    Option("--propose-implicit", "-xi", "implicit VR little endian and nothing else"),
+    Option("--propose-lossless", "-xs", "JPEG lossless" + _AND_UNCOMPRESSED),
+    Option("--propose-jpeg8", "-xy", "JPEG baseline (lossy, 8 bit)" + _AND_UNCOMPRESSED),
+    Option("--propose-jpeg12", "-xx", "JPEG extended (lossy, 12 bit)" + _AND_UNCOMPRESSED),
+    Option("--propose-j2k-lossless", "-xv", "JPEG 2000 lossless" + _AND_UNCOMPRESSED),
+    Option("--propose-j2k-lossy", "-xw", "JPEG 2000" + _AND_UNCOMPRESSED),
+    Option("--propose-jls-lossless", "-xt", "JPEG-LS lossless" + _AND_UNCOMPRESSED),
+    Option("--propose-jls-lossy", "-xu", "JPEG-LS near-lossless" + _AND_UNCOMPRESSED),
+    Option("--propose-mpeg2", "-xm", "MPEG2 Main Profile @ Main Level alone"),
+    Option("--propose-mpeg2-high", "-xh", "MPEG2 Main Profile @ High Level alone"),
+    Option("--propose-mpeg4", "-xn", "MPEG-4 High Profile / Level 4.1 alone"),
+    Option("--propose-mpeg4-bd", "-xl", "MPEG-4 BD-compatible High Profile alone"),
+    Option("--propose-mpeg4-2-2d", "-x2", "MPEG-4 High Profile / Level 4.2 for 2D alone"),
+    Option("--propose-mpeg4-2-3d", "-x3", "MPEG-4 High Profile / Level 4.2 for 3D alone"),
+    Option("--propose-mpeg4-2-st", "-xo", "MPEG-4 Stereo High Profile / Level 4.2 alone"),
+    Option("--propose-hevc", "-x4", "HEVC Main Profile / Level 5.1 alone"),
+    Option("--propose-hevc10", "-x5", "HEVC Main 10 Profile / Level 5.1 alone"),
+    Option("--propose-rle", "-xr", "RLE lossless" + _AND_UNCOMPRESSED),
+    Option("--propose-deflated", "-xd", "deflated explicit VR little endian" + _AND_UNCOMPRESSED),
+)
+
+PROPOSALS = tuple(option.long for option in _PROPOSAL_OPTIONS)
+"""The block of alternatives that choose what is proposed."""
+
+_INPUT = Group(
+    "input options",
+    subgroups=(
+        Group(
+            "input file format",
+            (
+                Option(
+                    "--read-file",
+                    "+f",
+                    "files with or without File Meta Information\n(default)",
+                    is_default=True,
+                ),
+                Option("--read-file-only", "+fo", "only files with File Meta Information"),
+            ),
+        ),
+        Group(
+            "input files",
+            (
+                Option("--scan-directories", "+sd", "take the files of directories (dcmfile-in)"),
+                Option(
+                    "--scan-pattern",
+                    "+sp",
+                    "of these, only files whose name matches\n(wildcards * ? [])",
+                    string("pattern"),
+                    requires=("--scan-directories",),
+                ),
+                Option(
+                    "--no-recurse",
+                    "-r",
+                    "leave out what is in subdirectories (default)",
+                    is_default=True,
+                ),
+                Option(
+                    "--recurse",
+                    "+r",
+                    "go into subdirectories as well",
+                    requires=("--scan-directories",),
+                ),
+            ),
+        ),
+    ),
+)
+
+_NETWORK = Group(
+    "network options",
+    subgroups=(
+        groups.ip_protocol_group(auto="whichever the name service offers"),
+        Group(
+            "application entity titles",
+            (
+                groups.aetitle("STORESCU", "own AE title, the calling one"),
+                groups.call("ANY-SCP"),
+            ),
+        ),
+        Group(
+            "proposed transmission transfer syntaxes",
+            (
+                *_PROPOSAL_OPTIONS,
+                Option(
+                    "--required",
+                    "-R",
+                    "propose only what the input files need",
+                    default="propose all supported",
+                ),
+                Option(
+                    "--combine",
+                    "+C",
+                    "put the transfer syntaxes of a SOP class into\none presentation context",
+                    default="separate pres. context for each TS",
+                ),
+            ),
+        ),
+        Group(
+            "other network options",
+            (
+                groups.connection_timeout(),
+                groups.socket_timeout(),
+                groups.acse_timeout(),
+                groups.dimse_timeout(),
+                groups.max_pdu(),
+                Option(
+                    "--max-send-pdu",
+                    "",
+                    "send no PDU longer than this, whatever\nthe peer accepts",
+                    integer(
+                        "number of bytes", groups.MINIMUM_PDU_LENGTH, groups.MAXIMUM_PDU_LENGTH
+                    ),
+                ),
+                Option("--repeat", "", "send every file that many times", integer("number", 1)),
+                Option("--abort", "", "end with an abort instead of a release"),
+                Option(
+                    "--no-halt",
+                    "-nh",
+                    "go on with the next file after a failure",
+                    default="do halt",
+                ),
+            ),
+        ),
+    ),
+)
+
+_OWN = Group(
+    "isocenter options",
+    (
+        Option(
+            "--max-ops",
+            "",
+            "propose to have that many C-STORE requests\noutstanding (1: wait for each response)",
+            integer("number", 1, MAXIMUM_OPERATIONS),
+            default="1",
+        ),
+    ),
+)
+
+TOOL = Tool(
+    "storescu",
+    "DICOM storage (C-STORE) SCU",
+    parameters=(
+        Parameter("peer", "host name or address of the peer"),
+        Parameter("port", "TCP port of the peer", minimum=1, maximum=65535),
+        Parameter("dcmfile-in", "DICOM file or directory to be sent", multiple=True),
+    ),
+    groups=(groups.general_group(verbose_pc=True), _INPUT, _NETWORK, _OWN),
+    evaluation=(
+        PARAMETERS,
+        LOGGING,
+        "--verbose-pc",
+        ("--read-file", "--read-file-only"),
+        "--scan-directories",
+        "--scan-pattern",
+        ("--no-recurse", "--recurse"),
+        PROPOSALS,
+        "--timeout",
+        *groups.TIMEOUT_OPTIONS,
+        "--max-pdu",
+        "--max-send-pdu",
+        "--repeat",
+        ("--ipv4", "--ipv6", "--ip-auto"),
+        "--max-ops",
+    ),
+)
+"""Everything the parser and the help text need to know."""

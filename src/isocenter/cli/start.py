@@ -1,0 +1,75 @@
+"""The first steps that every tool takes with its command line.
+
+Owns the order: read, answer `--help` and `--version`, complain, set up the log. Must
+not know what a tool does afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from isocenter.cli.exitcodes import ExitCode
+from isocenter.cli.levels import DEBUG, INFO
+from isocenter.cli.parser import CommandLineError, parse
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.cli.spec import Tool
+
+__all__ = ["start"]
+
+
+def start(
+    tool: Tool, argv: Sequence[str], *, program: str | None = None
+) -> ParsedCommandLine | ExitCode:
+    """Read a command line and do what does not depend on the tool.
+
+    Args:
+        tool: what the command line may contain.
+        argv: the arguments without the program's name.
+        program: the name that `--arguments` shows; the tool's by default.
+
+    Returns:
+        The command line, with log output set up; or the code to exit with, where
+        the help text, the version or an error was printed and nothing is left to do.
+    """
+    try:
+        line = parse(tool, argv, program=program)
+    except CommandLineError as problem:
+        _complain(tool, problem)
+        return ExitCode.FAILURE
+    if line.exclusive is not None:
+        from isocenter.cli import render
+
+        if sys.stdout is not None:
+            show = render.usage if line.exclusive == "--help" else render.version_text
+            sys.stdout.write(show(tool))
+        return ExitCode.SUCCESS
+    from isocenter.cli import logsetup
+
+    logsetup.configure(line.level)
+    if line.arguments_text is not None:
+        logsetup.write_lines(INFO, line.arguments_text)
+    if line.level <= DEBUG:
+        from isocenter.cli import render
+
+        logsetup.write_lines(DEBUG, render.identifier(tool.name) + "\n")
+    return line
+
+
+def _complain(tool: Tool, problem: CommandLineError) -> None:
+    if problem.arguments_text is not None:
+        from isocenter.cli import logsetup
+
+        logsetup.write_lines(INFO, problem.arguments_text)
+    if problem.quiet or sys.stderr is None:
+        return
+    from isocenter.cli import render
+
+    try:
+        sys.stderr.write(render.error_text(tool, problem.message))
+    except (OSError, ValueError):
+        return
