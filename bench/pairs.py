@@ -1,0 +1,213 @@
+"""Senders and receivers: their command lines, and one timed transfer between two of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.processes import BenchError, Program, free_port, peak_memory, receiver, run, run_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.data import DataSet
+    from bench.processes import Finished
+
+__all__ = [
+    "DCMTK",
+    "OURS",
+    "PDU_SIZES",
+    "PYNETDICOM",
+    "STOCK",
+    "Outcome",
+    "Pair",
+    "Tools",
+    "find_dcmtk",
+    "plain_copy",
+    "receiver_program",
+    "sender_program",
+    "transfer",
+]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PDU_SIZES = (16384, 32768, 65536, 131072)
+"""Maximum PDU lengths in bytes that a receiver announces; DCMTK's default is the first."""
+
+# Names of the implementations; the third is the second without TCP_NODELAY in its environment.
+OURS = "isocenter"
+DCMTK = "DCMTK"
+STOCK = "DCMTK as shipped"
+PYNETDICOM = "pynetdicom"
+
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """Where the programs are.
+
+    Fields: `ours` command prefix; `dcmtk` folder of its tools, None where missing; `pynetdicom`
+    interpreter that has it, None where missing.
+    """
+
+    ours: Sequence[str] | None
+    dcmtk: Path | None
+    pynetdicom: Path | None
+
+    def has(self, name: str) -> bool:
+        """Tell whether the programs of one implementation are there."""
+        if name == OURS:
+            return self.ours is not None
+        return (self.pynetdicom if name == PYNETDICOM else self.dcmtk) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What sends to what.
+
+    Fields: `sender`, `receiver` names of implementations; `pdu` maximum length in bytes that the
+    receiver announces, None for its default; `senders` started at once; `options` of the receiver.
+    """
+
+    sender: str
+    receiver: str
+    pdu: int | None = None
+    senders: int = 1
+    options: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The pair in words, without the PDU length."""
+        count = f"{self.senders} x " if self.senders > 1 else ""
+        options = f" ({' '.join(self.options)})" if self.options else ""
+        return f"{count}{self.sender} to {self.receiver}{options}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One transfer that went well.
+
+    Fields: `seconds` until the last sender's exit; `sender_peak` and `receiver_peak` in bytes, 0
+    where memory was not watched.
+    """
+
+    seconds: float
+    sender_peak: int
+    receiver_peak: int
+
+
+def find_dcmtk() -> Path | None:
+    """Return the folder of DCMTK's tools: compiled programs, unlike those named alike."""
+    for folder in [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin"]:
+        path = Path(folder)
+        try:
+            with (path / "storescu").open("rb") as file:
+                compiled = file.read(4) == b"\x7fELF"
+        except OSError:
+            continue
+        if compiled and os.access(path / "storescp", os.X_OK):
+            return path
+    return None
+
+
+def _command(tools: Tools, name: str, tool: str) -> list[str]:
+    if name == OURS and tools.ours is not None:
+        return [*tools.ours, tool]
+    if name == PYNETDICOM and tools.pynetdicom is not None:
+        return [str(tools.pynetdicom), "-m", "pynetdicom", tool]
+    if tools.dcmtk is not None:
+        return [str(tools.dcmtk / tool)]
+    raise BenchError(f"{name} is not installed")
+
+
+def _environment(name: str) -> dict[str, str]:
+    # DCMTK leaves Nagle on unless told so; the other two switch it off themselves or never.
+    return {"TCP_NODELAY": "1"} if name == DCMTK else {}
+
+
+def receiver_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Program:
+    """Return the receiver of a pair, writing bit for bit into a folder."""
+    command = _command(tools, pair.receiver, "storescp")
+    if pair.receiver == PYNETDICOM:
+        command += ["-q", "-od", str(folder)]
+        command += ["--max-pdu", str(pair.pdu)] if pair.pdu else []
+    else:
+        command += ["+B", "-od", str(folder)]
+        command += ["-pdu", str(pair.pdu)] if pair.pdu else []
+    command += [*pair.options, str(port)]
+    return Program(command=command, environment=_environment(pair.receiver))
+
+
+def sender_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Program:
+    """Return the sender of a pair, sending every file of a folder."""
+    command = _command(tools, pair.sender, "storescu")
+    if pair.sender == PYNETDICOM:
+        command += ["-q", _HOST, str(port), str(folder)]
+    else:
+        command += ["-aec", "BENCH", "+sd", _HOST, str(port), str(folder)]
+    return Program(command=command, environment=_environment(pair.sender))
+
+
+def transfer(
+    tools: Tools,
+    pair: Pair,
+    data: Sequence[DataSet],
+    target: Path,
+    *,
+    timeout: float,
+    watch: bool = False,
+) -> Outcome:
+    """Send data sets, one per sender, and check that everything arrived.
+
+    Args:
+        tools: the programs.
+        pair: who sends to whom.
+        data: one folder of objects per sender.
+        target: folder to receive into; made, and removed at the end.
+        timeout: seconds for the senders.
+        watch: watch the memory of both sides, which costs time.
+
+    Raises:
+        BenchError: a program failed, or files are missing or short.
+    """
+    target.mkdir(parents=True)
+    try:
+        port = free_port()
+        with receiver(receiver_program(tools, pair, target, port), port) as process:
+            programs = [sender_program(tools, pair, one.folder, port) for one in data]
+            finished = run_all(programs, timeout=timeout, watch=watch)
+            receiver_peak = peak_memory(process.pid) if watch else 0
+        _check(target, sum(one.count for one in data), sum(one.size for one in data))
+    finally:
+        shutil.rmtree(target)
+    return Outcome(
+        seconds=max(one.seconds for one in finished),
+        sender_peak=max(one.peak_bytes for one in finished),
+        receiver_peak=receiver_peak,
+    )
+
+
+def _check(target: Path, count: int, size: int) -> None:
+    """Compare what arrived; File Meta is the receiver's own, so sizes may differ a little."""
+    sizes = [entry.stat().st_size for entry in os.scandir(target) if entry.is_file()]
+    if len(sizes) != count:
+        raise BenchError(f"{len(sizes)} of {count} files arrived")
+    if abs(sum(sizes) - size) > count * 512:
+        raise BenchError(f"{sum(sizes)} of {size} bytes arrived")
+
+
+def plain_copy(data: DataSet, target: Path, *, timeout: float) -> Finished:
+    """Copy the files as cp does, to compare a disk's row with.
+
+    Raises:
+        BenchError: cp failed.
+    """
+    command = ["cp", "--reflink=never", "-r", str(data.folder), str(target)]
+    try:
+        return run(Program(command=command, environment={}), timeout=timeout)
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
