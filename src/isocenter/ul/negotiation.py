@@ -11,7 +11,7 @@ Rejections, in the order in which they are tested (result/source/reason):
     1/1/2  application context name is not DICOM's
     1/1/1  no presentation context is proposed; there is nothing to agree on
     1/1/7  called title blank, which 9.3.2 forbids, or not among `required_called_titles`
-    1/1/3  calling title not among `known_calling_titles`; a blank one passes if any may call
+    1/1/3  calling title blank, likewise, or not among `known_calling_titles`
     1/1/1  `reject_without_implementation_uid` and there is none
     1/1/1  the user identity was refused (PS3.7 D.3.3.7)
 
@@ -24,6 +24,9 @@ Presentation contexts, each answered once per proposed item, in the order of the
     4  no transfer syntax in common
     1  the policy leaves the requestor none of the roles it proposed for the SOP class
     0  otherwise, with the first of the acceptor's OWN list that the peer proposed
+
+DCMTK leaves a request with a blank title or without contexts unanswered until the peer gives
+up; a rejection says at once what is wrong.
 
 Refused contexts carry Implicit VR Little Endian: not significant, but some peers insist on a
 valid UID. An association with no usable context is accepted; the peer releases it.
@@ -344,7 +347,8 @@ def _rejection(request: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateRJ | 
     called = request.called_ae_title
     if not aetitle.normalise(called) or not _is_among(called, policy.required_called_titles):
         return _user_rejection(RejectReason.USER_CALLED_AE_TITLE_NOT_RECOGNIZED)
-    if not _is_among(request.calling_ae_title, policy.known_calling_titles):
+    calling = request.calling_ae_title
+    if not aetitle.normalise(calling) or not _is_among(calling, policy.known_calling_titles):
         return _user_rejection(RejectReason.USER_CALLING_AE_TITLE_NOT_RECOGNIZED)
     if (
         policy.reject_without_implementation_uid
