@@ -160,7 +160,8 @@ def goals(rows: Mapping[str, Row]) -> Iterator[str]:
 def _goal_line(goal: _Goal, pair: Result, base: Result) -> str:
     ratios = pair.ratios(base)
     if pair.median is None or base.median is None or not ratios:
-        return f"| {goal.what} | {goal.factor:.2f} | failed: {_cell(pair.error or base.error)} | missed |"
+        error = _cell(pair.error or base.error)
+        return f"| {goal.what} | {goal.factor:.2f} | failed: {error} | missed |"
     if goal.per_object:
         ratios = [one * pair.pair.senders / base.pair.senders for one in ratios]
     met = "met" if statistics.median(ratios) >= goal.factor else "missed"
