@@ -27,6 +27,7 @@ __all__ = [
     "ItemReader",
     "Limits",
     "counted",
+    "is_uid",
     "item",
     "u8",
     "u16",
@@ -113,6 +114,14 @@ def u32(value: int) -> bytes:
     return _U32.pack(value)
 
 
+def is_uid(uid: str) -> bool:
+    """Tell whether `uid` is 1 to 64 digits and dots; how they are grouped is not tested.
+
+    PS3.5 9.1.
+    """
+    return len(uid) <= _UID_LENGTH and _UID.fullmatch(uid) is not None
+
+
 def uid_bytes(uid: str) -> bytes:
     """Return a UID as it stands on the wire: unpadded.
 
@@ -121,7 +130,7 @@ def uid_bytes(uid: str) -> bytes:
 
     PS3.5 9.1, PS3.8 annex F.
     """
-    if len(uid) > _UID_LENGTH or _UID.fullmatch(uid) is None:
+    if not is_uid(uid):
         raise ValueError(f"{uid!r} is not a UID")
     return uid.encode("ascii")
 

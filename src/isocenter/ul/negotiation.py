@@ -20,7 +20,8 @@ Presentation contexts, each answered once per proposed item, in the order of the
     2  the ID is even or zero, or used by several items. The standard asks for odd and unique
        IDs and names no reaction; P-DATA on such an ID could not be told apart, so the provider
        refuses these contexts and serves the others.
-    3  abstract syntax not in the policy
+    3  abstract syntax not in the policy, or not a UID at all, whatever the policy would say:
+       what we answer must be encodable and safe to log
     4  no transfer syntax in common
     1  the policy leaves the requestor none of the roles it proposed for the SOP class
     0  otherwise, with the first of the acceptor's OWN list that the peer proposed
@@ -42,6 +43,7 @@ from enum import IntFlag
 from typing import TYPE_CHECKING, NamedTuple
 
 from isocenter import aetitle
+from isocenter.ul.items import is_uid
 from isocenter.ul.pdu import (
     APPLICATION_CONTEXT_NAME,
     AAssociateAC,
@@ -129,7 +131,8 @@ class AcceptorPolicy:
             0 for unlimited. A peer that proposes "unlimited" is granted this many.
         accept_roles: the roles that the requestor may take for a SOP class. None: SCU only.
         extended_negotiation: answer to the service class application information of an
-            accepted SOP class, or None for no answer. None: never answered.
+            accepted SOP class, or None for no answer. None: never answered. Keep answers short:
+            all of them, for up to 128 SOP classes, share one item of 65535 bytes.
         user_identity: asked once per request, also where no identity was sent (None), after
             every other test. Called with the identity and the request. None: identities are
             ignored and not answered, as PS3.7 D.3.3.7 allows.
@@ -419,7 +422,7 @@ def _own_syntaxes(
     abstract_syntax: str, policy: AcceptorPolicy, related: Iterable[str]
 ) -> tuple[str, ...] | None:
     """Return this side's transfer syntaxes for an abstract syntax, None where it is refused."""
-    if not abstract_syntax:
+    if not is_uid(abstract_syntax):
         return None
     own = policy.abstract_syntaxes.get(abstract_syntax)
     if own is None:

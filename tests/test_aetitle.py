@@ -1,0 +1,58 @@
+"""Application entity titles (PS3.5 6.2, PS3.8 9.3.2)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isocenter import aetitle
+
+
+@pytest.mark.parametrize(
+    ("title", "field"),
+    [
+        ("STORESCP", b"STORESCP        "),
+        ("", b" " * 16),
+        (" LEADING", b" LEADING        "),
+        ("SIXTEEN-LETTERS!", b"SIXTEEN-LETTERS!"),
+        ("SEVENTEEN-LETTERS", b"SEVENTEEN-LETTER"),
+        ("M\xdcNCHEN", b"M\xdcNCHEN         "),
+    ],
+)
+def test_title_is_padded_with_spaces_and_cut_after_16(title: str, field: bytes) -> None:
+    assert aetitle.encode(title) == field
+
+
+def test_title_outside_latin_1_is_the_callers_mistake() -> None:
+    with pytest.raises(ValueError, match="latin-1"):
+        aetitle.encode("\u20ac")
+
+
+@pytest.mark.parametrize(
+    ("field", "title"),
+    [
+        (b"STORESCP        ", "STORESCP"),
+        (b"STORESCP\0\0\0\0\0\0\0\0", "STORESCP"),
+        (b"STORE \0 \0        ", "STORE"),
+        (b"  STORE         ", "  STORE"),
+        (bytes(16), ""),
+        (b" " * 16, ""),
+        (b"\xff\x80             ", "\xff\x80"),
+    ],
+)
+def test_field_loses_its_trailing_padding_and_nothing_else(field: bytes, title: str) -> None:
+    assert aetitle.decode(field) == title
+
+
+def test_titles_are_compared_without_padding_and_with_case() -> None:
+    assert aetitle.same(" STORE ", "STORE\0\0")
+    assert not aetitle.same("STORE", "store")
+    assert not aetitle.same("STORE", "STO RE")
+    assert aetitle.normalise("\0 A B \0") == "A B"
+
+
+@given(st.binary(min_size=16, max_size=16))
+def test_any_field_survives_but_for_its_padding(field: bytes) -> None:
+    again = aetitle.encode(aetitle.decode(field))
+    assert again == field.rstrip(b" \0").ljust(16)
