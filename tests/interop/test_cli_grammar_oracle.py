@@ -238,9 +238,7 @@ DIFFERENT = [
         "error: Unknown option -i4",
         "since 3.7.0",
     ),
-    Difference(
-        f"storescu -i6 {STORESCU}", "accepted", "error: Unknown option -i6", "since 3.6.9"
-    ),
+    Difference(f"storescu -i6 {STORESCU}", "accepted", "error: Unknown option -i6", "since 3.6.9"),
     Difference(f"echoscu -i0 {ECHOSCU}", "accepted", "error: Unknown option -i0", "since 3.6.9"),
     Difference(
         f"echoscu -pts 53 {ECHOSCU}",
@@ -265,7 +263,7 @@ DIFFERENT = [
 COMMAND_FILES = {
     "empty": " \n\t\r\n",
     "good": f"-v\n  -aet\tME\r\n{STORESCU}",
-    "quoted": "-aet 'A B' -aec x\"y z\"127.0.0.1 \"1\" /nonexistent/'a file' \"\"",
+    "quoted": '-aet \'A B\' -aec x"y z"127.0.0.1 "1" /nonexistent/\'a file\' ""',
     "nested": "@good 127.0.0.1 1",
     "unterminated": "127.0.0.1 1 'x -bogus",
     "number": "1x",

@@ -46,8 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         text = f"isocenter: unknown tool '{chosen}', known are {', '.join(TOOLS)}\n"
         code, stream = _FAILURE, sys.stderr
-    if stream is not None:
-        stream.write(text)
+    try:
+        if stream is not None:
+            stream.write(text)
+    except OSError:
+        pass  # nobody listens; `_finish` sees to the rest
     return _finish(code)
 
 
@@ -130,14 +133,14 @@ def _die_of_interrupt() -> int:
 
 
 def _finish(code: int) -> int:
-    """Flush stdout; where its reader has gone, keep the interpreter from complaining at exit."""
+    """Flush stdout; where that fails, keep the interpreter from complaining at exit."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except (OSError, ValueError) as problem:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.close(null)
-    except (OSError, ValueError):
-        return code or _FAILURE
+        if not isinstance(problem, BrokenPipeError):
+            return code or _FAILURE
     return code

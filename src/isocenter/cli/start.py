@@ -15,6 +15,7 @@ from isocenter.cli.parser import CommandLineError, parse
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.cli.spec import Tool
@@ -44,9 +45,8 @@ def start(
     if line.exclusive is not None:
         from isocenter.cli import render
 
-        if sys.stdout is not None:
-            show = render.usage if line.exclusive == "--help" else render.version_text
-            sys.stdout.write(show(tool))
+        show = render.usage if line.exclusive == "--help" else render.version_text
+        _write(sys.stdout, show(tool))
         return ExitCode.SUCCESS
     from isocenter.cli import logsetup
 
@@ -65,11 +65,17 @@ def _complain(tool: Tool, problem: CommandLineError) -> None:
         from isocenter.cli import logsetup
 
         logsetup.write_lines(INFO, problem.arguments_text)
-    if problem.quiet or sys.stderr is None:
+    if problem.quiet:
         return
     from isocenter.cli import render
 
+    _write(sys.stderr, render.error_text(tool, problem.message))
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write to a stream that may be closed, or whose reader may have gone."""
     try:
-        sys.stderr.write(render.error_text(tool, problem.message))
+        if stream is not None:
+            stream.write(text)
     except (OSError, ValueError):
         return
