@@ -27,7 +27,6 @@ from isocenter.errors import (
     DimseDecodeError,
     LocalProtocolError,
     PeerProtocolError,
-    TimeoutExpired,
 )
 from isocenter.net.deadline import Deadline
 from isocenter.net.wakeup import WakeUp
@@ -156,7 +155,7 @@ class Association:
         """Wait, as acceptor, for the request.
 
         Raises:
-            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: none came.
+            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: it never came.
         """
         while True:
             event = self._next_event(None)
@@ -167,7 +166,7 @@ class Association:
         """Send the acceptance and be established.
 
         Raises:
-            ConnectionLost, PeerProtocolError: as for `flush`; or the request's numbers are unusable.
+            ConnectionLost, PeerProtocolError: as `flush`, or the request's numbers are unusable.
         """
         with self._aborting_on_violation():
             self._established(request, accept, requestor=False)
@@ -179,9 +178,7 @@ class Association:
         self._connection.reject(reject, time.monotonic())
         self._finish()
 
-    def _established(
-        self, request: AAssociateRQ, accept: AAssociateAC, *, requestor: bool
-    ) -> None:
+    def _established(self, request: AAssociateRQ, accept: AAssociateAC, *, requestor: bool) -> None:
         self.request, self.accept = request, accept
         self.contexts = accepted_contexts(request, accept, requestor=requestor)
         theirs = (accept if requestor else request).user_information
@@ -245,7 +242,7 @@ class Association:
                 raise
 
     def _wait_to_send(self) -> None:
-        """Wait until more can be sent; take in what arrives, unless that must wait for its reader."""
+        """Wait until more can be sent; take in what arrives, unless it must wait for its reader."""
         reading = not (self._inbox and self._inbox[-1].message.has_data_set)
         transport = self._transport
         self._wait(transport.write_mask | (transport.read_mask if reading else 0), None)
@@ -307,7 +304,8 @@ class Association:
         """Release in order and close (PS3.8 7.2); a release collision is settled.
 
         Raises:
-            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: it ended otherwise.
+            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: it ended
+                otherwise.
         """
         if self._closed:
             return
@@ -507,9 +505,7 @@ class Association:
             if connection.holds_window:
                 idle = now + self._options.idle_window
                 until = idle if until is None else min(until, idle)
-            ready = self._poll.poll(
-                None if until is None else max(0.0, until - now) * 1000 + 1
-            )
+            ready = self._poll.poll(None if until is None else max(0.0, until - now) * 1000 + 1)
             if ready:
                 if ready[0][0] == self._wakeup.fileno():
                     self._wakeup.clear()

@@ -8,6 +8,7 @@ import select
 import socket
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from isocenter.errors import AssociationRejected, ConnectError
 from isocenter.net.association import Association, AssociationOptions
@@ -15,7 +16,10 @@ from isocenter.net.deadline import Deadline
 from isocenter.net.transport import PlainTransport, SocketOptions
 from isocenter.ul.codec import Limits
 from isocenter.ul.connection import Connection, EngineOptions
-from isocenter.ul.pdu import AAssociateRJ, AAssociateRQ
+from isocenter.ul.pdu import AAssociateRJ
+
+if TYPE_CHECKING:
+    from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = ["ADDRESS_FAMILIES", "ConnectOptions", "connect"]
 
@@ -86,9 +90,7 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
     association = Association(
         PlainTransport(sock, sockets),
         engine,
-        AssociationOptions(
-            dimse_timeout=options.dimse_timeout, max_send_pdu=options.max_send_pdu
-        ),
+        AssociationOptions(dimse_timeout=options.dimse_timeout, max_send_pdu=options.max_send_pdu),
         peer_address=f"{options.host}:{options.port}",
     )
     try:

@@ -14,14 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from isocenter.errors import IsocenterError
-from isocenter.net.association import Association, AssociationOptions
-from isocenter.net.transport import PlainTransport, SocketOptions
-from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.net.association import Association
+from isocenter.net.transport import PlainTransport
+from isocenter.ul.connection import Connection
 from isocenter.ul.windows import WindowPool
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+
+    from isocenter.net.association import AssociationOptions
+    from isocenter.net.transport import SocketOptions
+    from isocenter.ul.connection import EngineOptions
 
 __all__ = ["Arrival", "Dispatcher", "Loop", "ServeOptions", "ThreadDispatcher"]
 
@@ -94,7 +98,7 @@ class Dispatcher(Protocol):
 
     @property
     def wants_pause(self) -> bool:
-        """True while no connection should even be accepted (``--max-associations`` of a fork server)."""
+        """True while no connection is to be accepted (``--max-associations`` of a fork server)."""
 
     def dispatch(self, arrival: Arrival) -> None:
         """Serve an arrival; takes its socket over."""
@@ -131,10 +135,9 @@ class ThreadDispatcher:
         self._stopping = False
 
     def start(self, loop: Loop) -> None:
-        """Shorten the interpreter's switch interval and the stacks of new threads."""
+        """Shorten the interpreter's switch interval."""
         self._loop = loop
         sys.setswitchinterval(_SWITCH_INTERVAL)
-        threading.stack_size(_STACK_SIZE)
 
     @property
     def has_room(self) -> bool:
@@ -152,12 +155,15 @@ class ThreadDispatcher:
             target=self._run, args=(association,), name=f"association {arrival.peer_address}"
         )
         thread.daemon = True
+        stack_size = threading.stack_size(_STACK_SIZE)
         try:
             thread.start()
         except RuntimeError:
             _LOGGER.error("no thread for %s: too many", arrival.peer_address)  # noqa: TRY400 - no traceback wanted
             self._forget(association)
             association.close()
+        finally:
+            threading.stack_size(stack_size)
 
     def make_association(self, arrival: Arrival) -> Association:
         """Build the driver for an arrival, its received bytes already in the engine."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from isocenter.errors import ConfigurationError
 from isocenter.net.dispatch import Arrival
 from isocenter.net.wakeup import WakeUp
-from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.ul.connection import Connection
 from isocenter.ul.events import AbortIndication, AssociateIndication
 from isocenter.ul.pdu import AAssociateRJ, PduType, RejectReason, RejectResult, RejectSource
 
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from isocenter.net.dispatch import Dispatcher
     from isocenter.net.transport import SocketOptions
+    from isocenter.ul.connection import EngineOptions
 
-__all__ = ["ListenOptions", "Listener"]
+__all__ = ["ListenOptions", "Listener", "raise_descriptor_limit"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -264,7 +265,9 @@ class Listener:
         have = len(pending.received)
         room = min(_SCRATCH, self._options.maximum_pending_bytes - self._pending_bytes)
         if room <= 0:
-            _LOGGER.warning("closing connection from %s: too much unassociated data", pending.address)
+            _LOGGER.warning(
+                "closing connection from %s: too much unassociated data", pending.address
+            )
             self._drop(pending)
             return
         try:
@@ -300,7 +303,7 @@ class Listener:
         )
 
     def _refuse(self, pending: _Pending) -> None:
-        """Answer without a thread: A-ABORT for a violation, A-ASSOCIATE-RJ where there is no room."""
+        """Answer without a thread: A-ABORT for a violation, A-ASSOCIATE-RJ for lack of room."""
         now = time.monotonic()
         engine = Connection(requestor=False, options=self._engine)
         engine.transport_connected(now)
@@ -317,7 +320,9 @@ class Listener:
                 now,
             )
         elif isinstance(event, AbortIndication):
-            _LOGGER.error("Receiving Association failed: %s (from %s)", event.cause, pending.address)
+            _LOGGER.error(
+                "Receiving Association failed: %s (from %s)", event.cause, pending.address
+            )
         self._forget(pending)
         answer = b"".join(
             bytes(part) for part in engine.segments_to_send(4096) if not isinstance(part, tuple)
@@ -332,7 +337,7 @@ class Listener:
         pending.sock.close()
 
     def _discard(self, refused: _Refused) -> None:
-        """Read and forget until a refused peer closes, so that the answer is not overtaken by a reset."""
+        """Read and forget until a refused peer closes, lest a reset overtakes the answer."""
         try:
             count = refused.sock.recv_into(self._scratch)
         except (BlockingIOError, InterruptedError):
@@ -402,3 +407,18 @@ class Listener:
         self._refused.clear()
         self._selector.close()
         self._wakeup.close()
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the soft limit on open descriptors to the hard one, where the system has such limits.
+
+    Thousands of silent connections must not exhaust what the associations need.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -24,7 +24,7 @@ __all__ = ["PlainTransport", "SocketOptions", "Transport"]
 
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 _IOV_MAX = 1024
-"""Most buffers that one `sendmsg` takes on every system in use (POSIX asks for 16, Linux has 1024)."""
+"""Most buffers that one `sendmsg` takes (POSIX asks for 16; Linux, BSD and macOS have 1024)."""
 
 
 class Transport(Protocol):
@@ -164,9 +164,7 @@ class PlainTransport:
         else:
             self._queue = list(segments)  # type: ignore[arg-type]  # no regions are left in it
 
-    def _read_regions(
-        self, segments: Sequence[Segment]
-    ) -> list[bytes | bytearray | memoryview]:
+    def _read_regions(self, segments: Sequence[Segment]) -> list[bytes | bytearray | memoryview]:
         total = sum(segment_length(s) for s in segments if type(s) is FileRegion)
         scratch = self._scratch
         if scratch is None or len(scratch) < total:

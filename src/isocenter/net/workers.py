@@ -151,7 +151,7 @@ class _ProcessDispatcher:
             child.tell(_ABORT)
 
     def join(self, seconds: float) -> bool:
-        """Tell whether all children are gone; the loop watches for their ends, so no wait is needed."""
+        """Tell whether all children are gone; the loop watches for their ends."""
         del seconds
         return not self._children
 

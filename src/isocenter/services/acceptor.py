@@ -33,7 +33,9 @@ class Observer(Protocol):
     def received(self, association: Association, request: AAssociateRQ) -> None:
         """A request arrived."""
 
-    def rejected(self, association: Association, request: AAssociateRQ, reject: AAssociateRJ) -> None:
+    def rejected(
+        self, association: Association, request: AAssociateRQ, reject: AAssociateRJ
+    ) -> None:
         """It is about to be rejected."""
 
     def acknowledged(self, association: Association) -> None:
@@ -73,7 +75,9 @@ class SilentObserver:
     def received(self, association: Association, request: AAssociateRQ) -> None:
         """Say nothing."""
 
-    def rejected(self, association: Association, request: AAssociateRQ, reject: AAssociateRJ) -> None:
+    def rejected(
+        self, association: Association, request: AAssociateRQ, reject: AAssociateRJ
+    ) -> None:
         """Say nothing."""
 
     def acknowledged(self, association: Association) -> None:

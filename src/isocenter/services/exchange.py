@@ -9,7 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from isocenter.dimse.messages import CommandReceived
-from isocenter.errors import AssociationReleased, DimseDecodeError, TimeoutExpired
+from isocenter.errors import (
+    AssociationReleased,
+    DimseDecodeError,
+    PeerProtocolError,
+    TimeoutExpired,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,17 +63,18 @@ def next_response(association: Association, expected: type[_Response]) -> _Respo
         msg = "the peer asked for release while a response was due"
         raise AssociationReleased(msg)
     message = incoming.message
+    if not isinstance(message, expected):
+        association.abort()
+        raise DimseDecodeError(
+            type(message).__name__,
+            "Command Field",
+            offset=None,
+            expected=expected.__name__,
+            found=f"{message.command_field:04X}H",
+        )
     try:
-        if not isinstance(message, expected):
-            raise DimseDecodeError(
-                type(message).__name__,
-                "Command Field",
-                offset=None,
-                expected=expected.__name__,
-                found=f"{message.command_field:04X}H",
-            )
         association.session.responded(message)
-    except DimseDecodeError:
+    except PeerProtocolError:
         association.abort()
         raise
     return message

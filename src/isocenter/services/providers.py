@@ -33,7 +33,7 @@ __all__ = [
 _MAXIMUM_READ = 1 << 31
 
 
-class AbortAssociation(Exception):  # noqa: N818 - an instruction, not an error
+class AbortAssociation(Exception):
     """Raised by a provider to abort the association instead of answering (PS3.8 7.3)."""
 
 
@@ -117,8 +117,8 @@ class StoreRequest:
         set in the context's transfer syntax, without preamble or File Meta Information.
 
         Raises:
-            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError, AssociationReleased:
-                the rest will not come; what was received is not an object.
+            AssociationAborted, AssociationReleased, ConnectionLost, TimeoutExpired,
+                PeerProtocolError: the rest will not come; what was received is not an object.
         """
         driver = self._driver
         while not self._complete:
@@ -157,22 +157,12 @@ class StoreRequest:
         """Return the data set as a pydicom `Dataset`, decoded with the context's transfer syntax.
 
         Raises:
-            As `read`; and whatever pydicom raises for a data set it cannot read.
+            DataSetError: pydicom cannot read it.
+            As `read`.
         """
-        from io import BytesIO
+        from isocenter.dataset.bridge import decode_dataset
 
-        from pydicom.filereader import dcmread
-        from pydicom.uid import UID
-
-        from isocenter.dataset.part10 import encode_file_meta
-
-        meta = encode_file_meta(
-            sop_class_uid=self.sop_class_uid,
-            sop_instance_uid=self.sop_instance_uid,
-            transfer_syntax_uid=UID(self.transfer_syntax_uid),
-            source_ae_title=self.calling_ae_title,
-        )
-        return dcmread(BytesIO(meta + self.read(maximum_length)))
+        return decode_dataset(self.read(maximum_length), self.transfer_syntax_uid)
 
     def drain(self) -> None:
         """Read and drop what is left of the data set.
@@ -201,4 +191,3 @@ class StorageProvider(Protocol):
             DimseFailure: to answer with that status and comment.
             AbortAssociation: to abort instead of answering.
         """
-

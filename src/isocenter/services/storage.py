@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from isocenter.dimse.commands import CStoreRQ, CStoreRSP
+from isocenter.dimse.status import Service, StatusClass, classify, short_text
 from isocenter.errors import DataSetError, DimseFailure, StorageError
 from isocenter.services.exchange import exchange, invoke, next_response
 from isocenter.services.providers import StoreRequest
@@ -17,13 +18,36 @@ if TYPE_CHECKING:
     from isocenter.services.providers import StorageProvider
     from isocenter.wire import Segment
 
-__all__ = ["await_store", "perform_store", "store", "submit"]
+__all__ = [
+    "await_store",
+    "is_confirmed",
+    "is_warning",
+    "perform_store",
+    "store",
+    "store_status_text",
+    "submit",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
 _SOP_CLASS_NOT_SUPPORTED = 0x0122
 _PROCESSING_FAILURE = 0x0110
 _CANNOT_UNDERSTAND = 0xC000
+
+
+def is_confirmed(status: int) -> bool:
+    """Tell whether a status says that the object is kept: success, or any warning (PS3.4 B.2.3)."""
+    return classify(status) in {StatusClass.SUCCESS, StatusClass.WARNING}
+
+
+def is_warning(status: int) -> bool:
+    """Tell whether a status is a warning: kept, but not as sent (PS3.4 B.2.3)."""
+    return classify(status) is StatusClass.WARNING
+
+
+def store_status_text(status: int) -> str:
+    """Return the short words of DCMTK's tools for a C-STORE status."""
+    return short_text(Service.STORE, status)
 
 
 def _request(
@@ -60,7 +84,8 @@ def store(
     Args:
         association: established, as requestor.
         context_id: an accepted context whose transfer syntax is that of `data`.
-        sop_class_uid, sop_instance_uid: of the object.
+        sop_class_uid: of the object.
+        sop_instance_uid: of the object.
         data: the encoded data set; must stay valid until this returns.
         priority: 0 medium, 1 high, 2 low.
         move_originator: AE title and message id of the C-MOVE behind it, where there is one.
@@ -84,16 +109,19 @@ def submit(
     sop_instance_uid: str,
     data: Sequence[Segment],
     priority: int = 0,
+    message_id: int | None = None,
 ) -> int:
     """Send one object without waiting and return its message id; `await_store` brings the response.
 
     The data may be dropped on return. `association.session.can_invoke` says whether another may
-    be outstanding (PS3.7 D.3.3.3).
+    be outstanding (PS3.7 D.3.3.3). `message_id` is the session's next where it is None.
 
     Raises:
         As `store`; LocalProtocolError where the window is full.
     """
     request = _request(association, sop_class_uid, sop_instance_uid, priority, None)
+    if message_id is not None:
+        request.message_id = message_id
     invoke(association, context_id, request, data)
     return request.message_id
 
@@ -125,10 +153,7 @@ def perform_store(
     comment: str | None = None
     offending: tuple[int, ...] = ()
     try:
-        if provider is None:
-            status = _SOP_CLASS_NOT_SUPPORTED
-        else:
-            status = provider.store(request)
+        status = _SOP_CLASS_NOT_SUPPORTED if provider is None else provider.store(request)
     except DimseFailure as failure:
         status, comment = failure.status, failure.comment
         offending = failure.offending_elements

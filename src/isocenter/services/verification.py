@@ -25,10 +25,9 @@ def echo(association: Association) -> int:
 
     PS3.7 9.1.5.
     """
-    for context_id, context in association.contexts.items():
-        if context.abstract_syntax == VERIFICATION:
-            break
-    else:
+    contexts = association.contexts.values()
+    context = next((c for c in contexts if c.abstract_syntax == VERIFICATION), None)
+    if context is None:
         msg = "the peer did not accept Verification"
         raise NegotiationError(msg, abstract_syntax=VERIFICATION)
     request = CEchoRQ(
@@ -36,7 +35,7 @@ def echo(association: Association) -> int:
         affected_sop_class_uid=VERIFICATION,
         has_data_set=False,
     )
-    response = exchange(association, context_id, request, CEchoRSP)
+    response = exchange(association, context.context_id, request, CEchoRSP)
     return response.status
 
 

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "EngineOptions"]
 
-_EVENT_OF_PDU = {
+_EVENT_OF_PDU: dict[int, Evt] = {
     PduType.A_ASSOCIATE_RQ: Evt.EVT6,
     PduType.A_ASSOCIATE_AC: Evt.EVT3,
     PduType.A_ASSOCIATE_RJ: Evt.EVT4,
@@ -179,9 +179,9 @@ class Connection:
             self._tier += 1
 
     def feed(self, data: Buffer, now: float) -> None:
-        """Copy `data` in, for bytes that were read elsewhere (before an association has a thread)."""
+        """Copy `data` in: bytes that were read elsewhere, before there was a thread."""
         view = memoryview(data)
-        while len(view):
+        while view:
             window = self.receive_window()
             size = min(len(window), len(view))
             window[:size] = view[:size]
@@ -199,7 +199,7 @@ class Connection:
         return self._buffer is not None and self._start == self._end
 
     def release_window(self) -> None:
-        """Give the window back to the pool while nothing is buffered; the next read takes one anew."""
+        """Give the window back to the pool while nothing is buffered."""
         if self._buffer is not None and self._start == self._end:
             self._drop_window()
             self._tier = 0
@@ -250,8 +250,11 @@ class Connection:
                 event, self._start = self._reader.peel(self._view, start, self._end)
                 return event
             if not self._reader.inside_pdu:
-                return self._unexpected_pdata()
-        if self._end - start < 6:  # noqa: PLR2004 - the six bytes of every PDU's header
+                # In a state without association its content does not matter.
+                self._discarding = True
+                self._dispatch(Evt.EVT10, None)
+                return None
+        if self._end - start < 6:
             return None
         pdu_type = self._view[start]
         length = int.from_bytes(self._view[start + 2 : start + 6], "big")
@@ -265,7 +268,9 @@ class Connection:
                 found=f"{pdu_type:02X}H",
                 abort_reason=AbortReason.UNRECOGNIZED_PDU,
             )
-        limit = 4 if pdu_type in _SHORT_PDUS else self._options.limits.maximum_association_pdu_length
+        limit = (
+            4 if pdu_type in _SHORT_PDUS else self._options.limits.maximum_association_pdu_length
+        )
         if length > limit:
             raise PduDecodeError(
                 PduType(pdu_type).name.replace("_", "-"),
@@ -293,11 +298,6 @@ class Connection:
         """Tell whether the PDU would only be answered with an abort in the present state."""
         cell = transition(self.state, evt)
         return cell is not None and cell[0] in {Action.AA_1, Action.AA_8}
-
-    def _unexpected_pdata(self) -> None:
-        """Handle P-DATA in a state that has no association: its content does not matter."""
-        self._discarding = True
-        self._dispatch(Evt.EVT10, None)
 
     # ------------------------------------------------------------------ outgoing
 
@@ -412,9 +412,7 @@ class Connection:
         self._require(Evt.EVT14, "confirm a release")
         self._step(Evt.EVT14)
         self._timer = now + (
-            self._options.artim_timeout
-            if self.state is State.STA13
-            else self._options.acse_timeout
+            self._options.artim_timeout if self.state is State.STA13 else self._options.acse_timeout
         )
 
     def abort(self, now: float) -> None:
@@ -490,7 +488,9 @@ class Connection:
         self._last_moved = now
         self._cause = cause
         self._step(Evt.EVT15)
-        self._events.append(AbortIndication(AbortSource.SERVICE_USER, 0, by_peer=False, cause=cause))
+        self._events.append(
+            AbortIndication(AbortSource.SERVICE_USER, 0, by_peer=False, cause=cause)
+        )
 
     def _mark_partial_pdu(self) -> None:
         """Start or stop the clock for a PDU that has begun but not ended."""

@@ -30,12 +30,12 @@ __all__ = [
 ]
 
 UNLIMITED_FRAGMENT_LENGTH = 131060
-"""Fragment length in bytes towards a peer that announces no limit: that of a 128 KiB PDU, as DCMTK."""
+"""Fragment length in bytes towards a peer without limit: that of a 128 KiB PDU, as DCMTK."""
 
 MAXIMUM_LENGTH_TOLERANCE = 12
 """Bytes that a P-DATA-TF may exceed the announced maximum length.
 
-PS3.8 D.1 counts the PDV items only; some peers leave out the headers of the PDV (6) or of both (12).
+PS3.8 D.1 counts the PDV items only; some peers leave out the headers of PDV (6) or both (12).
 Nothing is allocated from the length, so bearing with them costs nothing.
 """
 
@@ -200,9 +200,7 @@ class PDataReader:
         """True while a P-DATA-TF has begun and not ended."""
         return self._open or self._pdu_left > 0
 
-    def peel(
-        self, window: memoryview, start: int, end: int
-    ) -> tuple[PDataIndication | None, int]:
+    def peel(self, window: memoryview, start: int, end: int) -> tuple[PDataIndication | None, int]:
         """Return the next run of PDVs between `start` and `end`, and where reading stopped.
 
         The run ends where context or kind change, where a last fragment ends, where another
@@ -217,8 +215,7 @@ class PDataReader:
         fragments: list[memoryview] = []
         run = -1
         length = 0
-        position = start
-        is_last = False
+        position, is_last = start, False
         try:
             while True:
                 if is_open:

@@ -197,7 +197,7 @@ class UserIdentityRQ:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserInformation:
-    """The user information item of a request or an acceptance (PS3.8 9.3.2.3, annex D; PS3.7 D.3.3).
+    """User information of a request or an acceptance (PS3.8 9.3.2.3, annex D; PS3.7 D.3.3).
 
     `maximum_length` is in bytes, 0 for unlimited, None where the sub-item was absent.
     `user_identity_response` is the server response of an acceptance, None where absent.

@@ -1,0 +1,453 @@
+"""What a Python developer calls: `connect` to a peer, `serve` to peers.
+
+Composition only: negotiation, drivers and services do the work. Everything here is
+synchronous; an association belongs to the thread that uses it, a server has its own.
+
+    import isocenter
+
+    with isocenter.connect("127.0.0.1", 11112) as peer:
+        peer.echo()
+        result = peer.store("image.dcm")
+
+PS3.7 8, PS3.8 7.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from isocenter import uids
+from isocenter.errors import DimseFailure, NegotiationError
+from isocenter.net.client import ConnectOptions
+from isocenter.net.client import connect as _connect
+from isocenter.services import storage, verification
+from isocenter.ul.negotiation import AcceptorPolicy, ProposedContext, build_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from pydicom.dataset import Dataset
+
+    from isocenter.net.association import Association
+    from isocenter.net.listener import Listener
+    from isocenter.services.acceptor import Observer
+    from isocenter.services.providers import StorageProvider, VerificationProvider
+    from isocenter.ul.negotiation import AcceptedContext
+    from isocenter.wire import Segment
+
+__all__ = ["Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]
+
+_UNCOMPRESSED = (
+    uids.EXPLICIT_VR_LITTLE_ENDIAN,
+    uids.IMPLICIT_VR_LITTLE_ENDIAN,
+)
+_MAXIMUM_LENGTH = 131072
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreResult:
+    """The peer's answer to one object.
+
+    Fields:
+        status: DIMSE status of the response (PS3.4 B.2.3).
+        comment: Error Comment of the response, "" where there was none.
+        sop_instance_uid: of the object.
+    """
+
+    status: int
+    comment: str
+    sop_instance_uid: str
+
+    @property
+    def confirmed(self) -> bool:
+        """True where the peer has taken the object over: success, or a warning."""
+        return storage.is_confirmed(self.status)
+
+
+class Peer:
+    """An established association as requestor; made by `connect`.
+
+    Use it as a context manager: it is released at the end, aborted where an exception leaves
+    the block. Not thread-safe: one thread at a time.
+
+    Attributes:
+        contexts: the accepted presentation contexts by id.
+    """
+
+    def __init__(self, association: Association) -> None:
+        """Take the association over."""
+        self._association = association
+        self.contexts: Mapping[int, AcceptedContext] = association.contexts
+
+    def __enter__(self) -> Self:
+        """Return the peer itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release, or abort where the block failed."""
+        if kind is None:
+            self.release()
+        else:
+            self.abort()
+
+    def echo(self) -> None:
+        """Verify the connection with C-ECHO (PS3.7 9.1.5).
+
+        Raises:
+            NegotiationError: the peer did not accept Verification.
+            DimseFailure: the peer answered with another status than success.
+            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no answer.
+        """
+        status = verification.echo(self._association)
+        if status:
+            raise DimseFailure(status, "C-ECHO failed")
+
+    def store(self, source: str | os.PathLike[str] | Dataset, *, priority: int = 0) -> StoreResult:
+        """Send one object with C-STORE and return the peer's answer (PS3.7 9.1.1).
+
+        A file is sent as it is, in its own transfer syntax, without being held in memory. A
+        pydicom data set is encoded in the transfer syntax of the accepted context; a compressed
+        one needs a context with its own.
+
+        Args:
+            source: path of a DICOM file, or a data set.
+            priority: 0 medium, 1 high, 2 low.
+
+        Raises:
+            DataSetError: the source is no usable object; nothing was sent.
+            OSError: the file cannot be read.
+            NegotiationError: no accepted context fits its SOP class and transfer syntax.
+            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no answer
+                came; whether the object arrived is unknown.
+        """
+        if isinstance(source, (str, os.PathLike)):
+            return self._store_file(os.fspath(source), priority)
+        from isocenter.dataset.bridge import encode_dataset, identify
+
+        sop_class_uid, sop_instance_uid, own_syntax = identify(source)
+        context = self._choose(sop_class_uid, own_syntax)
+        data = encode_dataset(source, context.transfer_syntax)
+        return self._send(context, sop_class_uid, sop_instance_uid, (data,), priority)
+
+    def _store_file(self, path: str, priority: int) -> StoreResult:
+        from isocenter.sender.prepare import prepare
+
+        prepared = prepare(path)
+        try:
+            context = self._choose(prepared.sop_class_uid, prepared.transfer_syntax_uid)
+            return self._send(
+                context,
+                prepared.sop_class_uid,
+                prepared.sop_instance_uid,
+                prepared.data,
+                priority,
+            )
+        finally:
+            prepared.close()
+
+    def _choose(self, sop_class_uid: str, transfer_syntax_uid: str | None) -> AcceptedContext:
+        """Return an accepted context; any uncompressed one where the syntax is None.
+
+        Raises:
+            NegotiationError: there is none.
+        """
+        for context in self.contexts.values():
+            if context.abstract_syntax == sop_class_uid and context.as_scu:
+                syntax = context.transfer_syntax
+                if syntax == transfer_syntax_uid or (
+                    transfer_syntax_uid is None and syntax in _UNCOMPRESSED
+                ):
+                    return context
+        raise NegotiationError(
+            f"no accepted context for {uids.name_of(sop_class_uid)} in "
+            f"{uids.name_of(transfer_syntax_uid or _UNCOMPRESSED[0])}",
+            abstract_syntax=sop_class_uid,
+            transfer_syntax=transfer_syntax_uid or "",
+        )
+
+    def _send(
+        self,
+        context: AcceptedContext,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        data: Sequence[Segment],
+        priority: int,
+    ) -> StoreResult:
+        response = storage.store(
+            self._association,
+            context.context_id,
+            sop_class_uid=sop_class_uid,
+            sop_instance_uid=sop_instance_uid,
+            data=data,
+            priority=priority,
+        )
+        return StoreResult(
+            status=response.status,
+            comment=response.error_comment or "",
+            sop_instance_uid=sop_instance_uid,
+        )
+
+    def release(self) -> None:
+        """Release the association in order and close; harmless when it has ended.
+
+        Raises:
+            AssociationAborted, ConnectionLost, TimeoutExpired: it ended otherwise.
+        """
+        self._association.release()
+
+    def abort(self) -> None:
+        """Abort the association and close; harmless when it has ended."""
+        self._association.abort()
+
+
+def contexts_for(*paths: str | os.PathLike[str]) -> list[ProposedContext]:
+    """Return the contexts that sending these files as they are needs, without repetition.
+
+    Reads the beginning of each file.
+
+    Raises:
+        DataSetError: a file is no usable object.
+        OSError: a file cannot be read.
+
+    PS3.8 7.1.1.13.
+    """
+    from isocenter.sender.prepare import prepare
+
+    needed: dict[tuple[str, str], None] = {}
+    for path in paths:
+        prepared = prepare(os.fspath(path))
+        needed[prepared.sop_class_uid, prepared.transfer_syntax_uid] = None
+        prepared.close()
+    return [
+        ProposedContext(abstract_syntax=sop_class, transfer_syntaxes=(syntax,))
+        for sop_class, syntax in needed
+    ]
+
+
+def connect(
+    host: str,
+    port: int,
+    *,
+    called_ae_title: str = "ANY-SCP",
+    calling_ae_title: str = "ISOCENTER",
+    contexts: Iterable[ProposedContext] | None = None,
+    connect_timeout: float | None = 10.0,
+    acse_timeout: float = 30.0,
+    dimse_timeout: float | None = 60.0,
+    maximum_length: int = _MAXIMUM_LENGTH,
+    family: str = "auto",
+) -> Peer:
+    """Open an association and return it, to be used in a ``with`` block.
+
+    Args:
+        host: name or address of the peer.
+        port: its TCP port.
+        called_ae_title: title of the peer, at most 16 characters.
+        calling_ae_title: own title, at most 16 characters.
+        contexts: presentation contexts to propose besides Verification, at most 127; see
+            `contexts_for`. None proposes 64 common storage classes, uncompressed.
+        connect_timeout: seconds for the TCP connection, None for the system's own bound.
+        acse_timeout: seconds to wait for the answer to the association and release request.
+        dimse_timeout: seconds to wait for each response, None for no bound.
+        maximum_length: bytes of P-DATA that this side bears in a PDU, 0 for unlimited.
+        family: ``auto``, ``ipv4`` or ``ipv6``.
+
+    Raises:
+        ConnectError: no connection.
+        AssociationRejected: the peer said no; the exception says why.
+        AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
+        ValueError: a title is blank, or there are too many contexts.
+
+    PS3.8 7.1.
+    """
+    if contexts is None:
+        contexts = [
+            ProposedContext(abstract_syntax=uid, transfer_syntaxes=_UNCOMPRESSED)
+            for uid in uids.SHORT_PROPOSAL
+        ]
+    proposals = [
+        ProposedContext(
+            abstract_syntax=uids.VERIFICATION, transfer_syntaxes=(uids.IMPLICIT_VR_LITTLE_ENDIAN,)
+        ),
+        *contexts,
+    ]
+    request = build_request(
+        proposals,
+        called_ae_title=called_ae_title,
+        calling_ae_title=calling_ae_title,
+        implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
+        implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
+        maximum_length=maximum_length,
+    )
+    options = ConnectOptions(
+        host=host,
+        port=port,
+        family=family,
+        connect_timeout=connect_timeout,
+        acse_timeout=acse_timeout,
+        dimse_timeout=dimse_timeout,
+        socket_timeout=None,
+    )
+    return Peer(_connect(options, request))
+
+
+class Server:
+    """A running server in a thread of its own; made by `serve`.
+
+    Use it as a context manager, or call `stop`.
+
+    Attributes:
+        port: the TCP port it listens on.
+    """
+
+    def __init__(self, listener: Listener, port: int) -> None:
+        """Start the thread; returns once connections are accepted."""
+        self._listener = listener
+        self.port = port
+        ready = threading.Event()
+        self._thread = threading.Thread(
+            target=listener.run,
+            kwargs={"ready": ready.set},
+            name=f"isocenter server {port}",
+            daemon=True,
+        )
+        self._thread.start()
+        ready.wait()
+
+    def __enter__(self) -> Self:
+        """Return the server itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def stop(self, *, timeout: float | None = 30.0) -> bool:
+        """Stop accepting, let each association finish the message it is in, end.
+
+        Args:
+            timeout: seconds to wait before what is left is aborted, None to wait for ever.
+
+        Returns:
+            True where nothing had to be aborted.
+        """
+        if not self._thread.is_alive():
+            return True
+        self._listener.stop()
+        self._thread.join(timeout)
+        if not self._thread.is_alive():
+            return True
+        self._listener.stop()
+        self._thread.join(timeout)
+        return False
+
+    def wait(self) -> None:
+        """Wait until the server has been stopped."""
+        self._thread.join()
+
+
+def serve(
+    port: int = 0,
+    *,
+    storage_provider: StorageProvider | None = None,
+    directory: str | os.PathLike[str] | None = None,
+    verification_provider: VerificationProvider | None = None,
+    host: str = "127.0.0.1",
+    called_ae_titles: Sequence[str] | None = None,
+    calling_ae_titles: Sequence[str] | None = None,
+    sop_classes: Iterable[str] = uids.DEFAULT_STORAGE_CLASSES,
+    transfer_syntaxes: Sequence[str] = uids.ACCEPT_ALL_TRANSFER_SYNTAXES,
+    maximum_length: int = _MAXIMUM_LENGTH,
+    idle_timeout: float | None = 60.0,
+    maximum_associations: int = 256,
+    observer: Observer | None = None,
+) -> Server:
+    """Start a server for C-ECHO and C-STORE and return it running.
+
+    Args:
+        port: TCP port, 0 for one that the system picks (see `Server.port`).
+        storage_provider: called for each object, in the thread of its association.
+        directory: where objects are written instead, one file each, published whole or not at
+            all; exclusive with `storage_provider`. Without either, storage is not offered.
+        verification_provider: answers C-ECHO; None answers with success.
+        host: address to listen on; "" for all interfaces.
+        called_ae_titles: titles under which the server may be called, None for any.
+        calling_ae_titles: titles that may call, None for any.
+        sop_classes: storage SOP classes accepted.
+        transfer_syntaxes: accepted for each, in the order of preference.
+        maximum_length: bytes of P-DATA borne in a PDU, 0 for unlimited.
+        idle_timeout: seconds an association may stay silent, None for no bound.
+        maximum_associations: associations at once; more are rejected as a transient condition.
+        observer: told what happens.
+
+    Raises:
+        ConfigurationError: the port cannot be had.
+        StorageError: the directory cannot be used.
+        ValueError: both `storage_provider` and `directory` were given.
+
+    PS3.4 annexes A and B.
+    """
+    if storage_provider is not None and directory is not None:
+        raise ValueError("storage_provider and directory exclude each other")
+    from isocenter.net.association import AssociationOptions
+    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
+    from isocenter.net.listener import Listener, ListenOptions
+    from isocenter.net.transport import SocketOptions
+    from isocenter.services.acceptor import Acceptor
+    from isocenter.services.registry import Registry
+    from isocenter.ul.codec import Limits
+    from isocenter.ul.connection import EngineOptions
+
+    registry = Registry(verification=verification_provider or verification.AlwaysVerified())
+    if directory is not None:
+        from isocenter.node.files import FileStorage
+        from isocenter.storage.receive import StorageOptions, StorageReceiver
+
+        options = StorageOptions(directory=os.fspath(directory))
+        storage_provider = FileStorage(StorageReceiver(options))
+    abstract_syntaxes = {uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)}
+    if storage_provider is not None:
+        registry.add_storage(storage_provider)
+        abstract_syntaxes.update(dict.fromkeys(sop_classes, tuple(transfer_syntaxes)))
+    policy = AcceptorPolicy(
+        abstract_syntaxes=abstract_syntaxes,
+        implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
+        implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
+        maximum_length=maximum_length,
+        required_called_titles=called_ae_titles,
+        known_calling_titles=calling_ae_titles,
+    )
+    engine = EngineOptions(
+        limits=Limits(), maximum_length=maximum_length, idle_timeout=idle_timeout
+    )
+    sockets = SocketOptions.from_environment(os.environ)
+    dispatcher = ThreadDispatcher(
+        Acceptor(policy, registry, observer).serve,
+        ServeOptions(
+            engine=engine,
+            association=AssociationOptions(),
+            sockets=sockets,
+            maximum_associations=maximum_associations,
+        ),
+    )
+    listener = Listener(
+        ListenOptions(port=port, host=host, family="ipv6" if ":" in host else "ipv4"),
+        engine,
+        sockets,
+        dispatcher,
+    )
+    return Server(listener, listener.open())

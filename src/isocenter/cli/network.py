@@ -1,0 +1,158 @@
+"""What command lines say about the network, turned into options of the driver.
+
+One home for the rules that several tools share: timeouts of 0 and -1, AE titles cut to 16
+characters, the words for a failed association. Must not know any one tool.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from isocenter.aetitle import AE_TITLE_LENGTH
+from isocenter.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    ConnectionLost,
+    IsocenterError,
+    TimeoutExpired,
+)
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.net.client import ConnectOptions
+    from isocenter.services.acceptor import Acceptor
+
+__all__ = [
+    "ae_title",
+    "connect_options",
+    "ip_family",
+    "is_peer_abort",
+    "log_request_failure",
+    "run_server",
+    "socket_timeout",
+]
+
+_FAMILIES = {"--ipv4": "ipv4", "--ipv6": "ipv6", "--ip-auto": "auto"}
+
+
+def ip_family(line: ParsedCommandLine) -> str:
+    """Return what the driver calls the chosen IP version; IPv4 is DCMTK's default."""
+    return _FAMILIES[line.block(*_FAMILIES) or "--ipv4"]
+
+
+def ae_title(line: ParsedCommandLine, option: str) -> str:
+    """Return an AE title as DCMTK's tools take it: cut to 16 characters, otherwise untouched."""
+    return line.value(option)[:AE_TITLE_LENGTH]
+
+
+def socket_timeout(line: ParsedCommandLine) -> float | None:
+    """Return ``--socket-timeout`` in seconds; 0 and -1 mean no bound."""
+    seconds = line.integer("--socket-timeout")
+    return float(seconds) if seconds > 0 else None
+
+
+def connect_options(line: ParsedCommandLine) -> ConnectOptions:
+    """Return the driver's options of a requestor: peer, port and all timeouts."""
+    from isocenter.net.client import ConnectOptions
+
+    has_send_limit = any(option.long == "--max-send-pdu" for option in line.tool.options())
+    return ConnectOptions(
+        host=line.parameter("peer"),
+        port=line.parameter_integer("port"),
+        family=ip_family(line),
+        connect_timeout=line.integer_or_none("--timeout"),
+        acse_timeout=float(line.integer("--acse-timeout")),
+        dimse_timeout=line.integer_or_none("--dimse-timeout"),
+        socket_timeout=socket_timeout(line),
+        max_send_pdu=line.integer_or_none("--max-send-pdu") if has_send_limit else None,
+    )
+
+
+def is_peer_abort(problem: Exception) -> bool:
+    """Tell whether DCMTK reports this end as "peer aborted": an abort, a lost or silent connection."""
+    if isinstance(problem, TimeoutExpired):
+        return problem.which in {"socket", "slow-pdu"}
+    if isinstance(problem, AssociationAborted):
+        return problem.by_peer
+    return isinstance(problem, ConnectionLost)
+
+
+def log_request_failure(logger: logging.Logger, level: int, problem: IsocenterError) -> None:
+    """Log why no association came about, in the lines DCMTK's requestors print."""
+    if isinstance(problem, AssociationRejected):
+        logger.log(level, "Association Rejected:")
+        logger.log(level, "Result: %s, Source: %s", problem.result_text, problem.source_text)
+        logger.log(level, "Reason: %s", problem.reason_text)
+    else:
+        from isocenter.sender.conditions import condition_of
+
+        logger.log(level, "Association Request Failed: %s", condition_of(problem))
+
+
+def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: logging.Logger) -> bool:
+    """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
+
+    A first signal finishes what is being received, a second one aborts.
+    """
+    import os
+    import signal
+
+    from isocenter.errors import ConfigurationError
+    from isocenter.net.association import AssociationOptions
+    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
+    from isocenter.net.listener import Listener, ListenOptions, raise_descriptor_limit
+    from isocenter.net.transport import SocketOptions
+    from isocenter.ul.codec import Limits
+    from isocenter.ul.connection import EngineOptions
+
+    acse_timeout = float(line.integer("--acse-timeout"))
+    sockets = SocketOptions.from_environment(os.environ)
+    engine = EngineOptions(
+        limits=Limits(),
+        maximum_length=line.integer("--max-pdu"),
+        artim_timeout=acse_timeout,
+        acse_timeout=acse_timeout,
+        idle_timeout=socket_timeout(line),
+    )
+    options = ServeOptions(
+        engine=engine,
+        association=AssociationOptions(dimse_timeout=line.integer_or_none("--dimse-timeout")),
+        sockets=sockets,
+    )
+    workers = line.integer("--workers")
+    if line.block("--single-process", "--fork") == "--fork":
+        from isocenter.net.workers import ForkDispatcher
+
+        dispatcher = ForkDispatcher(
+            acceptor.serve,
+            options,
+            maximum_children=line.integer_or_none("--max-associations"),
+            at_maximum=lambda: logger.info(
+                "Maximum number of associations reached, waiting for child process to terminate"
+            ),
+        )
+    elif workers > 1:
+        from isocenter.net.workers import WorkerDispatcher
+
+        dispatcher = WorkerDispatcher(acceptor.serve, options, workers=workers)
+    else:
+        dispatcher = ThreadDispatcher(acceptor.serve, options)
+    raise_descriptor_limit()
+    listener = Listener(
+        ListenOptions(port=line.parameter_integer("port"), family=ip_family(line)),
+        engine,
+        sockets,
+        dispatcher,
+    )
+    try:
+        listener.open()
+    except ConfigurationError as problem:
+        logger.error(  # noqa: TRY400 - one line says it all
+            "cannot create network: 0006:031c TCP Initialization Error: %s", problem
+        )
+        return False
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: listener.stop())
+    listener.run()
+    return True

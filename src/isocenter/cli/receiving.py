@@ -1,0 +1,230 @@
+"""What the receiving tools say and do about each association and object.
+
+Owns DCMTK's log lines of a receiver, the progress dots, and the switches that make a
+receiver misbehave on purpose (pauses and aborts), for testing senders.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from isocenter.cli.logsetup import ProgressDots
+from isocenter.errors import (
+    AssociationAborted,
+    ConnectionLost,
+    TimeoutExpired,
+)
+from isocenter.sender.conditions import condition_of
+from isocenter.services.acceptor import SilentObserver
+from isocenter.services.providers import AbortAssociation
+from isocenter.services.storage import store_status_text
+from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
+from isocenter.uids import modality_prefix
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from isocenter.dimse.commands import CEchoRQ, CStoreRQ
+    from isocenter.errors import IsocenterError
+    from isocenter.net.association import Association
+    from isocenter.services.providers import StoreRequest
+    from isocenter.ul.pdu import AAssociateRJ, AAssociateRQ
+
+__all__ = ["Misbehaviour", "ReceiverObserver", "ToolReception"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Misbehaviour:
+    """Pauses and aborts asked for on the command line, to see how a sender bears them.
+
+    Attributes:
+        sleep_after: seconds to wait after each response.
+        sleep_during: seconds to wait for each piece of a data set.
+        abort_after: abort instead of answering.
+        abort_during: abort at the first piece of a data set.
+    """
+
+    __slots__ = ("abort_after", "abort_during", "sleep_after", "sleep_during")
+
+    def __init__(
+        self,
+        *,
+        sleep_after: float = 0.0,
+        sleep_during: float = 0.0,
+        abort_after: bool = False,
+        abort_during: bool = False,
+    ) -> None:
+        """Keep what was asked for."""
+        self.sleep_after = sleep_after
+        self.sleep_during = sleep_during
+        self.abort_after = abort_after
+        self.abort_during = abort_during
+
+    @property
+    def asked_for(self) -> bool:
+        """True where anything is to happen while an object arrives."""
+        return bool(self.sleep_during or self.abort_during or self.abort_after)
+
+    def during(self) -> None:
+        """Act at a piece of a data set.
+
+        Raises:
+            AbortAssociation: an abort was asked for.
+        """
+        if self.sleep_during:
+            time.sleep(self.sleep_during)
+        if self.abort_during:
+            raise AbortAssociation
+
+    def after(self) -> None:
+        """Act once a data set is complete.
+
+        Raises:
+            AbortAssociation: an abort was asked for.
+        """
+        if self.abort_after:
+            raise AbortAssociation
+
+
+class ToolReception:
+    """Progress dots and misbehaviour of one object."""
+
+    __slots__ = ("_dots", "_misbehaviour")
+
+    def __init__(self, level: int, misbehaviour: Misbehaviour) -> None:
+        """Begin the line of dots, where there is one."""
+        self._dots = ProgressDots("RECV", level)
+        self._misbehaviour = misbehaviour
+        if self._dots.enabled:
+            self._dots.begin()
+
+    def piece(self, count: int) -> None:
+        """Show a dot for each fragment; act as asked for."""
+        if self._dots.enabled:
+            self._dots.add(count)
+        self._misbehaviour.during()
+
+    def complete(self) -> None:
+        """End the line of dots; act as asked for."""
+        if self._dots.enabled:
+            self._dots.end()
+        self._misbehaviour.after()
+
+
+class ReceiverObserver(SilentObserver):
+    """Logs associations and operations in the lines that DCMTK's storescp prints.
+
+    Args:
+        level: log level of the tool.
+        dumps: show association parameters at info level, too (``--verbose-pc``).
+        misbehaviour: for the pause after each object.
+    """
+
+    def __init__(self, level: int, *, dumps: bool, misbehaviour: Misbehaviour) -> None:
+        """Find out once what is to be logged at all."""
+        self._info = level <= logging.INFO
+        self._debug = level <= logging.DEBUG
+        self._dumps = self._debug or (dumps and self._info)
+        self._dump_level = logging.INFO if dumps and not self._debug else logging.DEBUG
+        self._sleep_after = misbehaviour.sleep_after
+
+    def received(self, association: Association, request: AAssociateRQ) -> None:
+        """Log the arrival."""
+        if self._info:
+            _LOGGER.info("Association Received")
+        if self._debug:
+            _LOGGER.debug("Association Received: %s", association.peer_address)
+        if self._dumps:
+            from isocenter.cli.dumps import request_dump
+
+            _LOGGER.log(self._dump_level, "Parameters:\n%s", request_dump(request))
+
+    def rejected(
+        self, association: Association, request: AAssociateRQ, reject: AAssociateRJ
+    ) -> None:
+        """Log the reason in DCMTK's words."""
+        del association
+        if request.application_context_name != APPLICATION_CONTEXT_NAME:
+            _LOGGER.info(
+                "Association Rejected: Bad Application Context Name: %s",
+                request.application_context_name,
+            )
+        elif not request.user_information.implementation_class_uid:
+            _LOGGER.info("Association Rejected: No Implementation Class UID provided")
+        elif (reject.source, reject.reason) == (1, 1):
+            _LOGGER.info("Refusing Association (forced via command line)")
+        else:
+            _LOGGER.info("Association Rejected: source %d, reason %d", reject.source, reject.reason)
+
+    def acknowledged(self, association: Association) -> None:
+        """Log the acceptance."""
+        if not self._info:
+            return
+        _LOGGER.info("Association Acknowledged (Max Send PDV: %d)", association.max_send_pdv)
+        if not association.contexts:
+            _LOGGER.info("    (but no valid presentation contexts)")
+        if self._dumps and association.request is not None and association.accept is not None:
+            from isocenter.cli.dumps import accept_dump
+
+            _LOGGER.log(
+                self._dump_level, "%s", accept_dump(association.request, association.accept)
+            )
+
+    def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
+        """Log the request."""
+        if self._debug:
+            self._dump_message("INCOMING", context_id, command)
+        elif self._info:
+            _LOGGER.info("Received Echo Request (MsgID %d)", command.message_id)
+
+    def store(self, association: Association, context_id: int, command: CStoreRQ) -> None:
+        """Log the request."""
+        if self._debug:
+            _LOGGER.info("Received Store Request")
+            self._dump_message("INCOMING", context_id, command)
+        elif self._info:
+            modality = modality_prefix(command.affected_sop_class_uid, "OT")
+            _LOGGER.info("Received Store Request (MsgID %d, %s)", command.message_id, modality)
+
+    def stored(self, association: Association, request: StoreRequest, status: int) -> None:
+        """Pause where that was asked for."""
+        if self._debug:
+            _LOGGER.debug("answered with %s", store_status_text(status))
+        if self._sleep_after:
+            time.sleep(self._sleep_after)
+
+    def unexpected(self, association: Association, command_field: int) -> None:
+        """Log the command that nobody serves."""
+        _LOGGER.error(
+            "Expected C-ECHO or C-STORE request but received DIMSE command 0x%04x", command_field
+        )
+
+    def released(self, association: Association) -> None:
+        """Log the release."""
+        if self._info:
+            _LOGGER.info("Association Release")
+
+    def aborting(self, association: Association) -> None:
+        """Log the abort on demand."""
+        _LOGGER.info("ABORT initiated (due to command line options)")
+
+    def stopped(self, association: Association) -> None:
+        """Log the abort on stop."""
+        _LOGGER.info("Association Aborted (the receiver is being stopped)")
+
+    def failed(self, association: Association, problem: IsocenterError) -> None:
+        """Log how it ended: an abort is information, a broken rule an error with its place."""
+        if association.accept is None:
+            _LOGGER.error("Receiving Association failed: %s", condition_of(problem))
+        elif isinstance(problem, (AssociationAborted, ConnectionLost)) or (
+            isinstance(problem, TimeoutExpired) and problem.which == "socket"
+        ):
+            _LOGGER.info("Association Aborted")
+        else:
+            _LOGGER.error("DIMSE failure (aborting association): %s", condition_of(problem))
+
+    def _dump_message(self, direction: str, context_id: int, command: CEchoRQ | CStoreRQ) -> None:
+        from isocenter.cli.dumps import message_dump
+
+        _LOGGER.debug("%s", message_dump(command, direction=direction, context_id=context_id))

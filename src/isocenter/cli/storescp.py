@@ -1,0 +1,114 @@
+"""storescp: receive objects and write them to files.
+
+Options to policy and provider, events to DCMTK's lines; nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from isocenter.cli.exitcodes import ExitCode
+from isocenter.cli.options_storescp import PREFERENCES, TOOL
+from isocenter.cli.start import start
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.services.acceptor import Acceptor
+    from isocenter.ul.negotiation import AcceptorPolicy
+
+__all__ = ["main"]
+
+_LOGGER = logging.getLogger(__name__)
+_PRIVILEGED_PORTS = 1024
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run storescp with the arguments behind the tool's name; return the exit code.
+
+    Ends with 0 when stopped by a signal after finishing what was being received.
+    """
+    del env
+    line = start(TOOL, argv)
+    if isinstance(line, ExitCode):
+        return line
+    from isocenter.cli.network import run_server
+    from isocenter.errors import ConfigurationError
+
+    port = line.parameter_integer("port")
+    if port < _PRIVILEGED_PORTS and hasattr(os, "geteuid") and os.geteuid() != 0:
+        _LOGGER.critical("cannot listen on port %d, insufficient privileges", port)
+        return ExitCode.FAILURE
+    directory = line.value("--output-directory")
+    if not line.given("--ignore"):
+        if not os.path.isdir(directory):
+            _LOGGER.critical("specified output directory does not exist")
+            return ExitCode.FAILURE
+        if not os.access(directory, os.W_OK | os.X_OK):
+            _LOGGER.critical("specified output directory is not writeable")
+            return ExitCode.FAILURE
+    try:
+        acceptor = _acceptor(line)
+        served = run_server(line, acceptor, _LOGGER)
+    except ConfigurationError as problem:
+        _LOGGER.critical("%s", problem)
+        return ExitCode.FAILURE
+    return ExitCode.SUCCESS if served else ExitCode.FAILURE
+
+
+def _acceptor(line: ParsedCommandLine) -> Acceptor:
+    """Build what serves each association."""
+    from isocenter.cli.receiving import Misbehaviour, ReceiverObserver, ToolReception
+    from isocenter.node.files import FileStorage
+    from isocenter.services.acceptor import Acceptor
+    from isocenter.services.registry import Registry
+    from isocenter.services.verification import AlwaysVerified
+    from isocenter.storage.receive import StorageOptions, StorageReceiver
+
+    options = StorageOptions(
+        directory=None if line.given("--ignore") else line.value("--output-directory"),
+        extension=line.value_or_none("--filename-extension") or "",
+    )
+    misbehaviour = Misbehaviour(
+        sleep_after=float(line.integer("--sleep-after")),
+        sleep_during=float(line.integer("--sleep-during")),
+        abort_after=line.given("--abort-after"),
+        abort_during=line.given("--abort-during"),
+    )
+    registry = Registry(verification=AlwaysVerified())
+    plain = line.level != logging.INFO and not misbehaviour.asked_for
+    registry.add_storage(
+        FileStorage(
+            StorageReceiver(options),
+            None if plain else lambda: ToolReception(line.level, misbehaviour),
+        )
+    )
+    observer = ReceiverObserver(
+        line.level, dumps=line.given("--verbose-pc"), misbehaviour=misbehaviour
+    )
+    return Acceptor(_policy(line), registry, observer)
+
+
+def _policy(line: ParsedCommandLine) -> AcceptorPolicy:
+    """Accept what DCMTK's storescp accepts under the same options."""
+    from isocenter import uids
+    from isocenter.cli.preferences import accepted_syntaxes
+    from isocenter.ul.negotiation import AcceptorPolicy
+
+    syntaxes = accepted_syntaxes(line.block(*PREFERENCES) or "--prefer-uncompr")
+    classes = (uids.VERIFICATION, *uids.DEFAULT_STORAGE_CLASSES)
+    promiscuous = line.given("--promiscuous")
+    return AcceptorPolicy(
+        abstract_syntaxes=dict.fromkeys(classes, syntaxes),
+        implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
+        implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
+        fallback=(lambda uid: None if uids.is_known_uid(uid) else syntaxes)
+        if promiscuous
+        else None,
+        maximum_length=line.integer("--max-pdu"),
+        refuse=line.given("--refuse"),
+        reject_without_implementation_uid=line.given("--reject"),
+    )

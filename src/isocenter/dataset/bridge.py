@@ -1,0 +1,92 @@
+"""To and from pydicom's data sets, for callers who want objects; never on the hot path.
+
+pydicom is imported inside the functions, so that a send or a receive without it does not pay.
+PS3.5 7, PS3.10 7.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from isocenter import uids
+from isocenter.errors import DataSetError
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+__all__ = ["decode_dataset", "encode_dataset", "identify"]
+
+
+def identify(dataset: Dataset) -> tuple[str, str, str | None]:
+    """Return SOP class UID, SOP instance UID, and the transfer syntax UID if it is compressed.
+
+    An uncompressed data set can be encoded in any uncompressed syntax, so its own is not named.
+
+    Raises:
+        DataSetError: a UID is missing.
+    """
+    from pydicom.dataset import FileMetaDataset
+
+    sop_class = dataset.get("SOPClassUID")
+    sop_instance = dataset.get("SOPInstanceUID")
+    if not sop_class or not sop_instance:
+        missing = "SOPClassUID" if not sop_class else "SOPInstanceUID"
+        raise DataSetError(f"data set has no {missing}")
+    meta = getattr(dataset, "file_meta", None)
+    own = str(meta.get("TransferSyntaxUID", "")) if isinstance(meta, FileMetaDataset) else ""
+    syntax = uids.TRANSFER_SYNTAXES.get(own)
+    compressed = own if syntax is not None and syntax.is_encapsulated else None
+    return str(sop_class), str(sop_instance), compressed
+
+
+def encode_dataset(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
+    """Return the data set's bytes in a transfer syntax, without File Meta Information.
+
+    Raises:
+        DataSetError: pydicom cannot encode it so.
+    """
+    from pydicom.filebase import DicomBytesIO
+    from pydicom.filewriter import write_dataset
+
+    syntax = uids.TRANSFER_SYNTAXES[transfer_syntax_uid]
+    stream = DicomBytesIO()
+    stream.is_implicit_VR = not syntax.is_explicit
+    stream.is_little_endian = syntax.is_little
+    try:
+        write_dataset(stream, dataset)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
+        raise DataSetError(f"data set cannot be encoded: {problem}") from problem
+    encoded = stream.getvalue()
+    if syntax.is_deflated:
+        import zlib
+
+        deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        encoded = deflater.compress(encoded) + deflater.flush()
+    return encoded + b"\0" * (len(encoded) & 1)
+
+
+def decode_dataset(data: bytes, transfer_syntax_uid: str) -> Dataset:
+    """Return a pydicom data set from the bytes of one, its transfer syntax noted in `file_meta`.
+
+    Raises:
+        DataSetError: pydicom cannot read it.
+    """
+    from io import BytesIO
+
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.errors import InvalidDicomError
+    from pydicom.filereader import dcmread
+    from pydicom.filewriter import write_file_meta_info
+    from pydicom.uid import UID
+
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    stream = BytesIO()
+    stream.write(bytes(128) + b"DICM")
+    write_file_meta_info(stream, meta, enforce_standard=False)
+    stream.write(data)
+    stream.seek(0)
+    try:
+        return dcmread(stream)
+    except (InvalidDicomError, EOFError, ValueError, NotImplementedError) as problem:
+        raise DataSetError(f"data set cannot be read: {problem}") from problem

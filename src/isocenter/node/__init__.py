@@ -1,0 +1,1 @@
+"""Composition: services joined with storage, what neither may know of the other."""

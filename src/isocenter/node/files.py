@@ -1,0 +1,77 @@
+"""The storage provider that makes a file of each object.
+
+Joins the Storage service (`services`) with the spool (`storage`). What a tool does beside
+it, dots or pauses, comes in through `Reception`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.services.providers import StoreRequest
+    from isocenter.storage.receive import StorageReceiver
+
+__all__ = ["FileStorage", "Reception"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Reception(Protocol):
+    """Told about one object as it arrives; may raise `AbortAssociation`."""
+
+    def piece(self, count: int) -> None:
+        """`count` fragments were written."""
+
+    def complete(self) -> None:
+        """The data set is complete; its file is not published yet."""
+
+
+class FileStorage:
+    """Writes each object to a file, published under its final name whole or not at all.
+
+    Args:
+        receiver: names and writes the files; shared by all threads.
+        reception: makes what is told about each object; None for nothing.
+    """
+
+    __slots__ = ("_receiver", "_reception")
+
+    def __init__(
+        self, receiver: StorageReceiver, reception: Callable[[], Reception] | None = None
+    ) -> None:
+        """Keep the arguments."""
+        self._receiver = receiver
+        self._reception = reception
+
+    def store(self, request: StoreRequest) -> int:
+        """Write the object and return success (0000).
+
+        Raises:
+            StorageError: it could not be written; nothing is left of it.
+            As `StoreRequest.fragments` and `Reception`; nothing is left of it either.
+        """
+        reception = None if self._reception is None else self._reception()
+        written = self._receiver.begin(
+            sop_class_uid=request.sop_class_uid,
+            sop_instance_uid=request.sop_instance_uid,
+            transfer_syntax_uid=request.transfer_syntax_uid,
+            calling_ae_title=request.calling_ae_title,
+        )
+        try:
+            for fragments in request.fragments():
+                written.write(fragments)
+                if reception is not None:
+                    reception.piece(len(fragments))
+            if reception is not None:
+                reception.complete()
+            written.finish()
+        except BaseException:
+            written.discard()
+            raise
+        if written.warning:
+            _LOGGER.warning("%s", written.warning)
+        return 0
