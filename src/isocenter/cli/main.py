@@ -94,8 +94,8 @@ def _version() -> str:
 
 def _run(tool: str, argv: Sequence[str]) -> int:
     """Import the tool, run it, and return its exit code."""
-    module = __import__(f"isocenter.cli.{tool}", fromlist=["main"])
     try:
+        module = __import__(f"isocenter.cli.{tool}", fromlist=["main"])
         code = int(module.main(argv, os.environ))
     except KeyboardInterrupt:
         return _die_of_interrupt()
