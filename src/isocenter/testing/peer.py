@@ -143,10 +143,13 @@ class RawConnection:
         return RawPdu(pdu_type, self.receive_exactly(length, deadline=deadline))
 
     def receive_until_closed(self, *, timeout: float | None = None) -> list[RawPdu]:
-        """Return every PDU that comes until the other side ends the connection.
+        """Return every PDU that comes until the other side closes or aborts.
+
+        An A-ABORT is the last one: who sent it waits for this side to close (PS3.8 9.2.2,
+        STA13), which a script does by returning.
 
         Raises:
-            TimeoutError: it was still open after `timeout` seconds.
+            TimeoutError: neither happened within `timeout` seconds.
         """
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         pdus = []
@@ -154,6 +157,8 @@ class RawConnection:
             try:
                 pdus.append(self.receive(timeout=deadline - time.monotonic()))
             except PeerClosed:
+                return pdus
+            if pdus[-1].pdu_type == raw.ABORT:
                 return pdus
 
     def receive_message(self, *, timeout: float | None = None) -> RawMessage | RawPdu:

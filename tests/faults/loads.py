@@ -1,0 +1,87 @@
+"""A load of small and middle-sized objects on a receiver, and what must be true after it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from isocenter.testing import ScriptedRequestor, ct_image
+from tests.faults.conftest import CONTEXTS, STORE_CONTEXT
+from tests.support import part10
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from isocenter.testing import DicomObject
+    from tests.support.tools import Receiver
+
+__all__ = ["Load", "check_kept"]
+
+
+class Load:
+    """Threads that store different objects one after another and note what was confirmed.
+
+    Attributes:
+        sent: every object ever begun, by SOP Instance UID.
+        confirmed: the SOP Instance UIDs answered with Success.
+    """
+
+    def __init__(self, *, threads: int) -> None:
+        self._threads = threads
+        self._stopping = False
+        self.sent: dict[str, DicomObject] = {}
+        self.confirmed: set[str] = set()
+        self._confirmed_now = 0
+
+    @contextlib.contextmanager
+    def against(self, receiver: Receiver) -> Iterator[None]:
+        """Store while the body runs; a receiver that goes ends the threads."""
+        self._stopping = False
+        self._confirmed_now = 0
+        threads = [
+            threading.Thread(target=self._store, args=(receiver.port, number))
+            for number in range(self._threads)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stopping = True
+            for thread in threads:
+                thread.join(15)
+
+    def wait_for(self, count: int, *, timeout: float = 20.0) -> None:
+        """Wait until so many objects were confirmed since the threads began."""
+        deadline = time.monotonic() + timeout
+        while self._confirmed_now < count:
+            assert time.monotonic() < deadline, f"only {self._confirmed_now} objects confirmed"
+            time.sleep(0.001)
+
+    def _store(self, port: int, number: int) -> None:
+        """Store until told to stop or the receiver is gone."""
+        size = (32, 128, 700)[number % 3]
+        with contextlib.suppress(OSError), ScriptedRequestor(port) as connection:
+            connection.associate(CONTEXTS)
+            while not self._stopping:
+                image = ct_image(rows=size, columns=size, seed=len(self.sent))
+                self.sent[image.sop_instance_uid] = image
+                uids = image.sop_class_uid, image.sop_instance_uid
+                if connection.store(STORE_CONTEXT, *uids, image.data_set) == 0:
+                    self.confirmed.add(image.sop_instance_uid)
+                    self._confirmed_now += 1
+
+
+def check_kept(receiver: Receiver, load: Load) -> None:
+    """Check that every final file is whole and every confirmed object is there."""
+    kept = set()
+    for name in receiver.names:
+        uid = name.removeprefix("CT.")
+        parts = part10.read(receiver.directory / name)
+        assert uid in load.sent, f"a file nobody sent: {name}"
+        assert parts.text(0x00020003) == uid
+        assert parts.data_set == load.sent[uid].data_set, f"{name} is not what was sent"
+        kept.add(uid)
+    assert load.confirmed <= kept, f"confirmed but missing: {sorted(load.confirmed - kept)}"
