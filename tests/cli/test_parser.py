@@ -447,8 +447,8 @@ def test_command_file_is_split_at_blanks_and_quotes(
 
 def test_command_file_may_hold_any_bytes(tmp_path: Path) -> None:
     file = tmp_path / "arguments"
-    file.write_bytes(b"caf\xe9")
-    assert expand_command_files([f"@{file}"]) == ["caf\udce9"]
+    file.write_bytes(b"X\xe9")
+    assert expand_command_files([f"@{file}"]) == ["X\udce9"]
 
 
 @pytest.mark.parametrize("name", ["missing", "a\x00b"])
