@@ -145,10 +145,11 @@ class _Work:
             key=key,
             title=title,
             data=[data],
-            target=self.disk / "in",
+            target=self.disk / f"{key}-in",
             pairs=[COPY, *pairs],
             rounds=self.rounds,
             timeout=300,
+            disk=True,
         )
 
     def rows(self) -> dict[str, tuple[Callable[[], Row], str]]:

@@ -160,6 +160,7 @@ def transfer(
     *,
     timeout: float,
     watch: bool = False,
+    keep: bool = False,
 ) -> Outcome:
     """Send data sets, one per sender, and check that everything arrived.
 
@@ -170,6 +171,7 @@ def transfer(
         target: folder to receive into; made, and removed at the end.
         timeout: seconds for the senders.
         watch: watch the memory of both sides, which costs time.
+        keep: empty the files instead of removing them, see `_clear`.
 
     Raises:
         BenchError: a program failed, or files are missing or short.
@@ -183,7 +185,7 @@ def transfer(
             receiver_peak = peak_memory(process.pid) if watch else 0
         _check(target, sum(one.count for one in data), sum(one.size for one in data))
     finally:
-        shutil.rmtree(target)
+        _clear(target, keep=keep)
     return Outcome(
         seconds=max(one.seconds for one in finished),
         sender_peak=max(one.peak_bytes for one in finished),
@@ -200,14 +202,30 @@ def _check(target: Path, count: int, size: int) -> None:
         raise BenchError(f"{sum(sizes)} of {size} bytes arrived")
 
 
-def plain_copy(data: DataSet, target: Path, *, timeout: float) -> Finished:
+def _clear(target: Path, *, keep: bool) -> None:
+    """Give back the space of a target.
+
+    ext4 will not use an inode again for minutes after its file was removed, and looks at each such
+    inode whenever a file is made: 2000 files then take ten times as long as they should. So on a
+    disk the files stay, empty, until the benchmark is done.
+    """
+    if not keep:
+        shutil.rmtree(target, ignore_errors=True)
+        return
+    for folder, _, names in os.walk(target):
+        for name in names:
+            os.truncate(os.path.join(folder, name), 0)
+
+
+def plain_copy(data: DataSet, target: Path, *, timeout: float, keep: bool = False) -> Finished:
     """Copy the files as cp does, to compare a disk's row with.
 
     Raises:
         BenchError: cp failed.
     """
+    target.parent.mkdir(parents=True, exist_ok=True)
     command = ["cp", "--reflink=never", "-r", str(data.folder), str(target)]
     try:
         return run(Program(command=command, environment={}), timeout=timeout)
     finally:
-        shutil.rmtree(target, ignore_errors=True)
+        _clear(target, keep=keep)

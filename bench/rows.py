@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import statistics
 import sys
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -65,7 +68,9 @@ class Row:
     """One piece of work for several pairs.
 
     Fields: `key`; `title`; `data` one data set per sender at most; `target` folder received into;
-    `pairs`; `rounds`; `timeout` in seconds per transfer; `results` per pair, filled by `measure`.
+    `pairs`; `rounds`; `timeout` in seconds per transfer; `disk` is True where the
+    target is on a disk, which then finishes what was written before each transfer; `results` per
+    pair, filled by `measure`.
     """
 
     key: str
@@ -75,7 +80,9 @@ class Row:
     pairs: Sequence[Pair]
     rounds: int
     timeout: float
+    disk: bool = False
     results: list[Result] = field(default_factory=list)
+    _transfers: int = 0
 
     def measure(self, tools: Tools) -> None:
         """Run every pair once per round, starting with another one each time."""
@@ -86,18 +93,35 @@ class Row:
             for result in order:
                 self._one(tools, result)
             order.rotate(-1)
+        if not self.disk:  # see bench.pairs on removing files; the benchmark does at its end
+            shutil.rmtree(self.target, ignore_errors=True)
 
     def _one(self, tools: Tools, result: Result) -> None:
         pair = result.pair
         if pair.sender == PYNETDICOM and result.seconds:
             result.seconds.append(None)  # far behind: one round says it
             return
+        self._transfers += 1
+        target = self.target / str(self._transfers)
+        if self.disk:
+            # The blocks given back by the last transfer are discarded after the sync, and writing
+            # waits for that.
+            os.sync()
+            time.sleep(1)
         try:
             if pair is COPY:
-                seconds = plain_copy(self.data[0], self.target, timeout=self.timeout).seconds
+                seconds = plain_copy(
+                    self.data[0], target, timeout=self.timeout, keep=self.disk
+                ).seconds
             else:
-                data = self.data[: pair.senders]
-                seconds = transfer(tools, pair, data, self.target, timeout=self.timeout).seconds
+                seconds = transfer(
+                    tools,
+                    pair,
+                    self.data[: pair.senders],
+                    target,
+                    timeout=self.timeout,
+                    keep=self.disk,
+                ).seconds
         except BenchError as error:
             say(f"  failed: {pair.name}, PDU {pair.pdu}: {error}")
             result.error = result.error or str(error)
