@@ -30,7 +30,6 @@ __all__ = [
     "ReceivedObject",
     "Receiver",
     "StorageOptions",
-    "Receiver",
     "StoredObject",
 ]
 
