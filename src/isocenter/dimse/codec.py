@@ -94,6 +94,7 @@ def message_class(command_field: int) -> type[Message] | None:
 
 _HEADER = struct.Struct("<II")
 _U16 = struct.Struct("<H")
+_U32 = struct.Struct("<I")
 _AT = struct.Struct("<HH")
 
 
@@ -157,19 +158,21 @@ def _encode_any(message: Message) -> bytes:
     elements = _encode_extra(message) if message.extra else []
     for field in message.field_table.fields:
         value: object = getattr(message, field.name)
-        if value is None or value in ("", ()):
-            if field.usage == "M":
-                raise ValueError(f"{message.message_name}: {field.keyword} is mandatory")
-            continue
-        try:
-            elements.append((field.tag, _encode_value(field, value)))
-        except (OverflowError, struct.error, UnicodeEncodeError) as problem:
-            raise ValueError(f"{message.message_name}: {field.keyword}: {problem}") from problem
+        encoded = b""
+        if value is not None:
+            try:
+                encoded = _encode_value(field, value)
+            except (OverflowError, struct.error, UnicodeEncodeError) as problem:
+                raise ValueError(f"{message.message_name}: {field.keyword}: {problem}") from problem
+        if encoded:
+            elements.append((field.tag, encoded))
+        elif field.usage == "M":
+            raise ValueError(f"{message.message_name}: {field.keyword} is mandatory")
     if message.extra:
         elements.sort()
     pack = _HEADER.pack
     body = b"".join([pack(tag << 16, len(value)) + value for tag, value in elements])
-    return pack(0, 4) + len(body).to_bytes(4, "little") + body
+    return pack(0, 4) + _U32.pack(len(body)) + body
 
 
 # The two messages of a storage run have their layouts spelled out: what is constant between
@@ -471,13 +474,14 @@ def _split(raw: bytes, maximum_elements: int) -> tuple[dict[int, bytes], tuple[s
         odd |= length
         offset += length
     group_length = values.pop(0, None)
-    if (
-        ordered
-        and not odd & 1
-        and group_length == (size - _GROUP_LENGTH_SIZE).to_bytes(4, "little")
-    ):
+    if ordered and not odd & 1 and group_length == _group_length(size):
         return values, ()
     return values, _deviations(values, group_length, size, ordered=ordered)
+
+
+def _group_length(size: int) -> bytes:
+    """Return the value of Command Group Length in a command set of `size` bytes."""
+    return _U32.pack(max(size - _GROUP_LENGTH_SIZE, 0))
 
 
 def _build(
@@ -565,7 +569,7 @@ def _deviations(
     found = []
     if group_length is None:
         found.append("no group length")
-    elif group_length != (size - _GROUP_LENGTH_SIZE).to_bytes(4, "little"):
+    elif group_length != _group_length(size):
         number = int.from_bytes(group_length[:8], "little")
         found.append(f"group length {number}, counted {size - _GROUP_LENGTH_SIZE}")
     if not ordered:

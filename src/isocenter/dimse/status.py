@@ -11,7 +11,7 @@ message (``0xa700: Refused: Out of resources``).
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,7 @@ __all__ = [
     "Service",
     "StatusClass",
     "classify",
+    "dump_text",
     "is_pending",
     "short_text",
 ]
@@ -113,7 +114,7 @@ class StatusClass(Enum):
     FAILURE = "Failure"
     CANCEL = "Cancel"
     PENDING = "Pending"
-    UNKNOWN = "Unknown Status Code"
+    UNKNOWN = "Unknown Status Code (non-standard)"
 
 
 class Service(Enum):
@@ -164,7 +165,7 @@ _EXACT: Final = 0xFFFF
 _HIGH_BYTE: Final = 0xFF00
 _HIGH_NIBBLE: Final = 0xF000
 
-_Rule = tuple[int, int, str]
+_Rule: TypeAlias = tuple[int, int, str]
 
 _SHORT_COMMON: tuple[_Rule, ...] = (
     (_EXACT, SUCCESS, "Success"),
@@ -234,3 +235,97 @@ def short_text(service: Service, status: int) -> str:
     success, and unknown codes are hexadecimal without leading zeros.
     """
     return _lookup(_SHORT[service], status) or f"Unknown Status: 0x{status:x}"
+
+
+# --- words in the dump of a message ---
+# Taken from what storescu, findscu, movescu and getscu 3.6.7 print for each status; where a
+# status is not listed for its service, the class is printed.
+
+_DUMP_INVOCATION: tuple[_Rule, ...] = (
+    (_EXACT, SOP_CLASS_NOT_SUPPORTED, "Refused: SOP Class not supported"),
+    (_EXACT, DUPLICATE_INVOCATION, "Duplicate invocation"),
+    (_EXACT, UNRECOGNIZED_OPERATION, "Unrecognized operation"),
+    (_EXACT, MISTYPED_ARGUMENT, "Mistyped argument"),
+)
+_DUMP_RETRIEVE: tuple[_Rule, ...] = (
+    *_DUMP_INVOCATION,
+    (_EXACT, SUCCESS, "Success: Sub-operations complete - No failures or warnings"),
+    (
+        _EXACT,
+        OUT_OF_RESOURCES_NUMBER_OF_MATCHES,
+        "Refused: Out of resources - Unable to calculate number of matches",
+    ),
+    (
+        _EXACT,
+        OUT_OF_RESOURCES_SUB_OPERATIONS,
+        "Refused: Out of resources - Unable to perform sub-operations",
+    ),
+    (_EXACT, DATA_SET_DOES_NOT_MATCH_SOP_CLASS, "Error: Data Set does not match SOP Class"),
+    (_EXACT, 0xAA00, "Failed: None of the frames requested were found in SOP Instance"),
+    (_EXACT, 0xAA01, "Failed: Unable to create new object for this SOP Class"),
+    (_EXACT, 0xAA02, "Failed: Unable to extract frames"),
+    (_EXACT, 0xAA03, "Failed: Time-based request for non-time-based SOP Instance"),
+    (_EXACT, 0xAA04, "Failed: Invalid request"),
+    (
+        _EXACT,
+        SUB_OPERATIONS_COMPLETE_WITH_FAILURES,
+        "Warning: Sub-operations complete - One or more failures or warnings",
+    ),
+    (_EXACT, CANCEL, "Cancel: Sub-operations terminated due to Cancel Indication"),
+    (_EXACT, PENDING, "Pending: Sub-operations are continuing"),
+    (_HIGH_NIBBLE, UNABLE_TO_PROCESS, "Failed: Unable to process"),
+)
+_DUMP: Mapping[Service, tuple[_Rule, ...]] = {
+    Service.ECHO: (),
+    Service.STORE: (
+        *_DUMP_INVOCATION,
+        (_EXACT, INVALID_SOP_INSTANCE, "Invalid SOP Class"),
+        (_EXACT, NOT_AUTHORIZED, "Refused: Not authorized"),
+        (_EXACT, COERCION_OF_DATA_ELEMENTS, "Warning: Coercion of Data Elements"),
+        (_EXACT, ELEMENTS_DISCARDED, "Warning: Elements discarded"),
+        (
+            _EXACT,
+            DATA_SET_DOES_NOT_MATCH_SOP_CLASS_WARNING,
+            "Warning: Data Set does not match SOP Class",
+        ),
+        (_HIGH_BYTE, OUT_OF_RESOURCES, "Refused: Out of resources"),
+        (
+            _HIGH_BYTE,
+            DATA_SET_DOES_NOT_MATCH_SOP_CLASS,
+            "Error: Data Set does not match SOP Class",
+        ),
+        (_HIGH_NIBBLE, CANNOT_UNDERSTAND, "Error: Cannot understand"),
+    ),
+    Service.FIND: (
+        (_EXACT, SUCCESS, "Success: Matching is complete"),
+        (_EXACT, SOP_CLASS_NOT_SUPPORTED, "Refused: SOP Class not supported"),
+        (_EXACT, OUT_OF_RESOURCES, "Refused: Out of resources"),
+        (_EXACT, CANCEL, "Cancel: Matching terminated due to Cancel Request"),
+        (_EXACT, PENDING, "Pending: Matches are continuing"),
+        (
+            _EXACT,
+            PENDING_WARNING_UNSUPPORTED_OPTIONAL_KEYS,
+            "Pending: Matches are continuing - Warning: Unsupported optional keys",
+        ),
+        (
+            _HIGH_BYTE,
+            DATA_SET_DOES_NOT_MATCH_SOP_CLASS,
+            "Error: Data Set does not match SOP Class",
+        ),
+        (_HIGH_NIBBLE, UNABLE_TO_PROCESS, "Failed: Unable to process"),
+    ),
+    Service.GET: _DUMP_RETRIEVE,
+    Service.MOVE: (
+        *_DUMP_RETRIEVE,
+        (_EXACT, NOT_AUTHORIZED, "Refused: Not authorized"),
+        (_EXACT, MOVE_DESTINATION_UNKNOWN, "Refused: Move Destination unknown"),
+    ),
+}
+
+
+def dump_text(service: Service, status: int) -> str:
+    """Return the words that stand behind ``DIMSE Status`` in DCMTK's dump of a response.
+
+    The class's words where the service has none of its own for that status.
+    """
+    return _lookup(_DUMP[service], status) or classify(status).value
