@@ -1,0 +1,55 @@
+"""What became of a run: counts, and the first thing that went wrong.
+
+Owns the rule what counts as a failure. Must not know exit codes: the tool derives its own
+from `Outcome.failed` and `Outcome.first_failure_status`. Nothing here grows with the number
+of files.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Outcome"]
+
+
+class Outcome:
+    """The record of one run over an association.
+
+    Attributes:
+        submitted: C-STORE requests sent; a file repeated n times counts n times.
+        confirmed: of these, answered with success or a warning.
+        warnings: of the confirmed, answered with a warning.
+        failed: files that could not be sent, requests refused or left without an answer, and
+            paths left out before the run. 0 only where every object was confirmed.
+        first_failure_status: DIMSE status of the first failure where it was a response, else
+            None.
+        broken: True where the association did not end as intended; files may be left that
+            nothing was said of.
+    """
+
+    __slots__ = (
+        "broken",
+        "confirmed",
+        "failed",
+        "first_failure_status",
+        "submitted",
+        "warnings",
+    )
+
+    def __init__(self, *, ignored: int = 0) -> None:
+        """Start with the paths that were left out already."""
+        self.submitted = 0
+        self.confirmed = 0
+        self.warnings = 0
+        self.failed = ignored
+        self.first_failure_status: int | None = None
+        self.broken = False
+
+    @property
+    def ok(self) -> bool:
+        """True where nothing is left unconfirmed."""
+        return not self.failed and not self.broken
+
+    def failure(self, status: int | None = None) -> None:
+        """Count a failure; `status` is the response's, None where there was none."""
+        if not self.failed:
+            self.first_failure_status = status
+        self.failed += 1

@@ -1,0 +1,134 @@
+"""One file made ready to be sent."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from isocenter.errors import DataSetError
+from isocenter.sender.prepare import identify, prepare
+from isocenter.testing.datasets import IMPLICIT_LITTLE, ct_image
+from isocenter.wire import FileRegion
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from isocenter.wire import Segment
+
+SMALL, BIG = 64, 512
+"""Rows and columns: 8 KiB, read at once, and 512 KiB, of which only the head is."""
+
+
+def bytes_of(segments: tuple[Segment, ...]) -> bytes:
+    return b"".join(
+        os.pread(segment.fd, segment.length, segment.offset)
+        if isinstance(segment, FileRegion)
+        else bytes(segment)
+        for segment in segments
+    )
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG])
+def test_data_set_is_sent_as_it_is(tmp_path: Path, size: int) -> None:
+    image = ct_image(transfer_syntax=IMPLICIT_LITTLE, rows=size, columns=size)
+    prepared = prepare(str(image.write(tmp_path / "ct")))
+    assert prepared.sop_class_uid == image.sop_class_uid
+    assert prepared.sop_instance_uid == image.sop_instance_uid
+    assert prepared.transfer_syntax_uid == IMPLICIT_LITTLE
+    assert prepared.length == len(image.data_set)
+    assert bytes_of(prepared.data) == image.data_set
+    prepared.check_unchanged()
+    prepared.close()
+    prepared.close()
+
+
+def test_small_file_is_closed_at_once_and_big_one_when_asked(tmp_path: Path) -> None:
+    small = str(ct_image().write(tmp_path / "small"))
+    big = str(ct_image(rows=BIG, columns=BIG).write(tmp_path / "big"))
+    before = len(os.listdir("/proc/self/fd"))
+    prepare(small)
+    assert len(os.listdir("/proc/self/fd")) == before
+    prepared = prepare(big)
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert isinstance(prepared.data[0], FileRegion)
+    prepared.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG])
+@pytest.mark.parametrize("missing", [1, 1000])
+def test_file_cut_short_is_refused_and_closed(tmp_path: Path, size: int, missing: int) -> None:
+    path = tmp_path / "cut"
+    path.write_bytes(ct_image(rows=size, columns=size).part10()[:-missing])
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(DataSetError, match=f"cut short: {missing} bytes"):
+        prepare(str(path))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("change", ["truncated", "grown", "rewritten"])
+def test_big_file_that_changes_while_it_waits_is_noticed(tmp_path: Path, change: str) -> None:
+    path = ct_image(rows=BIG, columns=BIG).write(tmp_path / "ct")
+    prepared = prepare(str(path))
+    size = path.stat().st_size
+    if change == "rewritten":
+        os.utime(path, ns=(1, 1))
+    else:
+        os.truncate(path, size // 2 if change == "truncated" else size * 2)
+    with pytest.raises(DataSetError, match="changed"):
+        prepared.check_unchanged()
+    prepared.close()
+
+
+def test_big_file_removed_while_it_waits_is_still_whole(tmp_path: Path) -> None:
+    image = ct_image(rows=BIG, columns=BIG)
+    path = image.write(tmp_path / "ct")
+    prepared = prepare(str(path))
+    path.unlink()
+    prepared.check_unchanged()
+    assert bytes_of(prepared.data) == image.data_set
+    prepared.close()
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        prepare(str(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize("content", [b"", b"no DICOM at all, but long enough to look into"])
+def test_other_content(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "other").write_bytes(content)
+    with pytest.raises(DataSetError, match="not a DICOM file"):
+        prepare(str(tmp_path / "other"))
+
+
+def test_named_pipe_does_not_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataSetError, match="not a regular file"):
+        prepare(str(tmp_path / "pipe"))
+
+
+def test_directory(tmp_path: Path) -> None:
+    with pytest.raises(DataSetError, match="not a regular file"):
+        prepare(str(tmp_path))
+
+
+def test_raw_data_set(tmp_path: Path) -> None:
+    image = ct_image()
+    (tmp_path / "raw").write_bytes(image.data_set)
+    prepared = prepare(str(tmp_path / "raw"))
+    assert bytes_of(prepared.data) == image.data_set
+    for function in (prepare, identify):
+        with pytest.raises(DataSetError, match="File meta information header missing"):
+            function(str(tmp_path / "raw"), file_only=True)
+
+
+def test_identify_reads_the_uids_alone(tmp_path: Path) -> None:
+    image = ct_image(rows=BIG, columns=BIG)
+    path = tmp_path / "cut"
+    path.write_bytes(image.part10()[:100_000])
+    identity = identify(str(path))
+    assert identity.sop_class_uid == image.sop_class_uid
+    assert identity.head is None
