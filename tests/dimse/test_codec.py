@@ -220,7 +220,7 @@ def test_unknown_elements_of_the_group_are_kept() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "text"),
-    [(b"caf\xc3\xa9 ", "caf\u00e9"), (b"caf\xe9", "caf\u00e9"), (b"full\0\0", "full")],
+    [(b"\xc3\xa9tat ", "\u00e9tat"), (b"\xe9tat", "\u00e9tat"), (b"full\0\0", "full")],
 )
 def test_error_comment_in_another_repertoire_is_read(raw: bytes, text: str) -> None:
     response = unsigned(0x0100, 0x8030), unsigned(0x0120, 7), NO_DATA, unsigned(0x0900, 0x0110)
@@ -401,7 +401,9 @@ def test_error_comment_is_cut_to_64_characters() -> None:
     ("comment", "sent"),
     [
         ("no\nroom\\left", "no room left"),
-        ("caf\u00e9", "caf?"),
+        ("\u00e9tat", "?tat"),
+        ("\x01wrong ", "wrong"),
+        ("x" * 62 + "  xx", "x" * 62),
         ("\u65e5\u672c", "??"),
         ("tab\there", "tab here"),
     ],

@@ -123,7 +123,7 @@ def _comment(value: str) -> bytes:
     # LO has no control characters and no backslash, and a command set only the default
     # character repertoire (PS3.5 6.2, PS3.7 6.3.1): better a poor text than an invalid one.
     printable = "".join(c if c.isprintable() and c != "\\" else " " for c in value)
-    text = printable.encode("ascii", "replace")[:_ERROR_COMMENT_LENGTH]
+    text = printable.strip().encode("ascii", "replace")[:_ERROR_COMMENT_LENGTH].rstrip()
     return _even(text, b" ")
 
 
