@@ -146,9 +146,10 @@ def test_request_unites_the_roles_of_contexts_of_one_sop_class() -> None:
         ({"application_context_name": ""}, (1, 1, 2)),
         ({"application_context_name": "1.2.840.10008.3.1.1.2"}, (1, 1, 2)),
         ({"presentation_contexts": ()}, (1, 1, 1)),
-        ({"called_ae_title": ""}, (1, 1, 7)),
-        ({"called_ae_title": "   "}, (1, 1, 7)),
-        ({"calling_ae_title": ""}, (1, 1, 3)),
+        ({"called_ae_title": ""}, None),
+        ({"called_ae_title": "   "}, None),
+        ({"calling_ae_title": ""}, None),
+        ({"called_ae_title": "", "calling_ae_title": "\0" * 16}, None),
         ({"called_ae_title": "anything", "calling_ae_title": "anybody"}, None),
     ],
 )
@@ -173,6 +174,15 @@ def test_request_is_rejected_for(
 )
 def test_policy_rejects(policy: AcceptorPolicy, expected: tuple[int, int, int] | None) -> None:
     assert rejected(proposal(), policy) == expected
+
+
+def test_blank_titles_meet_the_lists_like_any_other() -> None:
+    request = dataclasses.replace(proposal(), called_ae_title="", calling_ae_title="  ")
+    named = dataclasses.replace(POLICY, required_called_titles=("STORE",))
+    assert rejected(request, named) == (1, 1, 7)
+    assert rejected(request, dataclasses.replace(POLICY, known_calling_titles={"ME"})) == (1, 1, 3)
+    blank = dataclasses.replace(POLICY, required_called_titles=("",), known_calling_titles=("",))
+    assert rejected(request, blank) is None
 
 
 def test_missing_implementation_class_uid_is_rejected_only_where_asked() -> None:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 
 from isocenter.errors import (
     LocalProtocolError,
-    PduDecodeError,
     PeerProtocolError,
     TimeoutExpired,
 )
@@ -68,14 +67,6 @@ _EVENT_OF_PDU: dict[int, Evt] = {
     PduType.A_RELEASE_RP: Evt.EVT13,
     PduType.A_ABORT: Evt.EVT16,
 }
-_SHORT_PDUS = frozenset(
-    {
-        PduType.A_ASSOCIATE_RJ,
-        PduType.A_RELEASE_RQ,
-        PduType.A_RELEASE_RP,
-        PduType.A_ABORT,
-    }
-)
 _ACSE_STATES = frozenset(
     {State.STA5, State.STA7, State.STA9, State.STA10, State.STA11, State.STA12}
 )
@@ -258,27 +249,8 @@ class Connection:
             return None
         pdu_type = self._view[start]
         length = int.from_bytes(self._view[start + 2 : start + 6], "big")
-        evt = _EVENT_OF_PDU.get(pdu_type)
-        if evt is None:
-            raise PduDecodeError(
-                "PDU",
-                "PDU-type",
-                offset=0,
-                expected="01H to 07H",
-                found=f"{pdu_type:02X}H",
-                abort_reason=AbortReason.UNRECOGNIZED_PDU,
-            )
-        limit = (
-            4 if pdu_type in _SHORT_PDUS else self._options.limits.maximum_association_pdu_length
-        )
-        if length > limit:
-            raise PduDecodeError(
-                PduType(pdu_type).name.replace("_", "-"),
-                "PDU-length",
-                offset=2,
-                expected=f"at most {limit} bytes",
-                found=str(length),
-            )
+        codec.check_header(pdu_type, length, self._options.limits)
+        evt = _EVENT_OF_PDU[pdu_type]
         if self._end - start < 6 + length:
             if transition(self.state, evt) is None or self._is_unwelcome(evt):
                 # Not worth waiting for: the answer does not depend on the rest.

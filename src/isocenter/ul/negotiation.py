@@ -10,8 +10,8 @@ Rejections, in the order in which they are tested (result/source/reason):
     1/1/1  `refuse`
     1/1/2  application context name is not DICOM's
     1/1/1  no presentation context is proposed; there is nothing to agree on
-    1/1/7  called title blank, which 9.3.2 forbids, or not among `required_called_titles`
-    1/1/3  calling title blank, likewise, or not among `known_calling_titles`
+    1/1/7  called title not among `required_called_titles`
+    1/1/3  calling title not among `known_calling_titles`
     1/1/1  `reject_without_implementation_uid` and there is none
     1/1/1  the user identity was refused (PS3.7 D.3.3.7)
 
@@ -26,8 +26,10 @@ Presentation contexts, each answered once per proposed item, in the order of the
     1  the policy leaves the requestor none of the roles it proposed for the SOP class
     0  otherwise, with the first of the acceptor's OWN list that the peer proposed
 
-DCMTK leaves a request with a blank title or without contexts unanswered until the peer gives
-up; a rejection says at once what is wrong.
+A blank title, which 9.3.2 forbids, is a title like any other: without a list it is welcome,
+because modalities set up in haste send it and their images are no worse for it. DCMTK leaves a
+request with a blank title or without contexts unanswered until the peer gives up; here the first
+is served and the second rejected, which says at once what is wrong.
 
 Refused contexts carry Implicit VR Little Endian: not significant, but some peers insist on a
 valid UID. An association with no usable context is accepted; the peer releases it.
@@ -347,11 +349,9 @@ def _rejection(request: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateRJ | 
         return _user_rejection(RejectReason.USER_APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
     if not request.presentation_contexts:
         return _user_rejection(RejectReason.USER_NO_REASON)
-    called = request.called_ae_title
-    if not aetitle.normalise(called) or not _is_among(called, policy.required_called_titles):
+    if not _is_among(request.called_ae_title, policy.required_called_titles):
         return _user_rejection(RejectReason.USER_CALLED_AE_TITLE_NOT_RECOGNIZED)
-    calling = request.calling_ae_title
-    if not aetitle.normalise(calling) or not _is_among(calling, policy.known_calling_titles):
+    if not _is_among(request.calling_ae_title, policy.known_calling_titles):
         return _user_rejection(RejectReason.USER_CALLING_AE_TITLE_NOT_RECOGNIZED)
     if (
         policy.reject_without_implementation_uid
