@@ -59,7 +59,7 @@ class Window:
 
     Args:
         data: the first bytes of the file, perhaps none.
-        end: length of the file in bytes; moves back if it turns out to be shorter.
+        end: length of the file in bytes.
         fd: the file; not used where `data` holds all of it.
     """
 
@@ -78,7 +78,8 @@ class Window:
         At least 12 bytes stand behind it unless the file ends before.
 
         Raises:
-            OSError: the file cannot be read.
+            CutShort: the file is shorter than it was.
+            OSError: it cannot be read.
         """
         index = position - self._base
         if index >= 0 and (
@@ -89,8 +90,9 @@ class Window:
             return b"", 0
         self._data = os.pread(self._fd, min(_WINDOW, self.end - position), position)
         self._base = position
-        if len(self._data) < min(12, self.end - position):
-            self.end = position + len(self._data)  # the file became shorter meanwhile
+        missing = min(12, self.end - position) - len(self._data)
+        if missing > 0:
+            raise CutShort(position, missing)  # the file became shorter meanwhile
         return self._data, 0
 
 

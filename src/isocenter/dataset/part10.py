@@ -207,8 +207,8 @@ def _read_group(
         last = element
         position = value + length
     else:
-        rest = bytes(data[position:])
-        if rest[:2] == b"\x02\x00"[: len(rest)] and rest and position > start:
+        rest = bytes(data[position : position + 2])
+        if rest and position and position != declared_end and b"\x02\x00".startswith(rest):
             raise DataSetError(
                 "File Meta Information is cut short in an element header",
                 path=path,
