@@ -89,19 +89,24 @@ class PathList:
         yield from self._open
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedInputs:
     """What is left after the check.
 
-    Fields:
+    Attributes:
         files: to be sent, in order.
         sop_classes: UIDs in order of first appearance; empty unless `InputOptions.required`.
         ignored: paths left out because they are unusable; the run cannot end with success.
     """
 
-    files: PathList
-    sop_classes: tuple[str, ...] = ()
-    ignored: int = 0
+    __slots__ = ("files", "ignored", "sop_classes")
+
+    def __init__(
+        self, files: PathList, *, sop_classes: tuple[str, ...] = (), ignored: int = 0
+    ) -> None:
+        """Keep the facts."""
+        self.files = files
+        self.sop_classes = sop_classes
+        self.ignored = ignored
 
 
 def check_inputs(paths: Sequence[str], options: InputOptions) -> CheckedInputs:
@@ -180,7 +185,7 @@ class _Check:
         _LOGGER.info("checking input files ...")
         self._ignored = collection.ignored
         if not collection.missing and not self._options.required:
-            return CheckedInputs(files=collection.files, ignored=self._ignored)
+            return CheckedInputs(collection.files, ignored=self._ignored)
         files = PathList()
         # Insertion order of a dict is the order of first appearance.
         sop_classes: dict[str, None] = {}
@@ -194,15 +199,15 @@ class _Check:
                 files.append(path)
         if self._options.required and not files:
             raise ConfigurationError("no input files to be sent")
-        return CheckedInputs(files=files, sop_classes=tuple(sop_classes), ignored=self._ignored)
+        return CheckedInputs(files, sop_classes=tuple(sop_classes), ignored=self._ignored)
 
     def _storage_class(self, path: str) -> str | None:
         """Return the file's SOP class if it is a storage class and the file can be sent."""
         try:
             sop_class = identify(path, file_only=self._options.file_only).sop_class_uid
         except (OSError, DataSetError) as problem:
-            _LOGGER.error("Bad DICOM file: %s: %s", path, reason_of(problem))  # noqa: TRY400 - one line says it all
-            self._leave_out(f"missing SOP class (or instance) in file: {path}")
+            line = f"missing SOP class (or instance) in file: {path}: {reason_of(problem)}"
+            self._leave_out(line)
             return None
         if sop_class not in SOP_CLASSES:
             self._leave_out(f"unknown storage SOP class in file: {path}: {sop_class}")
