@@ -1,0 +1,82 @@
+"""Print the microseconds that keeping a small object takes.
+
+    python bench/micro/spool.py [DIRECTORY]
+
+DIRECTORY is /dev/shm by default, a memory file system. Budget on CPython 3.11 for 12 KiB,
+system calls included: 60.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import timeit
+from typing import TYPE_CHECKING
+
+from isocenter.dataset.part10 import encode_file_meta
+from isocenter.storage.receive import Receiver, StorageOptions
+from isocenter.storage.spool import Spool
+from isocenter.uids import EXPLICIT_VR_LITTLE_ENDIAN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_REPEATS = 7
+_NUMBER = 3_000
+_CT = "1.2.840.10008.5.1.4.1.1.2"
+_INSTANCE = "1.2.276.0.7230010.3.1.4.8323329.12345.1700000000.123456"
+
+
+def _microseconds(function: Callable[[], object]) -> float:
+    """Return the best of several runs, which is the one least disturbed."""
+    return min(timeit.repeat(function, number=_NUMBER, repeat=_REPEATS)) / _NUMBER * 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    data = memoryview(bytes(12 * 1024))
+    parent = sys.argv[1] if len(sys.argv) > 1 else "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=parent) as folder, Spool(folder) as spool:
+        receiver = Receiver(spool, StorageOptions())
+        directory_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+        def bare() -> None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            fd = os.open("t", flags, 0o666, dir_fd=directory_fd)
+            os.writev(fd, [data])
+            os.rename("t", "x", src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
+            os.close(fd)
+
+        def spooled() -> None:
+            file = spool.begin()
+            file.write([data])
+            file.publish("x")
+
+        def received() -> None:
+            incoming = receiver.begin(
+                calling_ae_title="STORESCU",
+                sop_class_uid=_CT,
+                sop_instance_uid=_INSTANCE,
+                transfer_syntax_uid=EXPLICIT_VR_LITTLE_ENDIAN,
+            )
+            incoming.write([data])
+            incoming.finish()
+
+        print(f"bare system calls    {_microseconds(bare):6.1f}")
+        print(f"spool                {_microseconds(spooled):6.1f}")
+        print(f"receiver             {_microseconds(received):6.1f}")
+        os.close(directory_fd)
+    encode = _microseconds(
+        lambda: encode_file_meta(
+            transfer_syntax_uid=EXPLICIT_VR_LITTLE_ENDIAN,
+            sop_class_uid=_CT,
+            sop_instance_uid=_INSTANCE,
+            source_application_entity_title="STORESCU",
+        )
+    )
+    print(f"File Meta alone      {encode:6.1f}")
+
+
+if __name__ == "__main__":
+    main()

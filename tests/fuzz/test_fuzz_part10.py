@@ -1,0 +1,46 @@
+"""The fuzz target of file heads accepts its seeds and small changes of them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isocenter import uids
+from isocenter.testing.datasets import (
+    DEFLATED_EXPLICIT_LITTLE,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    ct_image,
+)
+from tests.fuzz import fuzz_part10
+
+SEEDS = [
+    ct_image(transfer_syntax=syntax, sop_instance_uid="1.2.3", rows=2, columns=2).part10()
+    for syntax in (
+        IMPLICIT_LITTLE,
+        EXPLICIT_LITTLE,
+        EXPLICIT_BIG,
+        DEFLATED_EXPLICIT_LITTLE,
+        uids.JPEG_BASELINE_8BIT,
+    )
+]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_target_accepts_its_seeds(seed: bytes) -> None:
+    fuzz_part10.test_one_input(seed)
+
+
+@given(st.binary(max_size=100))
+def test_target_accepts_anything(data: bytes) -> None:
+    fuzz_part10.test_one_input(data)
+
+
+@given(st.sampled_from(SEEDS), st.data())
+def test_target_accepts_mutated_files(seed: bytes, data: st.DataObject) -> None:
+    raw = bytearray(seed)
+    for _ in range(data.draw(st.integers(0, 4))):
+        raw[data.draw(st.integers(132, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    fuzz_part10.test_one_input(bytes(raw[: data.draw(st.integers(132, len(raw)))]))
