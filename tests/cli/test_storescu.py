@@ -1,0 +1,258 @@
+"""storescu in this process: what each option changes, on the wire, in lines and exit code."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from isocenter.cli.storescu import main
+from isocenter.testing import ScriptedAcceptor, ct_image
+from isocenter.testing.datasets import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from isocenter.testing.peer import accept, serve_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from isocenter.testing import AssociationFacts, RawConnection, RawMessage
+
+pytestmark = pytest.mark.slow
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+BIG = "1.2.840.10008.1.2.2"
+JPEG = "1.2.840.10008.1.2.4.70"
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    root, package = logging.getLogger(), logging.getLogger("isocenter")
+    before = list(root.handlers), package.level
+    yield
+    root.handlers[:], level = before
+    package.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a.dcm, b.dcm and sub/c.dcm."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in ("a.dcm", "b.dcm", "sub/c.dcm"):
+        ct_image(sop_instance_uid=f"2.25.{ord(name[-5])}").write(tmp_path / name)
+
+
+class Peer:
+    """A storage SCP that answers the given statuses, then success, and remembers everything."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.request: AssociationFacts | None = None
+        self.received: list[RawMessage] = []
+        self._statuses = list(statuses)
+
+    def __call__(self, connection: RawConnection) -> None:
+        self.request = accept(connection)
+        for _ in serve_storage(connection, status=self._status, received=self.received):
+            pass
+
+    def _status(self, _request: RawMessage) -> int:
+        return self._statuses.pop(0) if self._statuses else 0
+
+    def run(self, *arguments: str) -> int:
+        """Run storescu; ``HERE`` stands for peer and port."""
+        with ScriptedAcceptor(self) as acceptor:
+            here = ["127.0.0.1", str(acceptor.port)]
+            argv = [w for word in arguments for w in (here if word == "HERE" else [word])]
+            return main(argv, {})
+
+    @property
+    def uids(self) -> list[str]:
+        return [message.text(0x1000) for message in self.received]
+
+    @property
+    def facts(self) -> AssociationFacts:
+        assert self.request is not None
+        return self.request
+
+
+def test_files_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    peer = Peer()
+    assert peer.run("HERE", "b.dcm", "a.dcm") == 0
+    assert peer.uids == ["2.25.98", "2.25.97"]
+    assert [message.number(0x0110) for message in peer.received] == [1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_verbose_lines_and_dots(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Peer().run("-v", "--max-send-pdu", "4096", "HERE", "a.dcm") == 0
+    out, err = capsys.readouterr()
+    assert out == "XMIT: ...\n"
+    assert err.splitlines() == [
+        "I: checking input files ...",
+        "I: Requesting Association",
+        "I: Association Accepted (Max Send PDV: 4084)",
+        "I: Sending file: a.dcm",
+        "I: Sending Store Request (MsgID 1, CT)",
+        "I: Received Store Response (Success)",
+        "I: Releasing Association",
+    ]
+
+
+def test_debug_dumps_and_no_dots(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Peer().run("-d", "-R", "HERE", "a.dcm") == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    for line in (
+        "D: Request Parameters:",
+        "D: Association Parameters Negotiated:",
+        "D: Message Type                  : C-STORE RQ",
+        "D: Message Type                  : C-STORE RSP",
+        "D: Presentation Context ID       : 1",
+        "I: Received Store Response",
+    ):
+        assert line in err.splitlines()
+
+
+def test_verbose_pc_dumps_the_association_at_info(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Peer().run("-v", "+v", "-R", "HERE", "a.dcm") == 0
+    assert "I: Request Parameters:" in capsys.readouterr().err.splitlines()
+
+
+def test_titles_and_maximum_length() -> None:
+    peer = Peer()
+    arguments = ("-aet", "ME", "-aec", "A" * 20, "-pdu", "32768")
+    assert peer.run(*arguments, "HERE", "a.dcm") == 0
+    assert peer.facts.calling.rstrip() == b"ME"
+    assert peer.facts.called == b"A" * 16
+    assert (0x51, struct.pack(">I", 32768)) in peer.facts.user_items
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("-R",), [(EXPLICIT_LITTLE,), (BIG, IMPLICIT_LITTLE)]),
+        (("-R", "-xi", "-xs"), [(JPEG,), (EXPLICIT_LITTLE, BIG, IMPLICIT_LITTLE)]),
+        (("-R", "+C"), [(EXPLICIT_LITTLE, BIG, IMPLICIT_LITTLE)]),
+    ],
+)
+def test_proposal(options: tuple[str, ...], expected: list[tuple[str, ...]]) -> None:
+    peer = Peer()
+    assert peer.run(*options, "HERE", "a.dcm") == 0
+    found = [(c.context_id, c.abstract_syntax, c.transfer_syntaxes) for c in peer.facts.contexts]
+    assert found == [(2 * n + 1, CT, syntaxes) for n, syntaxes in enumerate(expected)]
+
+
+def test_default_proposal_takes_every_context_id() -> None:
+    peer = Peer()
+    assert peer.run("HERE", "a.dcm") == 0
+    assert [c.context_id for c in peer.facts.contexts] == list(range(1, 256, 2))
+
+
+def test_too_many_classes_for_the_context_ids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from isocenter.uids import SOP_CLASSES
+
+    for number, uid in enumerate(list(SOP_CLASSES)[:65]):
+        ct_image(sop_class_uid=uid, rows=2, columns=2).write(tmp_path / "sub" / f"{number}.dcm")
+    (tmp_path / "sub" / "c.dcm").unlink()
+    assert main(["-R", "+sd", "127.0.0.1", "1", "sub"], {}) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "E: Too many presentation contexts",
+        "F: 0006:0101 ASC Bad presentation context ID",
+    ]
+    assert Peer().run("-R", "+C", "+sd", "HERE", "sub") == 0
+
+
+def test_window_is_proposed_and_its_absence_is_one_at_a_time() -> None:
+    peer = Peer()
+    assert peer.run("--max-ops", "5", "HERE", "a.dcm") == 0
+    assert (0x53, struct.pack(">HH", 5, 1)) in peer.facts.user_items
+    assert peer.run("HERE", "a.dcm") == 0
+    assert 0x53 not in [kind for kind, _ in peer.facts.user_items]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("+sd", "HERE", "sub"), ["99"]),
+        (("+sd", "+sp", "*.dcm", "HERE", "sub", "a.dcm"), ["99", "97"]),
+        (("+sd", "+r", "+sp", "c*", "HERE", "."), ["99"]),
+        (("--repeat", "2", "HERE", "a.dcm", "b.dcm"), ["97", "97", "98", "98"]),
+        (("+sd", "+r", "-r", "+sp", "a*", "HERE", "."), ["97"]),
+    ],
+)
+def test_which_files(options: tuple[str, ...], expected: list[str]) -> None:
+    peer = Peer()
+    assert peer.run(*options) == 0
+    assert peer.uids == [f"2.25.{number}" for number in expected]
+
+
+def test_abort(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Peer().run("-v", "--abort", "HERE", "a.dcm") == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "I: Aborting Association"
+
+
+def test_file_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "raw").write_bytes(ct_image().data_set)
+    assert Peer().run("HERE", "raw") == 0
+    assert Peer().run("+fo", "HERE", "raw") == 1
+    expected = "E: Bad DICOM file: raw: File meta information header missing"
+    assert expected in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("options", "statuses", "sent", "code"),
+    [
+        ((), (0xB000, 0xB007), 2, 0),
+        ((), (0xA700,), 1, 0xA7),
+        ((), (0x0122,), 1, 1),
+        ((), (0x0005,), 1, 1),
+        (("-nh",), (0xC001, 0xA700), 2, 0xC0),
+        (("-nh",), (0, 0xA900), 2, 0xA9),
+    ],
+)
+def test_exit_code(
+    options: tuple[str, ...], statuses: tuple[int, ...], sent: int, code: int
+) -> None:
+    peer = Peer(*statuses)
+    assert peer.run(*options, "HERE", "a.dcm", "b.dcm") == code
+    assert len(peer.received) == sent
+
+
+def test_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
+    peer = Peer()
+    assert peer.run("HERE", "a.dcm", "missing") == 1
+    assert peer.request is None
+    assert peer.run("-nh", "HERE", "a.dcm", "missing") == 1
+    assert len(peer.received) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "F: cannot access file: missing",
+        "W: cannot access file: missing, ignoring file",
+    ]
+
+
+def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedAcceptor(lambda _: None) as acceptor:
+        port = acceptor.port
+    assert main(["127.0.0.1", str(port), "a.dcm"], {}) == 1
+    assert capsys.readouterr().err == (
+        "F: Association Request Failed: 0006:031c TCP Initialization Error: Connection refused\n"
+    )
+
+
+def test_nothing_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(connection: RawConnection) -> None:
+        accept(connection, choose=lambda _, syntaxes: (3, syntaxes[0]))
+        connection.receive_until_closed()
+
+    with ScriptedAcceptor(refuse) as acceptor:
+        assert main(["127.0.0.1", str(acceptor.port), "a.dcm"], {}) == 1
+    assert capsys.readouterr().err == "F: No Acceptable Presentation Contexts\n"
+
+
+def test_help_needs_no_network(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"], {}) == 0
+    assert "usage: storescu" in capsys.readouterr().out
