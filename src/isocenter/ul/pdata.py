@@ -30,7 +30,10 @@ __all__ = [
 ]
 
 UNLIMITED_FRAGMENT_LENGTH = 131060
-"""Fragment length in bytes towards a peer without limit: that of a 128 KiB PDU, as DCMTK."""
+"""Longest fragment in bytes, whatever the peer bears: that of a 128 KiB PDU, as DCMTK.
+
+A PDU is read from its file in one piece; a peer that announces 4 GiB must not size our memory.
+"""
 
 MAXIMUM_LENGTH_TOLERANCE = 12
 """Bytes that a P-DATA-TF may exceed the announced maximum length.
@@ -54,6 +57,8 @@ def fragment_length(maximum_length: int, max_send_pdu: int | None = None) -> int
         maximum_length: what the peer announced, in bytes; 0 is "no limit" (PS3.8 D.1).
         max_send_pdu: own limit in bytes of the PDU sent, None for none.
 
+    `UNLIMITED_FRAGMENT_LENGTH` bounds the result in any case.
+
     The result is even (PS3.8 annex E) and leaves room for both headers, as DCMTK does, where
     the limit allows; tiny limits are used up to the byte.
 
@@ -69,7 +74,7 @@ def fragment_length(maximum_length: int, max_send_pdu: int | None = None) -> int
     if length < 2:
         msg = f"maximum length {limit} leaves no room for a fragment"
         raise PeerProtocolError(msg, abort_reason=6)
-    return length
+    return min(length, UNLIMITED_FRAGMENT_LENGTH)
 
 
 class MessageLayout:
@@ -184,11 +189,20 @@ class PDataReader:
     PS3.8 9.3.5, E.2.
     """
 
-    __slots__ = ("_context_id", "_control", "_limit", "_open", "_pdu_left", "_pdv_left")
+    __slots__ = (
+        "_context_id",
+        "_control",
+        "_limit",
+        "_open",
+        "_pdu_left",
+        "_pdu_length",
+        "_pdv_left",
+    )
 
     def __init__(self, maximum_length: int) -> None:
         """Start between two PDUs."""
         self._limit = maximum_length + MAXIMUM_LENGTH_TOLERANCE if maximum_length else 0xFFFFFFFF
+        self._pdu_length = 0
         self._pdu_left = 0
         self._pdv_left = 0
         self._open = False
@@ -213,17 +227,10 @@ class PDataReader:
         pdu_left, pdv_left = self._pdu_left, self._pdv_left
         context_id, control, is_open = self._context_id, self._control, self._open
         fragments: list[memoryview] = []
-        run = -1
-        length = 0
-        position, is_last = start, False
+        length, position, is_last = 0, start, False
         try:
             while True:
                 if is_open:
-                    key = context_id << 1 | (control & _COMMAND)
-                    if run < 0:
-                        run = key
-                    elif run != key:
-                        break
                     size = end - position
                     if size >= pdv_left:
                         size = pdv_left
@@ -241,15 +248,20 @@ class PDataReader:
                 if not pdu_left:
                     if end - position < 6 or window[position] != 4:
                         break
-                    pdu_left = _PDU_HEADER.unpack_from(window, position)[1]
-                    if pdu_left > self._limit or pdu_left < 6:
-                        raise _length_error("PDU-length", 2, pdu_left, self._limit)
+                    size = _PDU_HEADER.unpack_from(window, position)[1]
+                    if size > self._limit or size < 6:
+                        raise _length_error("PDU-length", 2, f"6 to {self._limit} bytes", size)
+                    self._pdu_length = pdu_left = size
                     position += 6
                 if end - position < 6:
+                    self._require_room(pdu_left)
                     break
-                size, context_id, control = _PDV_HEADER.unpack_from(window, position)
+                size, next_id, next_control = _PDV_HEADER.unpack_from(window, position)
                 if size < 2 or size + 4 > pdu_left:
-                    raise _length_error("PDV item-length", 6, size, pdu_left - 4)
+                    raise self._bad_pdv(pdu_left, size)
+                if length and (next_id != context_id or (next_control ^ control) & _COMMAND):
+                    break
+                context_id, control = next_id, next_control
                 position += 6
                 pdu_left -= size + 4
                 pdv_left = size - 2
@@ -257,19 +269,27 @@ class PDataReader:
         finally:
             self._pdu_left, self._pdv_left = pdu_left, pdv_left
             self._context_id, self._control, self._open = context_id, control, is_open
-        if run < 0 or not (length or is_last):
+        if not (length or is_last):
             return None, position
         return (
-            PDataIndication(run >> 1, bool(run & 1), is_last, fragments, length),
+            PDataIndication(context_id, bool(control & _COMMAND), is_last, fragments, length),
             position,
         )
 
+    def _require_room(self, pdu_left: int) -> None:
+        """Raise at once where the rest of a PDU is too short for a PDV, not when more has come."""
+        if pdu_left < 6:
+            offset = 6 + self._pdu_length - pdu_left
+            raise _length_error("PDV", offset, "6 bytes or more, or none", pdu_left)
 
-def _length_error(field: str, offset: int, found: int, limit: int) -> PduDecodeError:
+    def _bad_pdv(self, pdu_left: int, size: int) -> PduDecodeError:
+        """Return the error for a PDV of `size` bytes where `pdu_left` are left of its PDU."""
+        self._require_room(pdu_left)
+        offset = 6 + self._pdu_length - pdu_left
+        return _length_error("PDV item-length", offset, f"2 to {pdu_left - 4} bytes", size)
+
+
+def _length_error(field: str, offset: int, expected: str, found: int) -> PduDecodeError:
     return PduDecodeError(
-        "P-DATA-TF",
-        field,
-        offset=offset,
-        expected=f"{2 if field.startswith('PDV') else 6} to {limit} bytes",
-        found=str(found),
+        "P-DATA-TF", field, offset=offset, expected=expected, found=f"{found} bytes"
     )
