@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -84,7 +86,7 @@ class _Work:
             target=self.memory / "in",
             pairs=engine_pairs(),
             rounds=self.rounds,
-            timeout=300,
+            timeout=60 if self.quick else 300,
         )
 
     def stock(self) -> Row:
@@ -126,7 +128,7 @@ class _Work:
             target=self.memory / "in",
             pairs=pairs,
             rounds=self.rounds,
-            timeout=300,
+            timeout=60 if self.quick else 300,
         )
 
     def disk_ct(self) -> Row:
@@ -148,7 +150,7 @@ class _Work:
             target=self.disk / f"{key}-in",
             pairs=[COPY, *pairs],
             rounds=self.rounds,
-            timeout=300,
+            timeout=60 if self.quick else 300,
             disk=True,
         )
 
@@ -241,6 +243,8 @@ def _measure(tools: Tools, work: _Work, chosen: list[str]) -> Iterator[str]:
 
 def main(argv: list[str]) -> int:
     """Run the benchmark; the exit code is 0 if it ran, whatever the numbers are."""
+    # A terminated benchmark ends its receivers and removes its data as an interrupted one does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _arguments(argv)
     tools = _tools(arguments.ours)
     with (

@@ -98,8 +98,9 @@ class Row:
 
     def _one(self, tools: Tools, result: Result) -> None:
         pair = result.pair
-        if pair.sender == PYNETDICOM and result.seconds:
-            result.seconds.append(None)  # far behind: one round says it
+        if result.error or (pair.sender == PYNETDICOM and result.seconds):
+            # What failed once is not timed, and of pynetdicom, far behind, one round says it.
+            result.seconds.append(None)
             return
         self._transfers += 1
         target = self.target / str(self._transfers)
@@ -124,7 +125,7 @@ class Row:
                 ).seconds
         except BenchError as error:
             say(f"  failed: {pair.name}, PDU {pair.pdu}: {error}")
-            result.error = result.error or str(error)
+            result.error = str(error)
             result.seconds.append(None)
         else:
             result.seconds.append(seconds)

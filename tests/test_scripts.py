@@ -1,0 +1,113 @@
+"""The scripts that a newcomer runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.peers import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN = ROOT / "scripts" / "run"
+SAMPLES = 5
+
+
+def environment(folder: Path, port: int) -> dict[str, str]:
+    return os.environ | {
+        "ISOCENTER_RUN_PORT": str(port),
+        "ISOCENTER_RUN_DIRECTORY": str(folder / "received"),
+    }
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("", 0))
+        holder.listen()
+        yield holder.getsockname()[1]
+
+
+@pytest.mark.slow
+def test_run_once_receives_the_samples_and_says_where_they_are(
+    tmp_path: Path, free_port: int
+) -> None:
+    result = subprocess.run(
+        [RUN, "--once"],
+        cwd=tmp_path,
+        env=environment(tmp_path, free_port),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert len(list((tmp_path / "received").iterdir())) == SAMPLES
+    assert str(tmp_path / "received") in result.stdout
+    assert f"storescu localhost {free_port}" in result.stdout
+
+
+@pytest.mark.slow
+def test_run_keeps_listening_until_it_is_interrupted(tmp_path: Path, free_port: int) -> None:
+    with subprocess.Popen(
+        [RUN],
+        env=environment(tmp_path, free_port),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as script:
+        assert script.stdout is not None
+        try:
+            for line in script.stdout:
+                if line.startswith("Listening"):
+                    break
+            else:
+                pytest.fail("the script ended")
+            socket.create_connection(("127.0.0.1", free_port), timeout=5).close()
+            script.send_signal(signal.SIGINT)
+            assert script.wait(20) == 0
+        finally:
+            if script.poll() is None:
+                os.killpg(script.pid, signal.SIGKILL)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", free_port), timeout=5)
+
+
+@pytest.mark.slow
+def test_run_on_a_port_in_use_says_so(tmp_path: Path, busy_port: int) -> None:
+    result = subprocess.run(
+        [RUN, "--once"],
+        env=environment(tmp_path, busy_port),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert f"is port {busy_port} in use?" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["run", "soak"])
+def test_unknown_argument_is_answered_with_the_usage(script: str) -> None:
+    result = subprocess.run(
+        [ROOT / "scripts" / script, "--nonsense"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert f"usage: scripts/{script}" in result.stderr
