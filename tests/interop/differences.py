@@ -1,0 +1,129 @@
+"""Where our tools differ from the oracle, Debian's DCMTK 3.6.7, and why: a row each.
+
+The baseline is DCMTK 3.7.0 (dcmtk-facts). What differs because the oracle is older stands
+here, and what we do otherwise on purpose. A test that compares the two looks here and
+nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = [
+    "DELIBERATE",
+    "NEWER_ABSTRACT_SYNTAXES",
+    "NEWER_TRANSFER_SYNTAXES",
+    "RELEASE_LINES",
+    "Difference",
+]
+
+
+class Difference(NamedTuple):
+    """One difference: what it is about, the oracle's, ours, and the reason."""
+
+    topic: str
+    oracle: str
+    ours: str
+    reason: str
+
+
+NEWER_ABSTRACT_SYNTAXES = (
+    "1.2.840.10008.5.1.4.1.1.6.3",
+    "1.2.840.10008.5.1.4.1.1.9.1.4",
+    "1.2.840.10008.5.1.4.1.1.9.100.1",
+    "1.2.840.10008.5.1.4.1.1.9.100.2",
+    "1.2.840.10008.5.1.4.1.1.11.12",
+    "1.2.840.10008.5.1.4.1.1.66.7",
+    "1.2.840.10008.5.1.4.1.1.66.8",
+    "1.2.840.10008.5.1.4.1.1.77.1.8",
+    "1.2.840.10008.5.1.4.1.1.77.1.9",
+    "1.2.840.10008.5.1.4.1.1.88.77",
+    "1.2.840.10008.5.1.4.1.1.481.23",
+    "1.2.840.10008.5.1.4.1.1.481.24",
+    "1.2.840.10008.5.1.4.1.1.481.25",
+    "1.2.840.10008.5.1.4.1.1.601.3",
+    "1.2.840.10008.5.1.4.1.1.601.4",
+    "1.2.840.10008.5.1.4.1.1.601.5",
+)
+"""Storage classes accepted since 3.6.8 to 3.7.0 (flag `+` of dcmtk-facts 3.7)."""
+
+NEWER_TRANSFER_SYNTAXES = (
+    "1.2.840.10008.1.2.1.98",
+    "1.2.840.10008.1.2.4.100.1",
+    "1.2.840.10008.1.2.4.101.1",
+    "1.2.840.10008.1.2.4.102.1",
+    "1.2.840.10008.1.2.4.103.1",
+    "1.2.840.10008.1.2.4.104.1",
+    "1.2.840.10008.1.2.4.105.1",
+    "1.2.840.10008.1.2.4.106.1",
+    "1.2.840.10008.1.2.4.110",
+    "1.2.840.10008.1.2.4.111",
+    "1.2.840.10008.1.2.4.112",
+    "1.2.840.10008.1.2.4.201",
+    "1.2.840.10008.1.2.4.202",
+    "1.2.840.10008.1.2.4.203",
+    "1.2.840.10008.1.2.8.1",
+)
+"""Transfer syntaxes of `+xa` that 3.6.7 does not know (dcmtk-facts 3.4)."""
+
+RELEASE_LINES = (
+    Difference(
+        "storescu -v",
+        r"I: Converting transfer syntax: (.+) -> \1",
+        "no line",
+        "3.6.7 prints it always, 3.7.0 only where the two differ (dcmtk-facts 11.7)",
+    ),
+    Difference(
+        "storescp --fork -v",
+        r"I: Association Received in child process \(pid: \d+\)",
+        "I: Association Received",
+        "3.6.7 names the child (dcmtk-facts 3.2)",
+    ),
+)
+"""Log lines that changed between 3.6.7 and 3.7.0; `oracle` is a regular expression."""
+
+DELIBERATE = (
+    Difference(
+        "storescu -nh, a store was refused",
+        "exit code 0",
+        "the first failure's status >> 8, 1 where that is 0",
+        "an exit code that hides a loss is none",
+    ),
+    Difference(
+        "storescu -nh, a file could not be sent",
+        "exit code 0",
+        "exit code 1",
+        "as above",
+    ),
+    Difference(
+        "storescu, peer aborts or falls silent",
+        "undefined exit code",
+        "exit code 1",
+        "the oracle's comes from memory it never wrote (dcmtk-facts 2.8)",
+    ),
+    Difference(
+        "storescp, PDV of odd length",
+        "abort",
+        "accepted, logged once",
+        "real peers send them, and the bytes are all there",
+    ),
+    Difference(
+        "storescp, blank called AE title or no context",
+        "no answer",
+        "accepted",
+        "the oracle leaves its peer waiting (dcmtk-facts 3.3)",
+    ),
+    Difference(
+        "storescp, SIGTERM",
+        "ends at once",
+        "finishes what is being received; a second one aborts",
+        "nothing confirmed is lost, nothing partial stays",
+    ),
+    Difference(
+        "storescp, several associations",
+        "one after another without --fork",
+        "side by side",
+        "a silent peer must not keep the others out (dcmtk-facts 0.7)",
+    ),
+)
+"""What ours does otherwise on purpose; the tests named after the topic show both."""
