@@ -71,7 +71,10 @@ _ACSE_STATES = frozenset(
     {State.STA5, State.STA7, State.STA9, State.STA10, State.STA11, State.STA12}
 )
 _ESTABLISHED = frozenset({State.STA6, State.STA7, State.STA8})
+_RECEIVING = frozenset({State.STA6, State.STA7})
+"""Where P-DATA is welcome: after the peer's own release request it is not (PS3.8 9.2, STA8)."""
 _ARTIM_STATES = frozenset({State.STA2, State.STA13})
+_ENDED = frozenset({State.STA1, State.STA13})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,11 +236,16 @@ class Connection:
         self._mark_partial_pdu()
         return self._events.popleft() if self._events else None
 
+    @property
+    def has_events(self) -> bool:
+        """True while `next_event` has something to say without reading on in the window."""
+        return bool(self._events)
+
     def _parse(self) -> Event | None:
         """Consume one run of P-DATA or one whole PDU; None without progress means need-data."""
         start = self._start
         if self._reader.inside_pdu or self._view[start] == PduType.P_DATA_TF:
-            if self.state in _ESTABLISHED:
+            if self.state in _RECEIVING:
                 event, self._start = self._reader.peel(self._view, start, self._end)
                 return event
             if not self._reader.inside_pdu:
@@ -269,7 +277,7 @@ class Connection:
     def _is_unwelcome(self, evt: Evt) -> bool:
         """Tell whether the PDU would only be answered with an abort in the present state."""
         cell = transition(self.state, evt)
-        return cell is not None and cell[0] in {Action.AA_1, Action.AA_8}
+        return cell is not None and cell[0] in {Action.AA_1, Action.AA_7, Action.AA_8}
 
     # ------------------------------------------------------------------ outgoing
 
@@ -387,6 +395,15 @@ class Connection:
             self._options.artim_timeout if self.state is State.STA13 else self._options.acse_timeout
         )
 
+    @property
+    def release_answer_due(self) -> bool:
+        """True while `confirm_release` is what the peer waits for.
+
+        After a release collision the requestor answers first; the acceptor's turn comes with its
+        `ReleaseConfirmation` (PS3.8 7.2.2, AR-9 and AR-10).
+        """
+        return transition(self.state, Evt.EVT14) is not None
+
     def abort(self, now: float) -> None:
         """Abort as service user (EVT15); anything not yet handed out is dropped.
 
@@ -416,6 +433,7 @@ class Connection:
         expected = self.state is State.STA13 or self.close_wanted
         self._out.clear()
         self._start = self._end
+        self._pdu_mark = None
         self._step(Evt.EVT17)
         # PS3.8 AA-4 reports a loss as A-P-ABORT; the event here says it in one word.
         self._events.append(ConnectionClosed(expected))
@@ -440,9 +458,9 @@ class Connection:
         if self._timer is not None and now >= self._timer:
             self._timer = None
             if self.state in _ARTIM_STATES:
-                self._cause = TimeoutExpired("acse", options.artim_timeout)
+                expected = self.state is State.STA13
                 self._step(Evt.EVT18)
-                self._events.append(ConnectionClosed(self.state is State.STA13))
+                self._events.append(ConnectionClosed(expected))
             else:
                 self._abort_for(TimeoutExpired("acse", options.acse_timeout), now)
             return
@@ -455,22 +473,25 @@ class Connection:
         if self.state in _ESTABLISHED and idle is not None and now >= self._last_moved + idle:
             self._abort_for(TimeoutExpired("socket", idle), now)
 
-    def _abort_for(self, cause: Exception, now: float) -> None:
-        """Abort as service user for a reason of our own: a budget ran out."""
+    def _abort_for(self, cause: TimeoutExpired, now: float) -> None:
+        """Abort as service provider because a budget ran out (EVT18 in the cells of our own)."""
         self._last_moved = now
         self._cause = cause
-        self._step(Evt.EVT15)
-        self._events.append(
-            AbortIndication(AbortSource.SERVICE_USER, 0, by_peer=False, cause=cause)
-        )
+        self._step(Evt.EVT18)
 
     def _mark_partial_pdu(self) -> None:
         """Start or stop the clock for a PDU that has begun but not ended."""
         partial = self._start < self._end or self._reader.inside_pdu
-        if not partial:
+        if not partial or self.state in _ENDED:
             self._pdu_mark = None
         elif self._pdu_mark is None:
             self._pdu_mark, self._pdu_bytes = self._last_moved, 0
+
+    def resumed(self, now: float) -> None:
+        """Take note that the driver did not look for a while: silence till `now` was its own."""
+        self._last_moved = now
+        if self._pdu_mark is not None:
+            self._pdu_mark, self._pdu_bytes = now, 0
 
     # ------------------------------------------------------------------ transitions
 
@@ -601,8 +622,10 @@ class Connection:
         self.close_wanted = True
 
     def _abort_again(self, _before: State, _pdu: Pdu | None) -> None:
-        """AA-7: a request while waiting for the peer to close is answered with another A-ABORT."""
-        self._queue(AAbort(source=AbortSource.SERVICE_PROVIDER, reason=AbortReason.UNEXPECTED_PDU))
+        """AA-7: a violation while waiting for the peer to close is answered with another A-ABORT."""
+        cause = self._cause
+        reason = cause.abort_reason if isinstance(cause, PeerProtocolError) else 0
+        self._queue(AAbort(source=AbortSource.SERVICE_PROVIDER, reason=reason))
 
 
 _PERFORM: dict[Action, Callable[[Connection, State, Pdu | None], None]] = {

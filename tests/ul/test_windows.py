@@ -1,0 +1,37 @@
+"""Receive windows are shared by the connections of a process."""
+
+from __future__ import annotations
+
+from isocenter.ul.windows import WINDOW_SIZES, WindowPool
+
+
+def test_window_has_the_smallest_size_that_suffices() -> None:
+    pool = WindowPool()
+    for size in WINDOW_SIZES:
+        assert len(pool.take(size)) == size
+        assert len(pool.take(size - 1)) == size
+    assert len(pool.take(WINDOW_SIZES[-1] + 1)) == WINDOW_SIZES[-1] + 1
+
+
+def test_window_given_back_is_used_again() -> None:
+    pool = WindowPool()
+    window = pool.take(1)
+    pool.give_back(window)
+    assert pool.take(1) is window
+    assert pool.take(1) is not window
+
+
+def test_pool_keeps_only_so_many_spares_of_each_size() -> None:
+    pool = WindowPool(spare=2)
+    windows = [pool.take(1) for _ in range(5)]
+    for window in windows:
+        pool.give_back(window)
+    assert [pool.take(1) for _ in range(2)] == [windows[1], windows[0]]
+    assert all(pool.take(1) is not window for window in windows[2:])
+
+
+def test_window_of_an_odd_size_is_left_to_the_allocator() -> None:
+    pool = WindowPool()
+    odd = pool.take(WINDOW_SIZES[-1] + 6)
+    pool.give_back(odd)
+    assert pool.take(WINDOW_SIZES[-1] + 6) is not odd
