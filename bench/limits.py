@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import select
 import socket
 import statistics
 import time
@@ -99,6 +100,20 @@ def _echo_latencies(port: int, count: int) -> list[float]:
     return taken
 
 
+def _demand_open(held: Sequence[socket.socket]) -> None:
+    """Check that the receiver still holds what we hold.
+
+    Raises:
+        BenchError: it closed some of them, so their memory was not measured.
+    """
+    poller = select.poll()
+    for connection in held:
+        poller.register(connection, select.POLLIN | select.POLLRDHUP)
+    closed = len(poller.poll(0))
+    if closed:
+        raise BenchError(f"the receiver closed {closed} of {len(held)} connections")
+
+
 @contextlib.contextmanager
 def _our_receiver(tools: Tools, folder: Path) -> Iterator[tuple[int, int]]:
     """Run our receiver; the block gets its port and process id."""
@@ -121,6 +136,7 @@ def _idle_associations(tools: Tools, folder: Path, *, quick: bool) -> Iterator[L
             held.extend(associate(port, timeout=10) for _ in range(count))
             during = peak_memory(pid)
             latencies = _echo_latencies(port, 20)
+            _demand_open(held)
             for connection in held:
                 connection.close()
     except (BenchError, OSError) as error:
@@ -147,6 +163,7 @@ def _silent_sockets(tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line
             held.extend(socket.create_connection(address, timeout=10) for _ in range(count))
             latencies = _echo_latencies(port, 20)
             during = peak_memory(pid)
+            _demand_open(held)
     except (BenchError, OSError) as error:
         yield Line(what=what, error=str(error) or repr(error))
         return
