@@ -11,7 +11,6 @@ Only `request_stop` and `request_abort` may be called from other threads.
 from __future__ import annotations
 
 import contextlib
-import select
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -24,11 +23,13 @@ from isocenter.errors import (
     AssociationAborted,
     AssociationReleased,
     ConnectionLost,
+    DataSetError,
     DimseDecodeError,
     LocalProtocolError,
     PeerProtocolError,
 )
 from isocenter.net.deadline import Deadline
+from isocenter.net.readiness import READ, new_poller
 from isocenter.net.wakeup import WakeUp
 from isocenter.ul.events import (
     AbortIndication,
@@ -37,9 +38,9 @@ from isocenter.ul.events import (
     AssociateRejection,
     ConnectionClosed,
     PDataIndication,
-    ReleaseConfirmation,
     ReleaseIndication,
 )
+from isocenter.ul.fsm import State
 from isocenter.ul.negotiation import accepted_contexts, operations_window
 from isocenter.ul.pdata import fragment_length
 from isocenter.ul.pdu import AbortSource
@@ -56,6 +57,9 @@ if TYPE_CHECKING:
     from isocenter.wire import Segment
 
 __all__ = ["Association", "AssociationOptions", "Incoming", "StopRequested"]
+
+_AWAY = 1.0
+"""Seconds between two looks at the transport from which on the owner was busy elsewhere."""
 
 _BATCH = 256 * 1024
 """Bytes laid out and handed to the transport at a time: more leaves the processor's cache
@@ -117,11 +121,13 @@ class Association:
         self._assembler = MessageAssembler()
         self._inbox: deque[CommandReceived] = deque()
         self._wakeup = WakeUp()
-        self._poll = select.poll()
+        self._poll = new_poller()
         self._mask = transport.read_mask
         self._poll.register(transport.fileno(), self._mask)
-        self._poll.register(self._wakeup.fileno(), select.POLLIN)
+        self._poll.register(self._wakeup.fileno(), READ)
         self._read_first = False
+        self._looked = time.monotonic()
+        self._moment: float | None = None
         self._stop = False
         self._abort_requested = False
         self._closed = False
@@ -190,6 +196,11 @@ class Association:
         )
 
     @property
+    def closed(self) -> bool:
+        """True once the association has ended, in whatever way."""
+        return self._closed
+
+    @property
     def dimse_timeout(self) -> float | None:
         """Seconds to wait for a response, None for no bound of its own."""
         return self._options.dimse_timeout
@@ -229,7 +240,12 @@ class Association:
         transport, connection = self._transport, self._connection
         while True:
             if transport.unsent:
-                if not transport.send():
+                try:
+                    done = transport.send()
+                except ConnectionLost:
+                    self._hear_why()
+                    raise
+                if not done:
                     self._wait_to_send()
                     continue
                 connection.sent(time.monotonic())
@@ -243,22 +259,53 @@ class Association:
 
     def _wait_to_send(self) -> None:
         """Wait until more can be sent; take in what arrives, unless it must wait for its reader."""
-        reading = not (self._inbox and self._inbox[-1].message.has_data_set)
-        transport = self._transport
+        transport, connection = self._transport, self._connection
+        reading = not self._data_set_waits
         self._wait(transport.write_mask | (transport.read_mask if reading else 0), None)
         if self._abort_requested:
             self.abort()
             raise AssociationAborted(AbortSource.SERVICE_USER, 0, by_peer=False)
         if reading:
             self._read_some()
-        while (event := self._connection.next_event()) is not None:
+        # What lies behind a command with a data set stays in the window for its reader.
+        while connection.has_events or not self._data_set_waits:
+            event = connection.next_event()
+            if event is None:
+                break
             incoming = self._translate(self._unless_ended(event))
             if isinstance(incoming, CommandReceived):
                 self._inbox.append(incoming)
             elif incoming is not None:
                 self.abort()
+                if isinstance(incoming, DataReceived):
+                    raise DimseDecodeError(
+                        "data set", "fragment", offset=None, expected="no data set", found="one"
+                    )
                 msg = "the peer asked for release while a message was being sent"
                 raise AssociationReleased(msg)
+
+    @property
+    def _data_set_waits(self) -> bool:
+        """True while the last command kept is followed by a data set that nobody reads yet."""
+        return bool(self._inbox) and self._inbox[-1].message.has_data_set
+
+    def _hear_why(self) -> None:
+        """After a send failed, look whether the peer had said why, and close.
+
+        A peer that aborts and closes resets the connection while bytes are on their way to it;
+        its A-ABORT may lie here unread.
+
+        Raises:
+            AssociationAborted: it had.
+        """
+        with contextlib.suppress(ConnectionLost, PeerProtocolError):
+            while not self._closed:
+                while (event := self._connection.next_event()) is not None:
+                    if isinstance(event, AbortIndication | ConnectionClosed):
+                        self._unless_ended(event)
+                if not self._read_some():
+                    break
+        self.close()
 
     def receive(self, timeout: float | None = None) -> Incoming:
         """Return the next piece of a message, a release request, or a stop request.
@@ -277,6 +324,9 @@ class Association:
         """
         if self._inbox:
             return self._inbox.popleft()
+        if self._stop and self._assembler.between_messages:
+            # Before what a peer with an open window has sent already: that would never end.
+            return StopRequested()
         deadline = None if timeout is None else Deadline(timeout, "dimse")
         while True:
             event = self._next_event(deadline)
@@ -312,15 +362,15 @@ class Association:
         try:
             self._connection.release(time.monotonic())
             self.flush()
-            while True:
-                event = self._next_event(None, stoppable=False)
-                if isinstance(event, ReleaseIndication):
+            while not self._connection.close_wanted:
+                self._next_event(None, stoppable=False)
+                if self._connection.release_answer_due:
                     self._connection.confirm_release(time.monotonic())
                     self.flush()
-                    if self._connection.close_wanted:
+                    if self._connection.state is State.STA13:
+                        # The peer has said its last word and closes.
+                        self._finish()
                         break
-                elif isinstance(event, ReleaseConfirmation) and self._connection.close_wanted:
-                    break
         finally:
             self.close()
 
@@ -333,13 +383,13 @@ class Association:
         """Abort as service user, wait a moment for the peer to close, close (PS3.8 7.3)."""
         if not self._closed:
             self._connection.abort(time.monotonic())
-            self._finish(drop_unsent=True)
+            self._finish()
 
     def abort_for(self, problem: PeerProtocolError) -> None:
         """Abort as service provider because of what the peer sent, then close (PS3.8 7.4)."""
         if not self._closed:
             self._connection.abort_for(problem, time.monotonic())
-            self._finish(drop_unsent=True)
+            self._finish()
 
     def close(self) -> None:
         """Close the transport without a word; harmless when closed already."""
@@ -371,7 +421,7 @@ class Association:
             self.abort_for(problem)
             raise
 
-    def _finish(self, *, drop_unsent: bool = False) -> None:
+    def _finish(self) -> None:
         """Send what is queued and wait, `linger` seconds at most, for the peer to close.
 
         Closing with unread bytes makes the kernel reset the connection, and a reset overtakes an
@@ -379,32 +429,30 @@ class Association:
         """
         transport, connection = self._transport, self._connection
         until = Deadline(self._options.linger, "linger")
-        if drop_unsent and transport.unsent:
-            # In the middle of a PDU no other PDU can be sent: closing is all that is left.
-            self.close()
-            return
         try:
             while (left := until.remaining()) and not self._closed:
+                while connection.next_event() is not None:
+                    pass
+                mask = 0
                 if transport.unsent or connection.has_output:
+                    # A batch ends with a PDU, so what is behind an unsent one can still be read.
                     if not transport.unsent:
                         transport.queue(connection.segments_to_send(_BATCH))
                     mask = 0 if transport.send() else transport.write_mask
-                else:
-                    mask = 0
-                if connection.close_wanted and not mask and not connection.has_output:
+                    if not mask and connection.has_output:
+                        continue
+                if connection.close_wanted and not mask:
                     break
                 self._set_mask(transport.read_mask | mask)
                 if not transport.pending():
+                    self._wakeup.clear()
                     self._poll.poll(left * 1000)
                 count = transport.receive_into(connection.receive_window())
-                now = time.monotonic()
                 if count == 0:
                     break
                 if count:
-                    connection.received(count, now)
-                while connection.next_event() is not None:
-                    pass
-        except (ConnectionLost, OSError):
+                    connection.received(count, time.monotonic())
+        except (ConnectionLost, DataSetError, OSError):
             pass
         finally:
             self.close()
@@ -417,6 +465,7 @@ class Association:
         Ends of the association raise instead.
         """
         connection = self._connection
+        filled = False
         while True:
             event = connection.next_event()
             if event is not None:
@@ -434,7 +483,11 @@ class Association:
                 raise AssociationAborted(AbortSource.SERVICE_USER, 0, by_peer=False)
             if self._stop and stoppable and self._assembler.between_messages:
                 return None
+            if deadline is not None and filled and deadline.remaining() == 0.0:
+                # Bytes kept coming, but nothing that was waited for.
+                raise deadline.error()
             self._fill(deadline)
+            filled = True
 
     def _unless_ended(self, event: Event) -> Event:
         """Return `event`, or close and raise where it says that the association is gone."""
@@ -442,7 +495,7 @@ class Association:
             if event.by_peer:
                 self.close()
                 raise AssociationAborted(event.source, event.reason, by_peer=True)
-            self._finish(drop_unsent=True)
+            self._finish()
             raise event.cause or AssociationAborted(event.source, event.reason, by_peer=False)
         if isinstance(event, ConnectionClosed):
             self.close()
@@ -483,7 +536,14 @@ class Association:
             connection.received_eof(now)
             return True
         self._read_first = count == len(window)
+        looked, self._looked = self._looked, now
         connection.received(count, now)
+        if self._moment is not None and now >= self._moment:
+            # A peer that never stops sending gives `_wait` no occasion.
+            if now - looked > _AWAY:
+                connection.resumed(now)
+            connection.on_deadline(now)
+            self._moment = connection.deadline()
         return True
 
     def _wait(self, mask: int, deadline: Deadline | None) -> None:
@@ -496,9 +556,12 @@ class Association:
             return
         self._set_mask(mask)
         connection = self._connection
+        now = time.monotonic()
+        if now - self._looked > _AWAY:
+            connection.resumed(now)
         while True:
             now = time.monotonic()
-            moment = connection.deadline()
+            moment = self._moment = connection.deadline()
             until = moment
             if deadline is not None and deadline.at is not None:
                 until = deadline.at if until is None else min(until, deadline.at)
@@ -506,11 +569,11 @@ class Association:
                 idle = now + self._options.idle_window
                 until = idle if until is None else min(until, idle)
             ready = self._poll.poll(None if until is None else max(0.0, until - now) * 1000 + 1)
+            now = self._looked = time.monotonic()
             if ready:
                 if ready[0][0] == self._wakeup.fileno():
                     self._wakeup.clear()
                 return
-            now = time.monotonic()
             if moment is not None and now >= moment:
                 connection.on_deadline(now)
                 return

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
-import select
 import socket
 import time
 from dataclasses import dataclass, field
@@ -13,13 +13,25 @@ from typing import TYPE_CHECKING
 from isocenter.errors import AssociationRejected, ConnectError
 from isocenter.net.association import Association, AssociationOptions
 from isocenter.net.deadline import Deadline
+from isocenter.net.readiness import WRITE, new_poller
 from isocenter.net.transport import PlainTransport, SocketOptions
 from isocenter.ul.codec import Limits
 from isocenter.ul.connection import Connection, EngineOptions
 from isocenter.ul.pdu import AAssociateRJ
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
     from isocenter.ul.pdu import AAssociateRQ
+
+    _AddressInfo: TypeAlias = tuple[
+        socket.AddressFamily,
+        socket.SocketKind,
+        int,
+        str,
+        tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
+    ]
 
 __all__ = ["ADDRESS_FAMILIES", "ConnectOptions", "connect"]
 
@@ -38,7 +50,8 @@ class ConnectOptions:
     Fields:
         host, port: the peer's name or address and TCP port.
         family: ``ipv4``, ``ipv6`` or ``auto`` (whatever the name resolves to, in that order).
-        connect_timeout: seconds for the TCP connection, None for the system's own bound.
+        connect_timeout: seconds for name look-up and TCP connection together, None for the
+            system's own bounds.
         acse_timeout: seconds to wait for the answer to an association or release request.
         dimse_timeout: seconds to wait for a response, None for the socket timeout alone.
         socket_timeout: seconds without a byte in either direction, None for no bound.
@@ -105,30 +118,69 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
 
 def _open_socket(options: ConnectOptions, sockets: SocketOptions) -> socket.socket:
     """Return a connected, non-blocking socket; tries each address in turn within one budget."""
-    try:
-        addresses = socket.getaddrinfo(
-            options.host, options.port, ADDRESS_FAMILIES[options.family], socket.SOCK_STREAM
-        )
-    except (OSError, UnicodeError) as problem:
-        raise ConnectError(
-            options.host, options.port, f"unknown host ({problem})", unknown_host=True
-        ) from problem
     deadline = Deadline(options.connect_timeout, "connect")
     reason = "no address"
     timed_out = False
-    for family, kind, protocol, _name, address in addresses:
-        sock = socket.socket(family, kind, protocol)
+    for family, kind, protocol, _name, address in _resolve(options, deadline):
+        sock: socket.socket | None = None
         try:
+            sock = socket.socket(family, kind, protocol)
             sockets.apply_buffers(sock)
             _connect_socket(sock, address, deadline)
         except TimeoutError:
             reason, timed_out = "timed out", True
-        except OSError as problem:
-            reason = problem.strerror or str(problem)
+        except (OSError, OverflowError) as problem:
+            reason = getattr(problem, "strerror", None) or str(problem)
         else:
             return sock
-        sock.close()
+        if sock is not None:
+            sock.close()
     raise ConnectError(options.host, options.port, reason, timed_out=timed_out)
+
+
+def _resolve(options: ConnectOptions, deadline: Deadline) -> Sequence[_AddressInfo]:
+    """Return the addresses of the host within the deadline.
+
+    The system's resolver cannot be interrupted and may take minutes over a dead name server, so
+    with a deadline it runs in a thread that is left behind where it is late.
+
+    Raises:
+        ConnectError: the name is unknown, or the deadline came.
+    """
+    family = ADDRESS_FAMILIES[options.family]
+
+    def look_up(flags: int = 0) -> Sequence[_AddressInfo]:
+        return socket.getaddrinfo(
+            options.host, options.port, family, socket.SOCK_STREAM, flags=flags
+        )
+
+    try:
+        if deadline.at is None:
+            return look_up()
+        with contextlib.suppress(socket.gaierror):
+            return look_up(socket.AI_NUMERICHOST)
+        import threading
+
+        found: list[Sequence[_AddressInfo] | OSError | UnicodeError] = []
+
+        def run() -> None:
+            try:
+                found.append(look_up())
+            except (OSError, UnicodeError) as problem:
+                found.append(problem)
+
+        thread = threading.Thread(target=run, name=f"look up {options.host}", daemon=True)
+        thread.start()
+        thread.join(deadline.remaining())
+        if not found:
+            raise ConnectError(options.host, options.port, "name look-up timed out", timed_out=True)
+        if isinstance(found[0], Exception):
+            raise found[0]
+        return found[0]
+    except (OSError, UnicodeError) as problem:
+        raise ConnectError(
+            options.host, options.port, f"unknown host ({problem})", unknown_host=True
+        ) from problem
 
 
 def _connect_socket(sock: socket.socket, address: object, deadline: Deadline) -> None:
@@ -144,8 +196,8 @@ def _connect_socket(sock: socket.socket, address: object, deadline: Deadline) ->
         return
     if result not in {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR}:
         raise OSError(result, os.strerror(result))
-    poll = select.poll()
-    poll.register(sock, select.POLLOUT)
+    poll = new_poller()
+    poll.register(sock.fileno(), WRITE)
     remaining = deadline.remaining()
     if not poll.poll(None if remaining is None else remaining * 1000 + 1):
         raise TimeoutError

@@ -8,11 +8,11 @@ not the driver, turns segments into system calls and says which readiness it wai
 from __future__ import annotations
 
 import os
-import select
 import socket
 from typing import TYPE_CHECKING, Protocol
 
 from isocenter.errors import ConfigurationError, ConnectionLost, DataSetError
+from isocenter.net.readiness import READ, WRITE
 from isocenter.wire import FileRegion, segment_length
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ class PlainTransport:
         options: Nagle and buffers.
     """
 
-    read_mask = select.POLLIN if hasattr(select, "POLLIN") else 1
-    write_mask = select.POLLOUT if hasattr(select, "POLLOUT") else 4
+    read_mask = READ
+    write_mask = WRITE
 
     def __init__(self, sock: socket.socket, options: SocketOptions) -> None:
         """Make the socket non-blocking and apply its settings."""
@@ -194,7 +194,7 @@ class PlainTransport:
         try:
             while queue:
                 batch = queue if len(queue) <= _IOV_MAX else queue[:_IOV_MAX]
-                sent = self._sock.sendmsg(batch)
+                sent = self._send_some(batch)
                 done = 0
                 for buffer in batch:
                     size = len(buffer)
@@ -215,6 +215,17 @@ class PlainTransport:
         self._queue = []
         return True
 
+    if hasattr(socket.socket, "sendmsg"):
+
+        def _send_some(self, batch: list[bytes | bytearray | memoryview]) -> int:
+            return self._sock.sendmsg(batch)
+
+    else:
+
+        def _send_some(self, batch: list[bytes | bytearray | memoryview]) -> int:
+            """Send a copy: Windows has no `sendmsg`."""
+            return self._sock.send(b"".join(batch))
+
     def pending(self) -> int:
         """Return 0: a plain socket's descriptor tells all."""
         return 0
@@ -230,12 +241,27 @@ def _read_run(run: list[FileRegion], scratch: memoryview, position: int) -> None
     fd, offset = run[0].fd, run[0].offset
     left = run[-1].offset + run[-1].length - offset
     while left:
-        count = os.preadv(fd, [scratch[position : position + left]], offset)
+        count = _read_at(fd, scratch[position : position + left], offset)
         if count == 0:
             raise DataSetError("file became shorter while it was sent", offset=offset)
         position += count
         offset += count
         left -= count
+
+
+if hasattr(os, "preadv"):
+
+    def _read_at(fd: int, target: memoryview, offset: int) -> int:
+        return os.preadv(fd, [target], offset)
+
+else:
+
+    def _read_at(fd: int, target: memoryview, offset: int) -> int:
+        """Read with a seek: Windows has no `preadv`, and the descriptor has one owner."""
+        os.lseek(fd, offset, os.SEEK_SET)
+        data = os.read(fd, len(target))
+        target[: len(data)] = data
+        return len(data)
 
 
 def _lost(problem: OSError) -> ConnectionLost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import threading
 
 __all__ = ["WakeUp"]
 
@@ -12,40 +13,52 @@ __all__ = ["WakeUp"]
 class WakeUp:
     """Wakes one waiting thread. `set` may be called from any thread or signal handler."""
 
-    __slots__ = ("_close", "_read", "_write")
+    __slots__ = ("_eventfd", "_lock", "_sockets")
 
     def __init__(self) -> None:
-        """Open the descriptor: an eventfd where there is one, else a socket pair."""
+        """Open the descriptor: an eventfd where there is one, else a socket pair.
+
+        Raises:
+            OSError: no descriptor is left.
+        """
+        # A number that was closed may be somebody else's connection a moment later: `set` and
+        # `close` exclude each other. Reentrant, for a signal handler may interrupt its own thread.
+        self._lock = threading.RLock()
+        self._eventfd = -1
+        self._sockets: tuple[socket.socket, socket.socket] | None = None
         if hasattr(os, "eventfd"):
-            fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            self._read = self._write = fd
-            self._close: list[socket.socket] = []
+            self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         else:
-            left, right = socket.socketpair()
-            left.setblocking(False)
-            right.setblocking(False)
-            self._read, self._write = left.fileno(), right.fileno()
-            self._close = [left, right]
+            self._sockets = socket.socketpair()
+            for sock in self._sockets:
+                sock.setblocking(False)
 
     def fileno(self) -> int:
-        """Return the descriptor to wait on for reading."""
-        return self._read
+        """Return the descriptor to wait on, -1 once closed."""
+        return self._eventfd if self._sockets is None else self._sockets[0].fileno()
 
     def set(self) -> None:
         """Make the descriptor readable; harmless after `close`."""
-        with contextlib.suppress(OSError):
-            os.write(self._write, b"\1\0\0\0\0\0\0\0")
+        with self._lock, contextlib.suppress(OSError):
+            if self._sockets is not None:
+                self._sockets[1].send(b"\1")
+            elif self._eventfd >= 0:
+                os.write(self._eventfd, b"\1\0\0\0\0\0\0\0")
 
     def clear(self) -> None:
         """Make the descriptor unreadable again."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._read, 4096)
+        with contextlib.suppress(OSError):
+            if self._sockets is not None:
+                self._sockets[0].recv(4096)
+            elif self._eventfd >= 0:
+                os.read(self._eventfd, 8)
 
     def close(self) -> None:
         """Close the descriptor."""
-        read, self._read, self._write = self._read, -1, -1
-        if self._close:
-            for sock in self._close:
-                sock.close()
-        elif read >= 0:
-            os.close(read)
+        with self._lock:
+            if self._sockets is not None:
+                for sock in self._sockets:
+                    sock.close()
+            elif self._eventfd >= 0:
+                os.close(self._eventfd)
+                self._eventfd = -1
