@@ -6,6 +6,7 @@ about it goes through an `Observer`, so that this module has no words of its own
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = ["Acceptor", "Observer", "SilentObserver"]
+
+_LOGGER = logging.getLogger(__name__)
+
+_PROCESSING_FAILURE = 0x0110
 
 
 class Observer(Protocol):
@@ -191,6 +196,11 @@ class Acceptor:
             status = provider.echo(EchoRequest(association, context, command))
         except DimseFailure as failure:
             status, comment = failure.status, failure.comment or None
+        except AbortAssociation:
+            raise
+        except Exception:
+            _LOGGER.exception("verification provider failed")
+            status = _PROCESSING_FAILURE
         response = CEchoRSP(
             message_id_being_responded_to=command.message_id,
             affected_sop_class_uid=command.affected_sop_class_uid,

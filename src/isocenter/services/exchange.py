@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from isocenter.dimse.messages import CommandReceived
+from isocenter.dimse.messages import CommandReceived, DataReceived
 from isocenter.errors import (
     AssociationReleased,
     DimseDecodeError,
@@ -58,6 +58,11 @@ def next_response(association: Association, expected: type[_Response]) -> _Respo
     except TimeoutExpired:
         association.abort()
         raise
+    if isinstance(incoming, DataReceived):
+        association.abort()
+        raise DimseDecodeError(
+            expected.__name__, "data set", offset=None, expected="none", found="one"
+        )
     if not isinstance(incoming, CommandReceived):
         association.abort()
         msg = "the peer asked for release while a response was due"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from isocenter.dimse.commands import CStoreRQ, CStoreRSP
 from isocenter.dimse.status import Service, StatusClass, classify, short_text
-from isocenter.errors import DataSetError, DimseFailure, StorageError
+from isocenter.errors import DataSetError, DimseDecodeError, DimseFailure, StorageError
 from isocenter.services.exchange import exchange, invoke, next_response
-from isocenter.services.providers import StoreRequest
+from isocenter.services.providers import AbortAssociation, StoreRequest
+from isocenter.uids import VERIFICATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,16 +56,18 @@ def _request(
     sop_class_uid: str,
     sop_instance_uid: str,
     priority: int,
-    move_originator: tuple[str, int] | None,
+    *,
+    move_originator: tuple[str, int] | None = None,
+    message_id: int | None = None,
 ) -> CStoreRQ:
-    title, message_id = (None, None) if move_originator is None else move_originator
+    title, move_id = (None, None) if move_originator is None else move_originator
     return CStoreRQ(
-        message_id=association.session.next_message_id(),
+        message_id=association.session.next_message_id() if message_id is None else message_id,
         affected_sop_class_uid=sop_class_uid,
         affected_sop_instance_uid=sop_instance_uid,
         priority=priority,
         move_originator_application_entity_title=title,
-        move_originator_message_id=message_id,
+        move_originator_message_id=move_id,
         has_data_set=True,
     )
 
@@ -97,7 +100,9 @@ def store(
 
     PS3.7 9.1.1.
     """
-    request = _request(association, sop_class_uid, sop_instance_uid, priority, move_originator)
+    request = _request(
+        association, sop_class_uid, sop_instance_uid, priority, move_originator=move_originator
+    )
     return exchange(association, context_id, request, CStoreRSP, data)
 
 
@@ -119,9 +124,9 @@ def submit(
     Raises:
         As `store`; LocalProtocolError where the window is full.
     """
-    request = _request(association, sop_class_uid, sop_instance_uid, priority, None)
-    if message_id is not None:
-        request.message_id = message_id
+    request = _request(
+        association, sop_class_uid, sop_instance_uid, priority, message_id=message_id
+    )
     invoke(association, context_id, request, data)
     return request.message_id
 
@@ -133,6 +138,29 @@ def await_store(association: Association) -> CStoreRSP:
         As `store`.
     """
     return next_response(association, CStoreRSP)
+
+
+def _perform(provider: StorageProvider, request: StoreRequest) -> int:
+    """Call the provider; what is no status is its failure."""
+    status: object = provider.store(request)
+    if not isinstance(status, int) or not 0 <= status <= 0xFFFF:
+        raise TypeError(f"store() returned {status!r}, which is no status")
+    return status
+
+
+def _failure_of(problem: Exception) -> tuple[int, str]:
+    """Return the status and comment for what a provider raised, and log it."""
+    if isinstance(problem, StorageError):
+        _LOGGER.error("%s", problem)
+        return problem.status, problem.reason
+    if isinstance(problem, DataSetError):
+        _LOGGER.error("%s", problem)
+        return _CANNOT_UNDERSTAND, problem.reason
+    if isinstance(problem, OSError):
+        _LOGGER.error("cannot store: %s", problem)
+        return StorageError.status, problem.strerror or "cannot store"
+    _LOGGER.error("storage provider failed", exc_info=problem)
+    return _PROCESSING_FAILURE, ""
 
 
 def perform_store(
@@ -148,27 +176,32 @@ def perform_store(
             the object did not arrive whole.
     """
     context = association.contexts[context_id]
+    if not command.has_data_set:
+        raise DimseDecodeError(
+            command.message_name,
+            "CommandDataSetType",
+            offset=None,
+            expected="a data set",
+            found="none",
+        )
     request = StoreRequest(association, context, command)
     association.session.performing(command)
-    comment: str | None = None
+    if context.abstract_syntax == VERIFICATION:
+        # No object was agreed on there, whatever the command says (PS3.7 9.1.1.1.9).
+        provider = None
+    comment = ""
     offending: tuple[int, ...] = ()
     try:
-        status = _SOP_CLASS_NOT_SUPPORTED if provider is None else provider.store(request)
+        status = _SOP_CLASS_NOT_SUPPORTED if provider is None else _perform(provider, request)
     except DimseFailure as failure:
         status, comment = failure.status, failure.comment
         offending = failure.offending_elements
-    except StorageError as problem:
-        _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
-        status, comment = problem.status, problem.reason
-    except DataSetError as problem:
-        _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
-        status, comment = _CANNOT_UNDERSTAND, problem.reason
-    except OSError as problem:
-        _LOGGER.error("cannot store: %s", problem)  # noqa: TRY400 - one line says it all
-        status, comment = StorageError.status, problem.strerror or "cannot store"
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
-        _LOGGER.exception("storage provider failed")
-        status = _PROCESSING_FAILURE
+    except AbortAssociation:
+        raise
+    except Exception as problem:
+        if association.closed:
+            raise
+        status, comment = _failure_of(problem)
     request.drain()
     response = CStoreRSP(
         message_id_being_responded_to=command.message_id,
