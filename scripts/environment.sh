@@ -59,21 +59,22 @@ ensure_venv() {
     if [ "$have" = "dev $want" ] || [ "$have" = "$kind $want" ]; then
         return 0
     fi
-    if command -v flock >/dev/null 2>&1 && [ -z "${ISOCENTER_SETUP_LOCKED:-}" ]; then
-        # Two scripts started at once must not install over each other.
+    # Two scripts started at once must not install over each other.
+    if command -v flock >/dev/null 2>&1; then
         exec 9>"$root/.venv.lock"
         flock -w 600 9 || fail "another script has been setting up for 10 minutes"
         have=$(cat "$stamp" 2>/dev/null || true)
-        [ "$have" != "dev $want" ] && [ "$have" != "$kind $want" ] || { exec 9>&-; return 0; }
     fi
-    "$python" -m pip --version >/dev/null 2>&1 || make_venv
-    say "setting up $root/.venv ..."
-    # What was installed for development stays so.
-    case "$have" in dev*) kind=dev ;; esac
-    local what="$root"
-    [ "$kind" = run ] || what="$root[dev]"
-    "$python" -m pip install --quiet --disable-pip-version-check -e "$what" </dev/null \
-        || fail "the package could not be installed into $root/.venv"
-    printf '%s %s\n' "$kind" "$want" >"$stamp"
-    exec 9>&- 2>/dev/null || true
+    if [ "$have" != "dev $want" ] && [ "$have" != "$kind $want" ]; then
+        "$python" -m pip --version >/dev/null 2>&1 || make_venv
+        say "setting up $root/.venv ..."
+        # What was installed for development stays so.
+        case "$have" in dev*) kind=dev ;; esac
+        local what="$root"
+        [ "$kind" = run ] || what="$root[dev]"
+        "$python" -m pip install --quiet --disable-pip-version-check -e "$what" </dev/null \
+            || fail "the package could not be installed into $root/.venv"
+        printf '%s %s\n' "$kind" "$want" >"$stamp"
+    fi
+    if command -v flock >/dev/null 2>&1; then exec 9>&-; fi
 }
