@@ -60,3 +60,16 @@ def test_importing_the_package_loads_nothing_of_it() -> None:
         [sys.executable, "-I", "-c", probe], capture_output=True, text=True, timeout=30, check=True
     )
     assert result.stdout.split() == ["isocenter"]
+
+
+@pytest.mark.slow
+def test_python_api_loads_pydicom_only_when_a_data_set_is_asked_for() -> None:
+    names = ["isocenter.api", "isocenter.services.providers", "isocenter.cli.main"]
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", PROBE, "pydicom,asyncio", *names],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert result.stdout.split() == []
