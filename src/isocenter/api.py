@@ -257,7 +257,8 @@ def connect(
             `contexts_for`. None proposes 64 common storage classes, uncompressed.
         connect_timeout: seconds for the TCP connection, None for the system's own bound.
         acse_timeout: seconds to wait for the answer to the association and release request.
-        dimse_timeout: seconds to wait for each response, None for no bound.
+        dimse_timeout: seconds to wait for each response, None for no bound. A peer that takes no
+            more bytes of an object is given 5 s more.
         maximum_length: bytes of P-DATA that this side bears in a PDU, 0 for unlimited.
         family: ``auto``, ``ipv4`` or ``ipv6``.
 
@@ -295,7 +296,8 @@ def connect(
         connect_timeout=connect_timeout,
         acse_timeout=acse_timeout,
         dimse_timeout=dimse_timeout,
-        socket_timeout=None,
+        # Later than the other, so that a missing response is named as such; it bounds sending.
+        socket_timeout=None if dimse_timeout is None else dimse_timeout + 5.0,
     )
     return Peer(_connect(options, request))
 
@@ -360,7 +362,7 @@ class Server:
         self._thread.join()
 
 
-def serve(
+def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documentation each
     port: int = 0,
     *,
     storage_provider: StorageProvider | None = None,
@@ -415,11 +417,15 @@ def serve(
     registry = Registry(verification=verification_provider or verification.AlwaysVerified())
     if directory is not None:
         from isocenter.node.files import FileStorage
-        from isocenter.storage.receive import StorageOptions, StorageReceiver
+        from isocenter.storage.receive import Receiver, StorageOptions
+        from isocenter.storage.spool import Spool
 
-        options = StorageOptions(directory=os.fspath(directory))
-        storage_provider = FileStorage(StorageReceiver(options))
-    abstract_syntaxes = {uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)}
+        spool = Spool(os.fspath(directory))
+        spool.clean_leftovers()
+        storage_provider = FileStorage(Receiver(spool, StorageOptions()))
+    abstract_syntaxes: dict[str, tuple[str, ...]] = {
+        uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)
+    }
     if storage_provider is not None:
         registry.add_storage(storage_provider)
         abstract_syntaxes.update(dict.fromkeys(sop_classes, tuple(transfer_syntaxes)))

@@ -146,7 +146,13 @@ class ThreadDispatcher:
 
     def dispatch(self, arrival: Arrival) -> None:
         """Start a thread for the arrival."""
-        association = self.make_association(arrival)
+        try:
+            association = self.make_association(arrival)
+        except OSError as problem:
+            # No descriptor is left to wake its thread with; the peer may try again.
+            _LOGGER.error("cannot serve %s: %s", arrival.peer_address, problem.strerror)  # noqa: TRY400 - no traceback wanted
+            arrival.sock.close()
+            return
         with self._changed:
             self._active.add(association)
             if self._stopping:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
 import selectors
 import socket
 import time
@@ -41,6 +42,8 @@ _HEADER = 6
 _SCRATCH = 64 * 1024
 _ACCEPT_BURST = 64
 """Connections accepted before the others are looked at again, so that a flood delays nobody."""
+_ACCEPT_PAUSE = 0.1
+"""Seconds without accepting after the system had no descriptor left."""
 _LINGER = 5.0
 """Seconds that a refused connection may take to close."""
 
@@ -119,6 +122,8 @@ class Listener:
         self._refused: OrderedDict[int, _Refused] = OrderedDict()
         self._pending_bytes = 0
         self._scratch = memoryview(bytearray(_SCRATCH))
+        self._accept_again: float | None = None
+        self._short_of_descriptors = False
         self._stops = 0
         self._handled_stops = 0
 
@@ -130,9 +135,14 @@ class Listener:
         """
         options = self._options
         family = socket.AF_INET if options.family == "ipv4" else socket.AF_INET6
-        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock = socket.socket(family, socket.SOCK_STREAM)
+        except OSError as problem:
+            raise ConfigurationError(problem.strerror or str(problem)) from problem
+        try:
+            if os.name == "posix":
+                # On Windows it would let a second server take the same port.
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(
                     socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(options.family == "ipv6")
@@ -141,9 +151,10 @@ class Listener:
             sock.bind((options.host, options.port))
             sock.listen(options.backlog)
             sock.setblocking(False)
-        except OSError as problem:
+        except (OSError, OverflowError) as problem:
             sock.close()
-            raise ConfigurationError(problem.strerror or str(problem)) from problem
+            reason = getattr(problem, "strerror", None) or str(problem)
+            raise ConfigurationError(reason) from problem
         self._sock = sock
         port: int = sock.getsockname()[1]
         return port
@@ -191,14 +202,20 @@ class Listener:
 
     def _turn(self) -> None:
         """Wait once and handle whatever is ready."""
-        self._listen(on=not self._handled_stops and not self._dispatcher.wants_pause)
+        if self._accept_again is not None and time.monotonic() >= self._accept_again:
+            self._accept_again = None
+        paused = self._handled_stops or self._accept_again or self._dispatcher.wants_pause
+        self._listen(on=not paused)
         timeout = self._next_deadline()
         for key, _ in self._selector.select(timeout):
             data = key.data
+            # A connection that made room for another a moment ago may still be in the list.
             if type(data) is _Pending:
-                self._read(data)
+                if self._pending.get(key.fd) is data:
+                    self._read(data)
             elif type(data) is _Refused:
-                self._discard(data)
+                if self._refused.get(key.fd) is data:
+                    self._discard(data)
             else:
                 data()
         self._expire()
@@ -236,13 +253,17 @@ class Listener:
                 if problem.errno in {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}:
                     if self._make_room():
                         continue
-                    # Associations hold every descriptor: wait for one to end, without spinning.
-                    _LOGGER.error("cannot accept a connection: %s", problem.strerror)  # noqa: TRY400 - no traceback wanted
-                    time.sleep(0.01)
+                    # Associations hold every descriptor: look again when one may have ended.
+                    if not self._short_of_descriptors:
+                        _LOGGER.error("cannot accept connections: %s", problem.strerror)  # noqa: TRY400 - no traceback wanted
+                    self._short_of_descriptors = True
+                    self._accept_again = time.monotonic() + _ACCEPT_PAUSE
                 return
+            self._short_of_descriptors = False
             connection.setblocking(False)
-            if len(self._pending) >= self._options.maximum_pending:
-                self._make_room()
+            while len(self._pending) + len(self._refused) >= self._options.maximum_pending:
+                if not self._make_room():
+                    break
             pending = _Pending(connection, f"{address[0]}:{address[1]}", time.monotonic())
             self._pending[connection.fileno()] = pending
             self._selector.register(connection, selectors.EVENT_READ, pending)
@@ -284,14 +305,13 @@ class Listener:
         pending.received += self._scratch[:count]
         self._pending_bytes += count
         received = pending.received
-        if received[0] != PduType.A_ASSOCIATE_RQ:
+        if len(received) < _HEADER:
+            return
+        length = int.from_bytes(received[2:_HEADER], "big")
+        if received[0] != PduType.A_ASSOCIATE_RQ or length + _HEADER > limit:
             self._refuse(pending)
-        elif len(received) >= _HEADER:
-            length = int.from_bytes(received[2:_HEADER], "big")
-            if length + _HEADER > limit:
-                self._refuse(pending)
-            elif len(received) >= length + _HEADER:
-                self._hand_over(pending)
+        elif len(received) >= length + _HEADER:
+            self._hand_over(pending)
 
     def _hand_over(self, pending: _Pending) -> None:
         if not self._dispatcher.has_room:
@@ -349,7 +369,7 @@ class Listener:
 
     def _next_deadline(self) -> float | None:
         """Return the seconds until the first unassociated connection expires, None without any."""
-        moments = []
+        moments = [] if self._accept_again is None else [self._accept_again]
         if self._pending:
             oldest = next(iter(self._pending.values()))
             moments.append(oldest.accepted_at + self._engine.artim_timeout)

@@ -53,11 +53,15 @@ class _Child:
 
     __slots__ = ("answered", "channel", "load", "pid", "pinged")
 
+    pinged: float | None
+    """When it was asked whether it lives, None where no answer is due."""
+
     def __init__(self, pid: int, channel: socket.socket) -> None:
         self.pid = pid
         self.channel = channel
         self.load = 0
-        self.answered = self.pinged = time.monotonic()
+        self.answered = time.monotonic()
+        self.pinged = None
 
     def tell(self, word: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -81,7 +85,12 @@ class _ProcessDispatcher:
     def _fork(self, run: Callable[[socket.socket], None]) -> _Child:
         """Fork; the child runs `run` with its end of the channel and never returns."""
         ours, theirs = socket.socketpair()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if pid == 0:
             code = 1
             try:
@@ -120,7 +129,7 @@ class _ProcessDispatcher:
         if not words:
             self._bury(child)
             return
-        child.answered = time.monotonic()
+        child.answered, child.pinged = time.monotonic(), None
         child.load -= words.count(_ENDED)
 
     def _bury(self, child: _Child) -> None:
@@ -196,9 +205,12 @@ class ForkDispatcher(_ProcessDispatcher):
         if self.wants_pause:
             self._waiting.append(arrival)
             return
-        self._fork(lambda channel: self._serve_one(channel, arrival))
+        try:
+            self._fork(lambda channel: self._serve_one(channel, arrival))
+        except OSError as problem:
+            _LOGGER.error("cannot serve %s: %s", arrival.peer_address, problem.strerror)  # noqa: TRY400 - one line says it all
         arrival.sock.close()
-        if self.wants_pause and self._at_maximum is not None:
+        if self._at_maximum is not None and len(self._children) == self._maximum:
             self._at_maximum()
 
     def _bury(self, child: _Child) -> None:
@@ -256,6 +268,8 @@ class WorkerDispatcher(_ProcessDispatcher):
     @property
     def has_room(self) -> bool:
         """False where no worker may take another association."""
+        # Here and not in `dispatch`: a new worker must not inherit the connection on its way.
+        self._replace_missing()
         return any(
             child.load < self._options.maximum_associations for child in self._children.values()
         )
@@ -283,20 +297,25 @@ class WorkerDispatcher(_ProcessDispatcher):
         """Ping workers that said nothing for a while; kill those that never answer."""
         now = time.monotonic()
         for child in self._children.values():
-            if now - child.answered < _PING_INTERVAL:
-                child.pinged = now
-            elif child.pinged <= child.answered or now - child.pinged < _PING_LIMIT:
-                if child.pinged <= child.answered:
+            if child.pinged is None:
+                if now - child.answered >= _PING_INTERVAL:
                     child.pinged = now
-                child.tell(_PING)
-            else:
+                    child.tell(_PING)
+            elif now - child.pinged >= _PING_LIMIT:
                 _LOGGER.error("worker %d does not answer: replacing it", child.pid)
                 os.kill(child.pid, signal.SIGKILL)
 
     def _bury(self, child: _Child) -> None:
         super()._bury(child)
-        if not self._stopping:
-            self._fork(self._work)
+        self._replace_missing()
+
+    def _replace_missing(self) -> None:
+        """Start workers for those that ended; the next arrival retries what the system refuses."""
+        try:
+            while not self._stopping and len(self._children) < self._workers:
+                self._fork(self._work)
+        except OSError as problem:
+            _LOGGER.error("cannot start a worker: %s", problem.strerror)  # noqa: TRY400 - one line says it all
 
     def _work(self, channel: socket.socket) -> None:
         """Run as a worker: take arrivals until told to stop and all are done."""
