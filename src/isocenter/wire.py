@@ -122,6 +122,4 @@ class Cursor:
 
     def error(self, field: str, expected: str, found: str) -> PduDecodeError:
         """Build the error for `field` at the present offset."""
-        return PduDecodeError(
-            self.pdu, field, offset=self.offset, expected=expected, found=found
-        )
+        return PduDecodeError(self.pdu, field, offset=self.offset, expected=expected, found=found)

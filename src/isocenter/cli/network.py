@@ -6,21 +6,22 @@ characters, the words for a failed association. Must not know any one tool.
 
 from __future__ import annotations
 
-import logging
-
 from isocenter.aetitle import AE_TITLE_LENGTH
 from isocenter.errors import (
     AssociationAborted,
     AssociationRejected,
     ConnectionLost,
-    IsocenterError,
     TimeoutExpired,
 )
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    import logging
+
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.errors import IsocenterError
     from isocenter.net.client import ConnectOptions
+    from isocenter.net.dispatch import Dispatcher
     from isocenter.services.acceptor import Acceptor
 
 __all__ = [
@@ -70,7 +71,7 @@ def connect_options(line: ParsedCommandLine) -> ConnectOptions:
 
 
 def is_peer_abort(problem: Exception) -> bool:
-    """Tell whether DCMTK reports this end as "peer aborted": an abort, a lost or silent connection."""
+    """Tell whether DCMTK calls this end "peer aborted": an abort, a lost or silent connection."""
     if isinstance(problem, TimeoutExpired):
         return problem.which in {"socket", "slow-pdu"}
     if isinstance(problem, AssociationAborted):
@@ -121,6 +122,7 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: logging.Logg
         sockets=sockets,
     )
     workers = line.integer("--workers")
+    dispatcher: Dispatcher
     if line.block("--single-process", "--fork") == "--fork":
         from isocenter.net.workers import ForkDispatcher
 

@@ -19,8 +19,8 @@ from isocenter.sender.conditions import condition_of
 from isocenter.services.acceptor import SilentObserver
 from isocenter.services.providers import AbortAssociation
 from isocenter.services.storage import store_status_text
-from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
 from isocenter.uids import modality_prefix
+from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class ReceiverObserver(SilentObserver):
         if self._dumps:
             from isocenter.cli.dumps import request_dump
 
-            _LOGGER.log(self._dump_level, "Parameters:\n%s", request_dump(request))
+            _LOGGER.log(self._dump_level, "Parameters:\n%s", request_dump(request, acceptor=True))
 
     def rejected(
         self, association: Association, request: AAssociateRQ, reject: AAssociateRJ
@@ -168,7 +168,7 @@ class ReceiverObserver(SilentObserver):
             from isocenter.cli.dumps import accept_dump
 
             _LOGGER.log(
-                self._dump_level, "%s", accept_dump(association.request, association.accept)
+                self._dump_level, "%s", accept_dump(association.request, association.accept, acceptor=True)
             )
 
     def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:

@@ -66,12 +66,16 @@ def _acceptor(line: ParsedCommandLine) -> Acceptor:
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
     from isocenter.services.verification import AlwaysVerified
-    from isocenter.storage.receive import StorageOptions, StorageReceiver
+    from isocenter.storage.receive import Receiver, StorageOptions
+    from isocenter.storage.spool import Spool
 
     options = StorageOptions(
-        directory=None if line.given("--ignore") else line.value("--output-directory"),
+        ignore=line.given("--ignore"),
         extension=line.value_or_none("--filename-extension") or "",
     )
+    spool = None if options.ignore else Spool(line.value("--output-directory"))
+    if spool is not None and (removed := spool.clean_leftovers()):
+        _LOGGER.warning("removed %d unfinished files of an earlier run", removed)
     misbehaviour = Misbehaviour(
         sleep_after=float(line.integer("--sleep-after")),
         sleep_during=float(line.integer("--sleep-during")),
@@ -82,7 +86,7 @@ def _acceptor(line: ParsedCommandLine) -> Acceptor:
     plain = line.level != logging.INFO and not misbehaviour.asked_for
     registry.add_storage(
         FileStorage(
-            StorageReceiver(options),
+            Receiver(spool, options),
             None if plain else lambda: ToolReception(line.level, misbehaviour),
         )
     )

@@ -71,17 +71,16 @@ def decode_dataset(data: bytes, transfer_syntax_uid: str) -> Dataset:
     Raises:
         DataSetError: pydicom cannot read it.
     """
-    from io import BytesIO
-
     from pydicom.dataset import FileMetaDataset
     from pydicom.errors import InvalidDicomError
+    from pydicom.filebase import DicomBytesIO
     from pydicom.filereader import dcmread
     from pydicom.filewriter import write_file_meta_info
     from pydicom.uid import UID
 
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    stream = BytesIO()
+    stream = DicomBytesIO()
     stream.write(bytes(128) + b"DICM")
     write_file_meta_info(stream, meta, enforce_standard=False)
     stream.write(data)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isocenter.services.providers import StoreRequest
-    from isocenter.storage.receive import StorageReceiver
+    from isocenter.storage.receive import Receiver
 
 __all__ = ["FileStorage", "Reception"]
 
@@ -41,7 +41,7 @@ class FileStorage:
     __slots__ = ("_receiver", "_reception")
 
     def __init__(
-        self, receiver: StorageReceiver, reception: Callable[[], Reception] | None = None
+        self, receiver: Receiver, reception: Callable[[], Reception] | None = None
     ) -> None:
         """Keep the arguments."""
         self._receiver = receiver
@@ -68,10 +68,10 @@ class FileStorage:
                     reception.piece(len(fragments))
             if reception is not None:
                 reception.complete()
-            written.finish()
+            stored = written.finish()
         except BaseException:
             written.discard()
             raise
-        if written.warning:
-            _LOGGER.warning("%s", written.warning)
+        if stored.warning:
+            _LOGGER.warning("%s", stored.warning)
         return 0

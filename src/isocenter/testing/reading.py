@@ -141,14 +141,17 @@ def parse_associate(body: bytes) -> AssociationFacts:
         if item_type == 0x10:
             facts.application_context = value.decode("latin-1").rstrip("\0")
         elif item_type in (0x20, 0x21):
-            facts.contexts.append(_context(value))
+            facts.contexts.append(_context(value, answered=item_type == 0x21))
         elif item_type == 0x50:
             facts.user_items.extend(items(value))
     return facts
 
 
-def _context(value: bytes) -> ContextFacts:
-    """Return one presentation context item's facts."""
+def _context(value: bytes, *, answered: bool) -> ContextFacts:
+    """Return one presentation context item's facts.
+
+    In a request the result's place is reserved; DCMTK writes ff there.
+    """
     abstract_syntax = ""
     transfer_syntaxes = []
     for item_type, uid in items(value[4:]):
@@ -156,7 +159,8 @@ def _context(value: bytes) -> ContextFacts:
             abstract_syntax = uid.decode("latin-1").rstrip("\0")
         elif item_type == 0x40:
             transfer_syntaxes.append(uid.decode("latin-1").rstrip("\0"))
-    return ContextFacts(value[0], value[2], abstract_syntax, tuple(transfer_syntaxes))
+    result = value[2] if answered else 0
+    return ContextFacts(value[0], result, abstract_syntax, tuple(transfer_syntaxes))
 
 
 def parse_pdvs(body: bytes) -> list[Pdv]:
