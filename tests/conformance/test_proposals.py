@@ -102,10 +102,11 @@ def test_storescu_proposes_what_is_documented(files: list[Path], letter: str) ->
     request = _recorded(UNDER_TEST, "storescu", "-R", f"-x{letter}", *files)
     wanted = SELECTORS[letter]
     rest = tuple(syntax for syntax in UNCOMPRESSED if syntax != wanted)
+    expected: list[tuple[str, ...]]
     if letter == "i" or letter in VIDEO:
         expected = [(wanted,)]
     else:
-        expected = [(wanted,), UNCOMPRESSED if letter in COMPRESSED else rest]
+        expected = [(wanted,), (UNCOMPRESSED if letter in COMPRESSED else rest)]
     classes = [SECONDARY_CAPTURE_IMAGE_STORAGE, CT_IMAGE_STORAGE, MR_IMAGE_STORAGE]
     found = [(c.abstract_syntax, c.transfer_syntaxes) for c in request.contexts]
     assert found == [(uid, syntaxes) for uid in classes for syntaxes in expected]

@@ -180,7 +180,6 @@ def test_receiver_holds_many_idle_associations(tmp_path: Path) -> None:
                 connection.close()
 
 
-@pytest.mark.peer("dcmtk")
 def test_receiver_echoes_at_once_while_another_association_is_busy(
     receiver: Receiver, bystander: ScriptedRequestor, tmp_path: Path
 ) -> None:

@@ -254,11 +254,14 @@ def test_receiver_frees_what_its_peers_leave_behind(tmp_path: Path) -> None:
                 if number % 2:
                     connection.vanish()
         wait_until(
-            lambda: (descriptors(receiver), threads(receiver)) <= before,
+            lambda: (
+                descriptors(receiver) <= before[0]
+                and threads(receiver) <= before[1]
+                and receiver.leftovers == []
+            ),
             timeout=10,
-            what="descriptors and threads to be freed",
+            what="descriptors, threads and temporary files to go",
         )
-        assert receiver.leftovers == []
         with ScriptedRequestor(receiver.port) as connection:
             connection.associate(CONTEXTS)
             assert connection.echo(ECHO_CONTEXT) == 0

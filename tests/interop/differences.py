@@ -13,6 +13,8 @@ __all__ = [
     "DELIBERATE",
     "NEWER_ABSTRACT_SYNTAXES",
     "NEWER_TRANSFER_SYNTAXES",
+    "ORACLE_NOISE",
+    "OUR_LINES",
     "RELEASE_LINES",
     "Difference",
 ]
@@ -82,6 +84,53 @@ RELEASE_LINES = (
 )
 """Log lines that changed between 3.6.7 and 3.7.0; `oracle` is a regular expression."""
 
+ORACLE_NOISE = (
+    (
+        r"[WE]: Dcm(Item|Element|MetaInfo|FileFormat): .*",
+        "the oracle's parser describes how it failed, element by element",
+    ),
+    (
+        r"E: Store SCP Failed: .*",
+        "the oracle names each layer that an error went through",
+    ),
+    (
+        r"E: 0006:0(303|308|30[0-9a-f]) DUL .*",
+        "as above: its protocol machine, also after it aborted by itself",
+    ),
+    (r"E: 0000:0000 Normal", "as above: it had aborted itself, so nothing was wrong"),
+    (r"E: DIMSE failure \(aborting association\): .*", "as above; the code differs by layer"),
+)
+"""Lines of one side that say how its own code failed: (regular expression, reason)."""
+
+OUR_LINES = (
+    (
+        r"E: Store Failed, file: .*:\nE: status 0x[0-9a-f]{4} \(.*\)\n",
+        "",
+        "a refused object is named at the default level too",
+    ),
+    (
+        r"([FW]: missing SOP class \(or instance\) in file: [^:\n]+): [^,\n]+",
+        r"\1",
+        "a file that cannot be sent is named in one line with the reason",
+    ),
+    (
+        r"(E: 0006:0317 Peer aborted Association \(or never connected\)) \(.*\)",
+        r"\1",
+        "what ended the association is said behind the oracle's condition",
+    ),
+    (
+        r"(E: 0006:0319 DUL Peer Requested Release|E: 0006:0207 [^(\n]*\([^)\n]*\)) \(.*\)",
+        r"\1",
+        "as above",
+    ),
+    (
+        r"(I: Association Accepted) \(Max Send PDV: 4084\)",
+        r"\1 (Max Send PDV: 16372)",
+        "with --max-send-pdu 4096 ours shows the limit that holds, the oracle the peer's",
+    ),
+)
+"""What ours prints more: (regular expression over the whole log, what is left, reason)."""
+
 DELIBERATE = (
     Difference(
         "storescu -nh, a store was refused",
@@ -112,6 +161,18 @@ DELIBERATE = (
         "no answer",
         "accepted",
         "the oracle leaves its peer waiting (dcmtk-facts 3.3)",
+    ),
+    Difference(
+        "storescp, blank inside a SOP Instance UID",
+        "taken out of the file name",
+        "kept in the file name",
+        "two UIDs that differ in it would overwrite each other",
+    ),
+    Difference(
+        "storescp, W: Sanitized unusual characters",
+        "before I: Received Store Request",
+        "after it",
+        "the request is what the name comes from",
     ),
     Difference(
         "storescp, SIGTERM",
