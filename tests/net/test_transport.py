@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 from typing import TYPE_CHECKING, cast
 
@@ -11,7 +12,7 @@ import pytest
 
 from isocenter.errors import ConfigurationError, ConnectionLost, DataSetError
 from isocenter.net.transport import PlainTransport, SocketOptions
-from isocenter.wire import FileRegion
+from isocenter.wire import FileRegion, segment_length
 from tests.net.support import WAIT, tcp_pair
 
 if TYPE_CHECKING:
@@ -33,18 +34,18 @@ def pair() -> Iterator[tuple[PlainTransport, socket.socket]]:
 
 
 def send_all(transport: PlainTransport, peer: socket.socket, segments: Sequence[Segment]) -> bytes:
-    peer.setblocking(True)
     transport.queue(segments)
+    total = sum(map(segment_length, segments))
     received = bytearray()
-    while transport.unsent:
-        if not transport.send():
+    while len(received) < total:
+        if transport.unsent:
+            transport.send()
+        sending = [transport.fileno()] if transport.unsent else []
+        readable, _, _ = select.select([peer], sending, [], WAIT)
+        if readable:
             received += peer.recv(1 << 16)
-    peer.setblocking(False)
-    while True:
-        try:
-            received += peer.recv(1 << 16)
-        except BlockingIOError:
-            return bytes(received)
+    assert not transport.unsent
+    return bytes(received)
 
 
 def test_partial_sends_go_on_where_they_stopped(

@@ -1,0 +1,53 @@
+"""A server for tests of processes: prints its port, serves C-ECHO and C-STORE, ends on SIGTERM.
+
+python -m tests.net.worker_server workers 2
+python -m tests.net.worker_server fork 1
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from isocenter.net.listener import Listener, ListenOptions
+from isocenter.net.workers import ForkDispatcher, WorkerDispatcher
+from isocenter.services.acceptor import Acceptor
+from tests.net.support import POLICY, SOCKETS, registry, serve_options
+from tests.net.test_association import Keeper
+
+if TYPE_CHECKING:
+    from isocenter.services.providers import StoreRequest
+
+
+class SpeakingKeeper(Keeper):
+    """Says when an object begins to arrive."""
+
+    def store(self, request: StoreRequest) -> int:
+        """Count the bytes."""
+        print("receiving", file=sys.stderr)  # noqa: T201 - tests wait for it
+        return super().store(request)
+
+
+def main(kind: str, number: int) -> None:
+    """Serve until told to stop."""
+    logging.basicConfig(format="%(message)s")
+    options = serve_options()
+    serve = Acceptor(POLICY, registry(SpeakingKeeper())).serve
+    dispatcher: WorkerDispatcher | ForkDispatcher
+    if kind == "workers":
+        dispatcher = WorkerDispatcher(serve, options, workers=number)
+    else:
+        dispatcher = ForkDispatcher(serve, options, maximum_children=number)
+    listener = Listener(
+        ListenOptions(port=0, host="127.0.0.1"), options.engine, SOCKETS, dispatcher
+    )
+    port = listener.open()
+    signal.signal(signal.SIGTERM, lambda *_: listener.stop())
+    listener.run(ready=lambda: print(f"port {port} ready", file=sys.stderr))  # noqa: T201 - as promised
+    print("ended", file=sys.stderr)  # noqa: T201 - as promised
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
