@@ -61,7 +61,7 @@ __all__ = ["Association", "AssociationOptions", "Incoming", "StopRequested"]
 _AWAY = 1.0
 """Seconds between two looks at the transport from which on the owner was busy elsewhere."""
 
-_BATCH = 256 * 1024
+_BATCH = 1024 * 1024
 """Bytes laid out and handed to the transport at a time: more leaves the processor's cache
 (bench/, row "one 512 MiB object": 1 MiB batches were slower), less costs system calls."""
 
@@ -328,10 +328,13 @@ class Association:
             # Before what a peer with an open window has sent already: that would never end.
             return StopRequested()
         deadline = None if timeout is None else Deadline(timeout, "dimse")
+        next_event = self._connection.next_event
         while True:
-            event = self._next_event(deadline)
-            if event is None:
-                return StopRequested()
+            event = next_event()
+            if type(event) is not PDataIndication:
+                event = self._next_event(deadline, event)
+                if event is None:
+                    return StopRequested()
             incoming = self._translate(event)
             if incoming is not None:
                 return incoming
@@ -339,11 +342,14 @@ class Association:
     def _translate(self, event: Event) -> CommandReceived | DataReceived | ReleaseIndication | None:
         """Turn an engine event into what callers see; a violation is answered with an abort."""
         if type(event) is PDataIndication:
-            with self._aborting_on_violation():
+            try:
                 if event.context_id not in self.contexts:
                     msg = f"presentation context {event.context_id} was not accepted"
                     raise PeerProtocolError(msg, abort_reason=6)
                 return self._assembler.pdata(event)
+            except PeerProtocolError as problem:
+                self._abort_because(problem)
+                raise
         if isinstance(event, ReleaseIndication):
             return event
         return None
@@ -413,13 +419,17 @@ class Association:
     def _aborting_on_violation(self) -> Iterator[None]:
         try:
             yield
-        except DimseDecodeError:
-            # The Upper Layer did its work; it is its user who cannot go on (PS3.8 7.3).
-            self.abort()
-            raise
         except PeerProtocolError as problem:
-            self.abort_for(problem)
+            self._abort_because(problem)
             raise
+
+    def _abort_because(self, problem: PeerProtocolError) -> None:
+        """Abort as the layer that found the violation would (PS3.8 7.3, 7.4)."""
+        if isinstance(problem, DimseDecodeError):
+            # The Upper Layer did its work; it is its user who cannot go on.
+            self.abort()
+        else:
+            self.abort_for(problem)
 
     def _finish(self) -> None:
         """Send what is queued and wait, `linger` seconds at most, for the peer to close.
@@ -459,15 +469,18 @@ class Association:
 
     # ------------------------------------------------------------------ waiting
 
-    def _next_event(self, deadline: Deadline | None, *, stoppable: bool = True) -> Event | None:
+    def _next_event(
+        self, deadline: Deadline | None, event: Event | None = None, *, stoppable: bool = True
+    ) -> Event | None:
         """Return the engine's next event, or None for a stop request between messages.
 
-        Ends of the association raise instead.
+        Ends of the association raise instead. `event` is one that the caller took already.
         """
         connection = self._connection
         filled = False
         while True:
-            event = connection.next_event()
+            if event is None:
+                event = connection.next_event()
             if event is not None:
                 if type(event) is PDataIndication:
                     return event

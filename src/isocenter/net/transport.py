@@ -159,8 +159,10 @@ class PlainTransport:
 
     def queue(self, segments: Sequence[Segment]) -> None:
         """Take segments over; spans of files are read here, one system call for each run."""
-        if any(type(segment) is FileRegion for segment in segments):
-            self._queue = self._read_regions(segments)
+        for segment in segments:
+            if type(segment) is FileRegion:
+                self._queue = self._read_regions(segments)
+                break
         else:
             self._queue = list(segments)  # type: ignore[arg-type]  # no regions are left in it
 
@@ -195,6 +197,8 @@ class PlainTransport:
             while queue:
                 batch = queue if len(queue) <= _IOV_MAX else queue[:_IOV_MAX]
                 sent = self._send_some(batch)
+                if batch is queue and sent == sum(map(len, queue)):
+                    break
                 done = 0
                 for buffer in batch:
                     size = len(buffer)

@@ -34,7 +34,7 @@ from isocenter.ul.events import (
     ReleaseIndication,
 )
 from isocenter.ul.fsm import Action, Evt, State, transition
-from isocenter.ul.pdata import MessageLayout, PDataReader
+from isocenter.ul.pdata import MessageLayout, PDataReader, small_message
 from isocenter.ul.pdu import (
     AAbort,
     AAssociateAC,
@@ -124,7 +124,7 @@ class Connection:
         self.state = State.STA1
         self.close_wanted = False
         self._events: deque[Event] = deque()
-        self._out: deque[bytes | MessageLayout] = deque()
+        self._out: deque[bytes | list[Segment] | MessageLayout] = deque()
         self._buffer: bytearray | None = None
         self._view = memoryview(b"")
         self._start = 0
@@ -295,6 +295,10 @@ class Connection:
         room = max_bytes
         while self._out and room > 0:
             first = self._out[0]
+            if type(first) is list:
+                out += first
+                self._out.popleft()
+                break
             if isinstance(first, MessageLayout):
                 batch = first.next_batch(room)
                 out += batch
@@ -371,7 +375,10 @@ class Connection:
         if self.state is not State.STA6 and transition(self.state, Evt.EVT9) is None:
             msg = f"cannot send a message in {self.state.name}"
             raise LocalProtocolError(msg)
-        self._out.append(MessageLayout(context_id, command, data, fragment))
+        self._out.append(
+            small_message(context_id, command, data, fragment)
+            or MessageLayout(context_id, command, data, fragment)
+        )
 
     def release(self, now: float) -> None:
         """Ask for release (EVT11); a `ReleaseConfirmation` follows.
@@ -442,6 +449,10 @@ class Connection:
 
     def deadline(self) -> float | None:
         """Return when `on_deadline` is wanted (monotonic seconds), None for never."""
+        if self._timer is None and self._pdu_mark is None and self.state is State.STA6:
+            # Asked for before every wait of a transfer.
+            idle = self._options.idle_timeout
+            return None if idle is None else self._last_moved + idle
         moments = []
         if self._timer is not None:
             moments.append(self._timer)

@@ -27,6 +27,7 @@ __all__ = [
     "MessageLayout",
     "PDataReader",
     "fragment_length",
+    "small_message",
 ]
 
 UNLIMITED_FRAGMENT_LENGTH = 131060
@@ -178,6 +179,31 @@ class MessageLayout:
             else:
                 position += take
         self._index, self._position = index, position
+
+
+def small_message(
+    context_id: int, command: bytes, data: Sequence[Segment] | None, fragment: int
+) -> list[Segment] | None:
+    """Return a message of at most two PDUs as segments, None where it is longer.
+
+    The same bytes as `MessageLayout`, without its state: most messages are a command alone or a
+    small object, and each costs a round trip (bench/, row "small").
+    """
+    size = len(command)
+    if size > fragment:
+        return None
+    head = _PDATA_HEADER.pack(4, size + 6, size + 2, context_id, _COMMAND | _LAST) + command
+    if data is None:
+        return [head]
+    if len(data) != 1:
+        return None
+    segment = data[0]
+    if type(segment) is FileRegion:
+        return None
+    size = len(segment)
+    if size > fragment:
+        return None
+    return [head + _PDATA_HEADER.pack(4, size + 6, size + 2, context_id, _LAST), segment]
 
 
 class PDataReader:
