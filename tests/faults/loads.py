@@ -63,7 +63,9 @@ class Load:
     def _store(self, port: int, number: int) -> None:
         """Store until told to stop or the receiver is gone."""
         size = (32, 128, 700)[number % 3]
-        with contextlib.suppress(OSError), ScriptedRequestor(port) as connection:
+        # A receiver that stops aborts before the next object: that ends the thread too.
+        ended = contextlib.suppress(OSError, AssertionError)
+        with ended, ScriptedRequestor(port) as connection:
             connection.associate(CONTEXTS)
             while not self._stopping:
                 image = ct_image(rows=size, columns=size, seed=len(self.sent))

@@ -46,6 +46,10 @@ DEFAULT_TIMEOUT = 10.0
 """Seconds any single wait of a scripted peer may take: generous, a test never hangs."""
 
 
+GRACE = 1.0
+"""Seconds that scripts may take to end by themselves when an acceptor is left."""
+
+
 class PeerClosed(ConnectionError):
     """The other side ended the connection where the script expected a PDU."""
 
@@ -303,6 +307,7 @@ class ScriptedAcceptor:
         """Bind and listen; connections wait until the context is entered."""
         self._script = script
         self._timeout = timeout
+        self._acceptor: threading.Thread | None = None
         self._threads: list[threading.Thread] = []
         self._open: list[RawConnection] = []
         self._errors: list[BaseException] = []
@@ -314,9 +319,10 @@ class ScriptedAcceptor:
 
     def __enter__(self) -> Self:
         """Start to accept."""
-        thread = threading.Thread(target=self._accept, name="scripted-acceptor", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._acceptor = threading.Thread(
+            target=self._accept, name="scripted-acceptor", daemon=True
+        )
+        self._acceptor.start()
         return self
 
     def __exit__(
@@ -326,18 +332,27 @@ class ScriptedAcceptor:
         trace: TracebackType | None,
     ) -> None:
         """Stop everything and raise what a script raised."""
+        # A script whose peer is gone comes to its end, or to its failure, by itself.
+        self._join(GRACE)
         self._closing = True
         # shutdown() wakes a thread blocked in accept() or recv(); close() alone does not.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
+        if self._acceptor is not None:
+            self._acceptor.join(self._timeout)
         self._listener.close()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
-        for thread in list(self._threads):
-            thread.join(self._timeout)
+        self._join(self._timeout)
         if self._errors and error is None:
             raise self._errors[0]
+
+    def _join(self, timeout: float) -> None:
+        """Wait for the threads of the connections, `timeout` seconds for all of them."""
+        deadline = time.monotonic() + timeout
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
         """Accept until the listener is closed."""
@@ -355,12 +370,12 @@ class ScriptedAcceptor:
 
     def _run(self, connection: RawConnection) -> None:
         """Run the script over one connection and keep its error."""
-        try:
-            with connection:
+        with connection:
+            try:
                 self._script(connection)
-        except BaseException as error:  # noqa: BLE001 - handed to the test when it leaves
-            if not self._closing:
-                self._errors.append(error)
+            except BaseException as error:  # noqa: BLE001 - handed to the test when it leaves
+                if not self._closing:
+                    self._errors.append(error)
 
 
 def first_syntax(context_id: int, transfer_syntaxes: tuple[str, ...]) -> tuple[int, str]:
