@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from isocenter.errors import (
     TimeoutExpired,
 )
 from isocenter.ul.negotiation import ProposedContext
+from tests.support.processes import Process, run, wait_until
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -233,3 +235,29 @@ def test_unlimited_and_tiny_maximum_lengths() -> None:
         ):
             assert peer.store(sample()).confirmed
     assert collector.received == [sample()] * 4
+
+
+def test_examples_of_the_read_me_work_together(tmp_path: Path, free_port: int) -> None:
+    from pydicom.data import get_testdata_file
+
+    text = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    examples = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+    examples = [example.replace("11112", str(free_port)) for example in examples]
+    (serving,) = [example for example in examples if "isocenter.serve(" in example]
+    (sending,) = [example for example in examples if "isocenter.connect(" in example]
+    (tmp_path / "image.dcm").symlink_to(str(get_testdata_file("CT_small.dcm")))
+    (tmp_path / "received").mkdir()
+    with Process([sys.executable, "-c", serving], cwd=tmp_path) as server:
+        wait_until(lambda: _answers(free_port), timeout=WAIT, what="the server")
+        done = run([sys.executable, "-c", sending], cwd=tmp_path, timeout=WAIT)
+        assert (done.code, done.stdout, done.stderr) == (0, "True\n", "")
+        assert len(list((tmp_path / "received").iterdir())) == 1
+        assert server.running
+
+
+def _answers(port: int) -> bool:
+    try:
+        isocenter.connect("127.0.0.1", port).release()
+    except ConnectError:
+        return False
+    return True
