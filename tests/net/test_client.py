@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -187,6 +188,25 @@ def test_acceptance_in_pieces_is_an_acceptance() -> None:
         assert association.max_send_pdv == 16372
         assert association.peer_address == f"127.0.0.1:{port}"
         association.release()
+
+
+def test_lack_of_descriptors_is_a_failure_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with listening() as (_, port):
+        monkeypatch.setattr("isocenter.net.association.WakeUp", fail)
+        with pytest.raises(ConnectError, match="Too many open files"):
+            connect(options(port), proposal())
+        monkeypatch.undo()
+        monkeypatch.setattr(socket, "socket", _no_socket)
+        with pytest.raises(ConnectError, match="Too many open files"):
+            connect(options(port), proposal())
+        monkeypatch.undo()
+
+
+def _no_socket(*args: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
 
 
 def _has_ipv6() -> bool:

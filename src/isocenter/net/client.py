@@ -100,12 +100,19 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
     now = time.monotonic()
     engine.associate(request, now)
     engine.transport_connected(now)
-    association = Association(
-        PlainTransport(sock, sockets),
-        engine,
-        AssociationOptions(dimse_timeout=options.dimse_timeout, max_send_pdu=options.max_send_pdu),
-        peer_address=f"{options.host}:{options.port}",
+    budgets = AssociationOptions(
+        dimse_timeout=options.dimse_timeout, max_send_pdu=options.max_send_pdu
     )
+    address = f"{options.host}:{options.port}"
+    try:
+        association = Association(
+            PlainTransport(sock, sockets), engine, budgets, peer_address=address
+        )
+    except OSError as problem:
+        # No descriptor is left to wake the owner with.
+        sock.close()
+        reason = problem.strerror or str(problem)
+        raise ConnectError(options.host, options.port, reason) from problem
     try:
         answer = association.await_answer(request)
     except BaseException:
