@@ -8,13 +8,13 @@ the driver redeems. Offsets in errors are absolute within the buffer given.
 from __future__ import annotations
 
 import struct
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from isocenter.errors import PduDecodeError
+from isocenter.record import NamedTuple
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from typing import TypeAlias
 
 __all__ = ["Buffer", "Cursor", "FileRegion", "Segment", "segment_length"]
 
@@ -44,6 +44,27 @@ Segment: TypeAlias = Buffer | FileRegion
 def segment_length(segment: Segment) -> int:
     """Return the length of a segment in bytes."""
     return segment.length if isinstance(segment, FileRegion) else len(segment)
+
+
+class _Restriction:
+    """What `Cursor.restrict_to` returns: goes back to the outer limit at the end of the block.
+
+    Written out, as every item of an association PDU has one and `contextlib` makes them slowly.
+    """
+
+    __slots__ = ("_cursor", "_field", "_outer")
+
+    def __init__(self, cursor: Cursor, outer: int, field: str) -> None:
+        self._cursor = cursor
+        self._outer = outer
+        self._field = field
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if kind is None:
+            self._cursor.leave(self._outer, self._field)
 
 
 class Cursor:
@@ -104,9 +125,10 @@ class Cursor:
         """Pass over `size` bytes without looking at them."""
         self._take(size, field)
 
-    @contextmanager
-    def restrict_to(self, size: int, field: str) -> Iterator[None]:
+    def restrict_to(self, size: int, field: str) -> _Restriction:
         """Narrow the limit to the next `size` bytes; all of them must be consumed inside.
+
+        Use it as a context manager.
 
         Raises:
             PduDecodeError: `size` runs past the present limit, or bytes remain at exit.
@@ -115,7 +137,14 @@ class Cursor:
         if size > outer - self.offset:
             raise self.error(field, f"at most {outer - self.offset} bytes", f"length {size}")
         self._end = self.offset + size
-        yield
+        return _Restriction(self, outer, field)
+
+    def leave(self, outer: int, field: str) -> None:
+        """Go back to the limit before; for the end of `restrict_to`.
+
+        Raises:
+            PduDecodeError: bytes remain.
+        """
         if self.offset != self._end:
             raise self.error(field, "end of item", f"{self._end - self.offset} bytes more")
         self._end = outer

@@ -33,11 +33,10 @@ PS3.8 9.3, annex D; PS3.7 D.3.3.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from isocenter import aetitle
 from isocenter.errors import PduDecodeError
+from isocenter.record import Record
 from isocenter.ul.items import (
     ITEM_HEADER_LENGTH,
     PDU_HEADER_LENGTH,
@@ -62,6 +61,7 @@ from isocenter.ul.pdu import (
 )
 from isocenter.ul.userinfo import UserInformationReader, encode_user_information
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -248,8 +248,7 @@ def decode(pdu_type: int, body: Buffer, limits: Limits) -> Pdu:
             )
 
 
-@dataclass(slots=True)
-class _Common:
+class _Common(Record, frozen=False, kw_only=False):
     """What the fixed fields of a request or an acceptance say (PS3.8 9.3.2, 9.3.3)."""
 
     protocol_version: int

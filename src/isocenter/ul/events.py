@@ -7,10 +7,12 @@ PS3.8 7 names the indications and confirmations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from isocenter.record import Record
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from isocenter.ul.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ
 
 __all__ = [
@@ -26,29 +28,25 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class AssociateIndication:
+class AssociateIndication(Record, kw_only=False):
     """A request arrived; answer with `accept` or `reject` (PS3.8 7.1)."""
 
     request: AAssociateRQ
 
 
-@dataclass(frozen=True, slots=True)
-class AssociateConfirmation:
+class AssociateConfirmation(Record, kw_only=False):
     """The peer accepted; the association is established (PS3.8 7.1)."""
 
     accept: AAssociateAC
 
 
-@dataclass(frozen=True, slots=True)
-class AssociateRejection:
+class AssociateRejection(Record, kw_only=False):
     """The peer rejected; the connection closes (PS3.8 7.1)."""
 
     reject: AAssociateRJ
 
 
-@dataclass(slots=True)
-class PDataIndication:
+class PDataIndication(Record, frozen=False, kw_only=False):
     """A run of PDVs, or parts of PDVs, of one context and one kind (PS3.8 7.6, annex E).
 
     Fields:
@@ -66,9 +64,23 @@ class PDataIndication:
     fragments: list[memoryview]
     length: int
 
+    def __init__(  # made for every run of PDVs, so by hand
+        self,
+        context_id: int,
+        is_command: bool,  # noqa: FBT001 - the field
+        is_last: bool,  # noqa: FBT001 - the field
+        fragments: list[memoryview],
+        length: int,
+    ) -> None:
+        """Set the fields."""
+        self.context_id = context_id
+        self.is_command = is_command
+        self.is_last = is_last
+        self.fragments = fragments
+        self.length = length
 
-@dataclass(frozen=True, slots=True)
-class ReleaseIndication:
+
+class ReleaseIndication(Record, kw_only=False):
     """The peer asks for release; answer with `confirm_release` (PS3.8 7.2).
 
     `collision` is True where this side had asked as well.
@@ -77,13 +89,11 @@ class ReleaseIndication:
     collision: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseConfirmation:
+class ReleaseConfirmation(Record, kw_only=False):
     """The peer confirmed this side's release (PS3.8 7.2)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AbortIndication:
+class AbortIndication(Record, kw_only=False):
     """The association is gone by A-ABORT (PS3.8 7.3, 7.4).
 
     Fields:
@@ -99,8 +109,7 @@ class AbortIndication:
     cause: Exception | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionClosed:
+class ConnectionClosed(Record, kw_only=False):
     """The transport connection is closed and the engine is at STA1.
 
     `expected` is True after a release, an abort or a rejection, False where the peer just went.

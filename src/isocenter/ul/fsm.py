@@ -23,10 +23,13 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
+from isocenter.record import NamedTuple
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self, TypeAlias
 
 __all__ = ["OWN_CELLS", "TABLE_9_10", "Action", "Cell", "Evt", "OwnCell", "State", "transition"]
 

@@ -40,11 +40,10 @@ PS3.8 7.1, 9.3.2 to 9.3.4, annex B; PS3.7 D.3.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from enum import IntFlag
-from typing import TYPE_CHECKING, NamedTuple
 
 from isocenter import aetitle
+from isocenter.record import NamedTuple, Record
 from isocenter.ul.items import is_uid
 from isocenter.ul.pdu import (
     APPLICATION_CONTEXT_NAME,
@@ -63,6 +62,7 @@ from isocenter.ul.pdu import (
     UserInformation,
 )
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -115,8 +115,7 @@ class IdentityDecision(NamedTuple):
     server_response: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptorPolicy:
+class AcceptorPolicy(Record):
     """What an acceptor agrees to.
 
     Attributes:
@@ -160,8 +159,7 @@ class AcceptorPolicy:
     reject_without_implementation_uid: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AcceptedContext:
+class AcceptedContext(Record):
     """A presentation context that both sides can use.
 
     Attributes:
@@ -179,8 +177,7 @@ class AcceptedContext:
     as_scp: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProposedContext:
+class ProposedContext(Record):
     """A context that a requestor wants; the ID is given by `build_request`.
 
     Attributes:

@@ -7,9 +7,13 @@ standard does not name survive as plain numbers in the open enumerations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypeAlias
+
+from isocenter.record import Record
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 __all__ = [
     "APPLICATION_CONTEXT_NAME",
@@ -120,8 +124,7 @@ class UserIdentityType(IntEnum):
     JWT = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentationContext:
+class PresentationContext(Record):
     """A proposed presentation context (PS3.8 9.3.2.2).
 
     `context_id` is odd, 1..255. `abstract_syntax` and `transfer_syntaxes` are UIDs, the
@@ -133,8 +136,7 @@ class PresentationContext:
     transfer_syntaxes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PresentationContextResult:
+class PresentationContextResult(Record):
     """The acceptor's answer to one context (PS3.8 9.3.3.2).
 
     `result` is a `ContextResult` value or a number that the standard does not name.
@@ -146,16 +148,14 @@ class PresentationContextResult:
     transfer_syntax: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsynchronousOperationsWindow:
+class AsynchronousOperationsWindow(Record):
     """Maximum numbers of outstanding operations, 0 for unlimited (PS3.7 D.3.3.3)."""
 
     maximum_number_operations_invoked: int
     maximum_number_operations_performed: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoleSelection:
+class RoleSelection(Record):
     """SCP/SCU role selection for one SOP class (PS3.7 D.3.3.4)."""
 
     sop_class_uid: str
@@ -163,16 +163,14 @@ class RoleSelection:
     scp_role: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SopClassExtendedNegotiation:
+class SopClassExtendedNegotiation(Record):
     """Service class application information for one SOP class, uninterpreted (PS3.7 D.3.3.5)."""
 
     sop_class_uid: str
     service_class_application_information: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SopClassCommonExtendedNegotiation:
+class SopClassCommonExtendedNegotiation(Record):
     """Service class and related general SOP classes of one SOP class (PS3.7 D.3.3.6)."""
 
     sop_class_uid: str
@@ -181,8 +179,7 @@ class SopClassCommonExtendedNegotiation:
     sub_item_version: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserIdentityRQ:
+class UserIdentityRQ(Record, hidden=("primary_field", "secondary_field")):
     """User identity of a request (PS3.7 D.3.3.7.1).
 
     `user_identity_type` is a `UserIdentityType` value or an unknown number; the fields are
@@ -191,12 +188,11 @@ class UserIdentityRQ:
 
     user_identity_type: int
     positive_response_requested: bool
-    primary_field: bytes = field(repr=False)
-    secondary_field: bytes = field(default=b"", repr=False)
+    primary_field: bytes
+    secondary_field: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UserInformation:
+class UserInformation(Record, hidden=("user_identity_response",)):
     """User information of a request or an acceptance (PS3.8 9.3.2.3, annex D; PS3.7 D.3.3).
 
     `maximum_length` is in bytes, 0 for unlimited, None where the sub-item was absent.
@@ -212,12 +208,11 @@ class UserInformation:
     extended_negotiations: tuple[SopClassExtendedNegotiation, ...] = ()
     common_extended_negotiations: tuple[SopClassCommonExtendedNegotiation, ...] = ()
     user_identity: UserIdentityRQ | None = None
-    user_identity_response: bytes | None = field(default=None, repr=False)
+    user_identity_response: bytes | None = None
     unknown_items: tuple[tuple[int, bytes], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AAssociateRQ:
+class AAssociateRQ(Record):
     """A-ASSOCIATE-RQ (PS3.8 9.3.2). AE titles are without trailing padding."""
 
     called_ae_title: str
@@ -228,8 +223,7 @@ class AAssociateRQ:
     protocol_version: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AAssociateAC:
+class AAssociateAC(Record):
     """A-ASSOCIATE-AC (PS3.8 9.3.3). The titles echo the request's and are not to be tested."""
 
     called_ae_title: str
@@ -240,8 +234,7 @@ class AAssociateAC:
     protocol_version: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AAssociateRJ:
+class AAssociateRJ(Record):
     """A-ASSOCIATE-RJ (PS3.8 9.3.4). Values as in `RejectResult`, `RejectSource`, `RejectReason`."""
 
     result: int
@@ -249,18 +242,15 @@ class AAssociateRJ:
     reason: int
 
 
-@dataclass(frozen=True, slots=True)
-class AReleaseRQ:
+class AReleaseRQ(Record, kw_only=False):
     """A-RELEASE-RQ (PS3.8 9.3.6)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AReleaseRP:
+class AReleaseRP(Record, kw_only=False):
     """A-RELEASE-RP (PS3.8 9.3.7)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AAbort:
+class AAbort(Record):
     """A-ABORT (PS3.8 9.3.8). `reason` is significant only for the service provider."""
 
     source: int
