@@ -6,8 +6,8 @@ or outstanding operations (`session`). PS3.7 9.3, annex E.
 
 C-ECHO and C-STORE are defined here. C-FIND, C-GET, C-MOVE and C-CANCEL live in
 `commands_query` and are loaded when first named here (PEP 562), because the tools that
-send and receive need none of them and a dataclass costs half a millisecond of their
-start. The DIMSE-N messages are in `commands_n`, loaded when the codec meets one.
+send and receive need none of them. The DIMSE-N messages are in `commands_n`, loaded when
+the codec meets one.
 
 A field is named as the standard's element in snake_case. UIDs and AE titles are text
 without padding. None, and the empty tuple, mean that an optional element is absent.
@@ -17,16 +17,21 @@ Every message has besides:
     extra: (tag, value) of elements of group 0000 that the message's table does not name,
         in ascending order of tag; encoded again as they are.
     deviations: what was tolerated while decoding, in words, for one line in a log.
+
+The two C-STORE messages have their constructors written out, because one of each is made
+for every object.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, TypeAlias
 
+from isocenter.record import NamedTuple, Record
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import ClassVar, Protocol, TypeAlias
 
     from isocenter.dimse.commands_query import (
         CCancelRQ,
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
         CMoveRQ,
         CMoveRSP,
     )
+else:
+    Protocol = object
 
 __all__ = [
     "ELEMENTS",
@@ -188,8 +195,7 @@ class Response(Message, Protocol):
     error_comment: str | None
 
 
-@dataclass(slots=True, kw_only=True)
-class CEchoRQ:
+class CEchoRQ(Record, frozen=False, uncompared=("deviations",)):
     """C-ECHO-RQ (PS3.7 9.3.5.1)."""
 
     command_field: ClassVar[int] = 0x0030
@@ -199,11 +205,10 @@ class CEchoRQ:
     affected_sop_class_uid: str
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CEchoRSP:
+class CEchoRSP(Record, frozen=False, uncompared=("deviations",)):
     """C-ECHO-RSP (PS3.7 9.3.5.2)."""
 
     command_field: ClassVar[int] = 0x8030
@@ -224,11 +229,10 @@ class CEchoRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CStoreRQ:
+class CStoreRQ(Record, frozen=False, uncompared=("deviations",)):
     """C-STORE-RQ (PS3.7 9.3.1.1). The move originator is that of the C-MOVE behind it."""
 
     command_field: ClassVar[int] = 0x0001
@@ -249,11 +253,34 @@ class CStoreRQ:
     move_originator_message_id: int | None = None
     has_data_set: bool = True
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        *,
+        message_id: int,
+        affected_sop_class_uid: str,
+        affected_sop_instance_uid: str,
+        priority: int = 0,
+        move_originator_application_entity_title: str | None = None,
+        move_originator_message_id: int | None = None,
+        has_data_set: bool = True,
+        extra: Extra = (),
+        deviations: tuple[str, ...] = (),
+    ) -> None:
+        """Set the fields."""
+        self.message_id = message_id
+        self.affected_sop_class_uid = affected_sop_class_uid
+        self.affected_sop_instance_uid = affected_sop_instance_uid
+        self.priority = priority
+        self.move_originator_application_entity_title = move_originator_application_entity_title
+        self.move_originator_message_id = move_originator_message_id
+        self.has_data_set = has_data_set
+        self.extra = extra
+        self.deviations = deviations
 
 
-@dataclass(slots=True, kw_only=True)
-class CStoreRSP:
+class CStoreRSP(Record, frozen=False, uncompared=("deviations",)):
     """C-STORE-RSP (PS3.7 9.3.1.2, annex C)."""
 
     command_field: ClassVar[int] = 0x8001
@@ -276,7 +303,33 @@ class CStoreRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        *,
+        message_id_being_responded_to: int,
+        status: int,
+        affected_sop_class_uid: str | None = None,
+        affected_sop_instance_uid: str | None = None,
+        offending_element: tuple[int, ...] = (),
+        error_comment: str | None = None,
+        error_id: int | None = None,
+        has_data_set: bool = False,
+        extra: Extra = (),
+        deviations: tuple[str, ...] = (),
+    ) -> None:
+        """Set the fields."""
+        self.message_id_being_responded_to = message_id_being_responded_to
+        self.status = status
+        self.affected_sop_class_uid = affected_sop_class_uid
+        self.affected_sop_instance_uid = affected_sop_instance_uid
+        self.offending_element = offending_element
+        self.error_comment = error_comment
+        self.error_id = error_id
+        self.has_data_set = has_data_set
+        self.extra = extra
+        self.deviations = deviations
 
 
 MESSAGES: Mapping[int, type[Message]] = {

@@ -7,13 +7,13 @@ PS3.7 10.3, annex C for what a response may carry beside its status.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
-
 from isocenter.dimse.commands import FieldTable
+from isocenter.record import Record
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import ClassVar
 
     from isocenter.dimse.commands import Extra, Message
 
@@ -34,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True, kw_only=True)
-class NEventReportRQ:
+class NEventReportRQ(Record, frozen=False, uncompared=("deviations",)):
     """N-EVENT-REPORT-RQ (PS3.7 10.3.1.1); its data set, where present, is the event information."""
 
     command_field: ClassVar[int] = 0x0100
@@ -52,11 +51,10 @@ class NEventReportRQ:
     event_type_id: int
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NEventReportRSP:
+class NEventReportRSP(Record, frozen=False, uncompared=("deviations",)):
     """N-EVENT-REPORT-RSP (PS3.7 10.3.1.2); its data set, where present, is the event reply."""
 
     command_field: ClassVar[int] = 0x8100
@@ -81,11 +79,10 @@ class NEventReportRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NGetRQ:
+class NGetRQ(Record, frozen=False, uncompared=("deviations",)):
     """N-GET-RQ (PS3.7 10.3.2.1); an empty `attribute_identifier_list` asks for every attribute."""
 
     command_field: ClassVar[int] = 0x0110
@@ -102,11 +99,10 @@ class NGetRQ:
     attribute_identifier_list: tuple[int, ...] = ()
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NGetRSP:
+class NGetRSP(Record, frozen=False, uncompared=("deviations",)):
     """N-GET-RSP (PS3.7 10.3.2.2); its data set is the attribute list."""
 
     command_field: ClassVar[int] = 0x8110
@@ -131,11 +127,10 @@ class NGetRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NSetRQ:
+class NSetRQ(Record, frozen=False, uncompared=("deviations",)):
     """N-SET-RQ (PS3.7 10.3.3.1); its data set is the modification list."""
 
     command_field: ClassVar[int] = 0x0120
@@ -150,11 +145,10 @@ class NSetRQ:
     requested_sop_instance_uid: str
     has_data_set: bool = True
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NSetRSP:
+class NSetRSP(Record, frozen=False, uncompared=("deviations",)):
     """N-SET-RSP (PS3.7 10.3.3.2); its data set, where present, is the attribute list."""
 
     command_field: ClassVar[int] = 0x8120
@@ -179,11 +173,10 @@ class NSetRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NActionRQ:
+class NActionRQ(Record, frozen=False, uncompared=("deviations",)):
     """N-ACTION-RQ (PS3.7 10.3.4.1); its data set, where present, is the action information."""
 
     command_field: ClassVar[int] = 0x0130
@@ -200,11 +193,10 @@ class NActionRQ:
     action_type_id: int
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NActionRSP:
+class NActionRSP(Record, frozen=False, uncompared=("deviations",)):
     """N-ACTION-RSP (PS3.7 10.3.4.2); its data set, where present, is the action reply."""
 
     command_field: ClassVar[int] = 0x8130
@@ -229,11 +221,10 @@ class NActionRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NCreateRQ:
+class NCreateRQ(Record, frozen=False, uncompared=("deviations",)):
     """N-CREATE-RQ (PS3.7 10.3.5.1); its data set, where present, is the attribute list."""
 
     command_field: ClassVar[int] = 0x0140
@@ -248,11 +239,10 @@ class NCreateRQ:
     affected_sop_instance_uid: str | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NCreateRSP:
+class NCreateRSP(Record, frozen=False, uncompared=("deviations",)):
     """N-CREATE-RSP (PS3.7 10.3.5.2); its data set, where present, is the attribute list."""
 
     command_field: ClassVar[int] = 0x8140
@@ -277,11 +267,10 @@ class NCreateRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NDeleteRQ:
+class NDeleteRQ(Record, frozen=False, uncompared=("deviations",)):
     """N-DELETE-RQ (PS3.7 10.3.6.1)."""
 
     command_field: ClassVar[int] = 0x0150
@@ -296,11 +285,10 @@ class NDeleteRQ:
     requested_sop_instance_uid: str
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class NDeleteRSP:
+class NDeleteRSP(Record, frozen=False, uncompared=("deviations",)):
     """N-DELETE-RSP (PS3.7 10.3.6.2)."""
 
     command_field: ClassVar[int] = 0x8150
@@ -323,7 +311,7 @@ class NDeleteRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
 MESSAGES: Mapping[int, type[Message]] = {

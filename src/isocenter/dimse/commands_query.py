@@ -6,13 +6,13 @@ what their fields have in common. PS3.7 9.3.2 to 9.3.4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
-
 from isocenter.dimse.commands import CEchoRSP, FieldTable
+from isocenter.record import Record
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import ClassVar
 
     from isocenter.dimse.commands import Extra, Message
 
@@ -28,8 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True, kw_only=True)
-class CFindRQ:
+class CFindRQ(Record, frozen=False, uncompared=("deviations",)):
     """C-FIND-RQ (PS3.7 9.3.2.1); its data set is the identifier."""
 
     command_field: ClassVar[int] = 0x0020
@@ -42,11 +41,10 @@ class CFindRQ:
     priority: int = 0
     has_data_set: bool = True
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CFindRSP:
+class CFindRSP(Record, frozen=False, uncompared=("deviations",)):
     """C-FIND-RSP (PS3.7 9.3.2.2); pending ones carry a data set, the match."""
 
     command_field: ClassVar[int] = 0x8020
@@ -60,11 +58,10 @@ class CFindRSP:
     error_id: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CGetRQ:
+class CGetRQ(Record, frozen=False, uncompared=("deviations",)):
     """C-GET-RQ (PS3.7 9.3.3.1); its data set is the identifier."""
 
     command_field: ClassVar[int] = 0x0010
@@ -77,11 +74,10 @@ class CGetRQ:
     priority: int = 0
     has_data_set: bool = True
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CGetRSP:
+class CGetRSP(Record, frozen=False, uncompared=("deviations",)):
     """C-GET-RSP (PS3.7 9.3.3.2); the counts are of sub-operations."""
 
     command_field: ClassVar[int] = 0x8010
@@ -110,11 +106,10 @@ class CGetRSP:
     number_of_warning_sub_operations: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CMoveRQ:
+class CMoveRQ(Record, frozen=False, uncompared=("deviations",)):
     """C-MOVE-RQ (PS3.7 9.3.4.1); `move_destination` is an AE title."""
 
     command_field: ClassVar[int] = 0x0021
@@ -128,11 +123,10 @@ class CMoveRQ:
     priority: int = 0
     has_data_set: bool = True
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CMoveRSP:
+class CMoveRSP(Record, frozen=False, uncompared=("deviations",)):
     """C-MOVE-RSP (PS3.7 9.3.4.2); the counts are of sub-operations."""
 
     command_field: ClassVar[int] = 0x8021
@@ -150,11 +144,10 @@ class CMoveRSP:
     number_of_warning_sub_operations: int | None = None
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True, kw_only=True)
-class CCancelRQ:
+class CCancelRQ(Record, frozen=False, uncompared=("deviations",)):
     """C-CANCEL-RQ of C-FIND, C-GET or C-MOVE (PS3.7 9.3.2.3, 9.3.3.3, 9.3.4.3).
 
     It has no message id of its own and no response.
@@ -166,7 +159,7 @@ class CCancelRQ:
     message_id_being_responded_to: int
     has_data_set: bool = False
     extra: Extra = ()
-    deviations: tuple[str, ...] = field(default=(), compare=False)
+    deviations: tuple[str, ...] = ()
 
 
 MESSAGES: Mapping[int, type[Message]] = {

@@ -8,14 +8,14 @@ through untouched; only a command that came in several fragments is gathered, wi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
-
 from isocenter.dimse.codec import DEFAULT_LIMITS, decode_command
 from isocenter.errors import DimseDecodeError
+from isocenter.record import Record
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from isocenter.dimse.codec import CommandLimits
     from isocenter.dimse.commands import Message
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CommandReceived", "DataReceived", "MessageAssembler", "MessageEvent", "summary"]
 
 
-@dataclass(slots=True)
-class CommandReceived:
+class CommandReceived(Record, frozen=False, kw_only=False):
     """A command set arrived whole (PS3.7 6.3.1).
 
     Fields:
@@ -36,9 +35,13 @@ class CommandReceived:
     context_id: int
     message: Message
 
+    def __init__(self, context_id: int, message: Message) -> None:
+        """Set the fields."""
+        self.context_id = context_id
+        self.message = message
 
-@dataclass(slots=True)
-class DataReceived:
+
+class DataReceived(Record, frozen=False, kw_only=False):
     """A part of the data set of the message before (PS3.7 6.3.2).
 
     Fields:
@@ -53,6 +56,19 @@ class DataReceived:
     fragments: list[memoryview]
     length: int
     is_last: bool
+
+    def __init__(
+        self,
+        context_id: int,
+        fragments: list[memoryview],
+        length: int,
+        is_last: bool,  # noqa: FBT001 - the field
+    ) -> None:
+        """Set the fields."""
+        self.context_id = context_id
+        self.fragments = fragments
+        self.length = length
+        self.is_last = is_last
 
 
 MessageEvent: TypeAlias = CommandReceived | DataReceived

@@ -10,13 +10,13 @@ every other status ends it (PS3.7 annex C).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeGuard
-
 from isocenter.dimse.status import is_pending
 from isocenter.errors import DimseDecodeError, LocalProtocolError, PeerProtocolError
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final, TypeGuard
 
     from isocenter.dimse.commands import CCancelRQ, Message, Request, Response
 
