@@ -168,7 +168,9 @@ class ReceiverObserver(SilentObserver):
             from isocenter.cli.dumps import accept_dump
 
             _LOGGER.log(
-                self._dump_level, "%s", accept_dump(association.request, association.accept, acceptor=True)
+                self._dump_level,
+                "%s",
+                accept_dump(association.request, association.accept, acceptor=True),
             )
 
     def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:

@@ -11,9 +11,7 @@ PS3.10 7.1, PS3.5 7.1, PS3.4 B.3 (SOP Class and Instance UID of a composite obje
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from stat import S_ISREG
-from typing import TYPE_CHECKING
 
 from isocenter.dataset.headers import (
     HEADERS,
@@ -31,8 +29,10 @@ from isocenter.dataset.part10 import (
     uid_text,
 )
 from isocenter.errors import DataSetError
+from isocenter.record import Record
 from isocenter.uids import TRANSFER_SYNTAXES
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from isocenter.dataset.headers import Headers
     from isocenter.dataset.part10 import FileMeta, FileMetaLimits
@@ -65,8 +65,7 @@ _FIRST_READ = 16 * 1024  # bytes of a file too long to be kept; the head of near
 _INFLATE_STEP = 64 * 1024  # bytes read or inflated at once
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IdentityLimits:
+class IdentityLimits(Record):
     """Sizes that bound what is read of a file."""
 
     maximum_head_length: int = 256 * 1024

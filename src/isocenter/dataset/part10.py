@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from isocenter.errors import DataSetError
+from isocenter.record import Record
 from isocenter.uids import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -27,6 +26,7 @@ from isocenter.uids import (
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from isocenter.wire import Buffer
 
@@ -57,8 +57,7 @@ _HEADER = struct.Struct("<HH2sH")  # group, element, VR, 16-bit length
 _U32 = struct.Struct("<I")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileMetaLimits:
+class FileMetaLimits(Record):
     """Sizes beyond which a File Meta Information is refused."""
 
     maximum_file_meta_length: int = 128 * 1024

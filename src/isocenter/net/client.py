@@ -7,18 +7,18 @@ import errno
 import os
 import socket
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from isocenter.errors import AssociationRejected, ConnectError
 from isocenter.net.association import Association, AssociationOptions
 from isocenter.net.deadline import Deadline
 from isocenter.net.readiness import WRITE, new_poller
 from isocenter.net.transport import PlainTransport, SocketOptions
+from isocenter.record import Record
 from isocenter.ul.codec import Limits
 from isocenter.ul.connection import Connection, EngineOptions
 from isocenter.ul.pdu import AAssociateRJ
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
@@ -43,8 +43,7 @@ ADDRESS_FAMILIES = {
 """What the three IP protocol options mean to the resolver."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectOptions:
+class ConnectOptions(Record):
     """Where to connect and how long each step may take.
 
     Fields:
@@ -68,7 +67,7 @@ class ConnectOptions:
     dimse_timeout: float | None = None
     socket_timeout: float | None = 60.0
     max_send_pdu: int | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
     sockets: SocketOptions | None = None
 
 

@@ -6,30 +6,33 @@ use processes. A dispatcher owns every association it was given until it ends.
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from isocenter.errors import IsocenterError
+from isocenter.logs import get_logger
 from isocenter.net.association import Association
 from isocenter.net.transport import PlainTransport
+from isocenter.record import NamedTuple, Record
 from isocenter.ul.connection import Connection
 from isocenter.ul.windows import WindowPool
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from typing import Protocol
 
     from isocenter.net.association import AssociationOptions
     from isocenter.net.transport import SocketOptions
     from isocenter.ul.connection import EngineOptions
+else:
+    Protocol = object
 
 __all__ = ["Arrival", "Dispatcher", "Loop", "ServeOptions", "ThreadDispatcher"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 _STACK_SIZE = 512 * 1024
 """Bytes of stack for a thread: a thousand associations are to cost megabytes, not gigabytes."""
@@ -68,8 +71,7 @@ class Loop(Protocol):
         """Close every descriptor of the listener: what a forked child does first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeOptions:
+class ServeOptions(Record):
     """How associations of a server are driven.
 
     Fields:

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import selectors
 import socket
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from isocenter.errors import ConfigurationError
+from isocenter.logs import get_logger
 from isocenter.net.dispatch import Arrival
 from isocenter.net.wakeup import WakeUp
+from isocenter.record import Record
 from isocenter.ul.connection import Connection
 from isocenter.ul.events import AbortIndication, AssociateIndication
 from isocenter.ul.pdu import AAssociateRJ, PduType, RejectReason, RejectResult, RejectSource
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ListenOptions", "Listener", "raise_descriptor_limit"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 _HEADER = 6
 _SCRATCH = 64 * 1024
@@ -48,8 +48,7 @@ _LINGER = 5.0
 """Seconds that a refused connection may take to close."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenOptions:
+class ListenOptions(Record):
     """Where to listen and what unassociated connections may cost.
 
     Fields:

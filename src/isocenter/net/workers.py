@@ -12,17 +12,17 @@ POSIX only; elsewhere `available` is False and servers stay with threads.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import socket
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING
 
+from isocenter.logs import get_logger, shut_down
 from isocenter.net.dispatch import Arrival, ThreadDispatcher
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ForkDispatcher", "WorkerDispatcher", "available"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 _HEADER = struct.Struct(">cdHI")
 _ARRIVAL, _STOP, _ABORT, _PING = b"C", b"S", b"A", b"P"
@@ -108,7 +108,7 @@ class _ProcessDispatcher:
             except BaseException:
                 _LOGGER.exception("process %d failed", os.getpid())
             finally:
-                logging.shutdown()
+                shut_down()
                 os._exit(code)
         theirs.close()
         ours.settimeout(_SEND_TIMEOUT)

@@ -10,24 +10,24 @@ the connection is made. PS3.4 annex B says nothing of it.
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from isocenter.errors import ConfigurationError, DataSetError
+from isocenter.logs import get_logger
+from isocenter.record import Record
 from isocenter.sender.conditions import reason_of
 from isocenter.sender.prepare import identify
 from isocenter.uids import SOP_CLASSES
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["CheckedInputs", "InputOptions", "PathList", "check_inputs", "scan_directory"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 _CHUNK = 1024
 """Paths joined into one string: few enough to take apart quickly, enough to cost nothing each."""
@@ -37,8 +37,7 @@ _OPEN_DIRECTORIES = 64
 because a tree may be deeper than the number of descriptors a process may have (1024)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputOptions:
+class InputOptions(Record):
     """How the paths given become files.
 
     Fields:

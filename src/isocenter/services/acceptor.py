@@ -6,28 +6,31 @@ about it goes through an `Observer`, so that this module has no words of its own
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Protocol
-
 from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ
 from isocenter.dimse.messages import CommandReceived, DataReceived
 from isocenter.errors import DimseDecodeError, DimseFailure, IsocenterError
+from isocenter.logs import get_logger
 from isocenter.net.association import StopRequested
 from isocenter.services.providers import AbortAssociation, EchoRequest
 from isocenter.services.storage import perform_store
 from isocenter.ul.negotiation import negotiate
 from isocenter.ul.pdu import AAssociateRJ
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from isocenter.net.association import Association
     from isocenter.services.providers import StoreRequest
     from isocenter.services.registry import Registry
     from isocenter.ul.negotiation import AcceptorPolicy
     from isocenter.ul.pdu import AAssociateRQ
+else:
+    Protocol = object
 
 __all__ = ["Acceptor", "Observer", "SilentObserver"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 _PROCESSING_FAILURE = 0x0110
 
