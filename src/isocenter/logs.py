@@ -26,6 +26,7 @@ __all__ = [
     "WARNING",
     "Logger",
     "get_logger",
+    "load_logging",
     "postpone",
     "shut_down",
 ]
@@ -133,6 +134,13 @@ def _run_postponed() -> None:
     postpone(WARNING, None)
     if configure is not None:
         configure()
+
+
+def load_logging() -> None:
+    """Import and set up `logging` now, where it may not be possible when there is a message."""
+    import logging  # noqa: F401 - to have it
+
+    _run_postponed()
 
 
 def shut_down() -> None:

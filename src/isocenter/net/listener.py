@@ -18,7 +18,7 @@ import time
 from collections import OrderedDict
 
 from isocenter.errors import ConfigurationError
-from isocenter.logs import get_logger
+from isocenter.logs import get_logger, load_logging
 from isocenter.net.dispatch import Arrival
 from isocenter.net.wakeup import WakeUp
 from isocenter.record import Record
@@ -174,6 +174,7 @@ class Listener:
         """
         if self._sock is None:
             self.open()
+        load_logging()  # a server that has run out of descriptors cannot
         self._selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
         self._dispatcher.start(self)
         self._listen(on=True)

@@ -6,18 +6,21 @@ it, dots or pauses, comes in through `Reception`.
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Protocol
+from isocenter.logs import get_logger
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from isocenter.services.providers import StoreRequest
     from isocenter.storage.receive import Receiver
+else:
+    Protocol = object
 
 __all__ = ["FileStorage", "Reception"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 
 class Reception(Protocol):

@@ -6,8 +6,6 @@ a response is due ends the association, with the reason in the exception.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
-
 from isocenter.dimse.messages import CommandReceived, DataReceived
 from isocenter.errors import (
     AssociationReleased,
@@ -16,16 +14,18 @@ from isocenter.errors import (
     TimeoutExpired,
 )
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TypeVar
 
     from isocenter.dimse.commands import Message
     from isocenter.net.association import Association
     from isocenter.wire import Segment
 
-__all__ = ["exchange", "invoke", "next_response"]
+    _Response = TypeVar("_Response")
 
-_Response = TypeVar("_Response")
+__all__ = ["exchange", "invoke", "next_response"]
 
 
 def invoke(

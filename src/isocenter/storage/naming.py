@@ -12,11 +12,10 @@ PS3.5 9.1 says what a UID may consist of; peers send anything.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from typing import NamedTuple
 
+from isocenter.record import NamedTuple
 from isocenter.uids import modality_prefix, new_uid
 
 __all__ = [
@@ -36,8 +35,7 @@ MAXIMUM_COMPONENT_LENGTH = 255
 TEMPORARY_PREFIX = ".isocenter-"
 TEMPORARY_SUFFIX = ".part"
 
-_KEPT = re.compile(r"[0-9A-Za-z .:@_-]*")
-_REPLACED = re.compile(r"[^0-9A-Za-z .:@_-]")
+_KEPT = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz .:@_-"
 _DIGEST = 16  # bytes; two UIDs that are cut do not become one by chance
 
 _SHOWN = 128  # characters of a peer's text that a log line repeats
@@ -53,6 +51,10 @@ class FileName(NamedTuple):
     warning: str = ""
 
 
+def _is_kept(text: str) -> bool:
+    return not text.strip(_KEPT)
+
+
 def sanitise_component(text: str, *, maximum_length: int = MAXIMUM_COMPONENT_LENGTH) -> str:
     """Return one safe path component made from what a peer sent.
 
@@ -63,7 +65,7 @@ def sanitise_component(text: str, *, maximum_length: int = MAXIMUM_COMPONENT_LEN
     """
     if not text:
         return "_"
-    clean = text if _KEPT.fullmatch(text) else _REPLACED.sub("_", text)
+    clean = text if _is_kept(text) else "".join(c if c in _KEPT else "_" for c in text)
     if clean in {".", ".."}:
         return "_" * len(clean)
     if clean.startswith(TEMPORARY_PREFIX):
@@ -96,7 +98,7 @@ def default_file_name(sop_class_uid: str, sop_instance_uid: str, extension: str 
     prefix = modality_prefix(sop_class_uid)
     room = MAXIMUM_COMPONENT_LENGTH - len(prefix) - 1 - _extension_length(extension)
     # Hot path: nearly every UID is kept as it is.
-    if len(sop_instance_uid) <= room and _KEPT.fullmatch(sop_instance_uid):
+    if len(sop_instance_uid) <= room and _is_kept(sop_instance_uid):
         return FileName(f"{prefix}.{sop_instance_uid}{extension}")
     clean = sanitise_component(sop_instance_uid, maximum_length=room)
     return FileName(

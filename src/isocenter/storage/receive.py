@@ -10,16 +10,17 @@ PS3.10 7.1, PS3.4 B.2.3 (statuses of C-STORE).
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self, TypeAlias
 
 from isocenter.dataset.part10 import encode_file_meta
 from isocenter.errors import ConfigurationError, StorageError
+from isocenter.record import NamedTuple, Record
 from isocenter.storage.naming import TimeNames, default_file_name, unique_file_name
 from isocenter.uids import BIT_PRESERVING_VERSION_NAME, IMPLEMENTATION_CLASS_UID
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal, Self, TypeAlias
 
     from isocenter.storage.naming import FileName
     from isocenter.storage.spool import Spool, SpoolFile
@@ -33,12 +34,11 @@ __all__ = [
     "StoredObject",
 ]
 
-NamingScheme: TypeAlias = Literal["default", "unique", "time"]
+NamingScheme: TypeAlias = "Literal['default', 'unique', 'time']"
 """``<prefix>.<SOP Instance UID>``, ``<prefix>.X.<new UID>`` or ``<time>.<prefix>``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StorageOptions:
+class StorageOptions(Record):
     """What becomes of received objects."""
 
     naming: NamingScheme = "default"

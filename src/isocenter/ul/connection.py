@@ -15,14 +15,13 @@ STA6 is the one exception, checked once per window; actions only append to queue
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from isocenter.errors import (
     LocalProtocolError,
     PeerProtocolError,
     TimeoutExpired,
 )
+from isocenter.record import Record
 from isocenter.ul import codec
 from isocenter.ul.events import (
     AbortIndication,
@@ -49,6 +48,7 @@ from isocenter.ul.pdu import (
 from isocenter.ul.windows import WINDOW_SIZES, WindowPool
 from isocenter.wire import segment_length
 
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -77,8 +77,7 @@ _ARTIM_STATES = frozenset({State.STA2, State.STA13})
 _ENDED = frozenset({State.STA1, State.STA13})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
+class EngineOptions(Record):
     """What an engine may be asked to bear and for how long.
 
     Fields:
