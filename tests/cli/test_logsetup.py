@@ -11,13 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, OFF, TRACE, WARN
-from isocenter.cli.logsetup import (
-    LineHandler,
-    ProgressDots,
-    configure,
-    prefix_of,
-    write_lines,
-)
+from isocenter.cli.loghandler import LineHandler
+from isocenter.cli.logsetup import ProgressDots, configure, prefix_of, write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

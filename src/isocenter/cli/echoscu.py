@@ -5,11 +5,10 @@ Options to requests, outcomes to DCMTK's lines and exit codes; nothing else.
 
 from __future__ import annotations
 
-import logging
-
 from isocenter.cli.exitcodes import ExitCode
 from isocenter.cli.options_echoscu import TOOL
 from isocenter.cli.start import start
+from isocenter.logs import CRITICAL, DEBUG, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
@@ -35,7 +34,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     from isocenter.net.client import connect
 
     request = _request(line)
-    if _LOGGER.isEnabledFor(logging.DEBUG):
+    if _LOGGER.isEnabledFor(DEBUG):
         from isocenter.cli.dumps import request_dump
 
         _LOGGER.debug("Request Parameters:\n%s", request_dump(request))
@@ -43,9 +42,9 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         association = connect(connect_options(line), request)
     except IsocenterError as problem:
-        log_request_failure(_LOGGER, logging.CRITICAL, problem)
+        log_request_failure(_LOGGER, CRITICAL, problem)
         return ExitCode.FAILURE
-    if _LOGGER.isEnabledFor(logging.DEBUG) and association.accept is not None:
+    if _LOGGER.isEnabledFor(DEBUG) and association.accept is not None:
         from isocenter.cli.dumps import accept_dump
 
         _LOGGER.debug(

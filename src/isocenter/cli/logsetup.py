@@ -1,8 +1,8 @@
 """Log output of the tools: prefixed lines on stderr, progress dots on stdout.
 
-Owns the handler, the prefixes and the rule when dots appear. Must not know the
-command line; it is given a level. The library itself only logs to loggers below
-``isocenter``; nothing but this module configures them.
+Owns the prefixes, when the log is set up and the rule when dots appear. Must not know the
+command line; it is given a level. Importing this does not import `logging`. The library
+itself only logs to loggers below ``isocenter``; nothing but `loghandler` configures them.
 
 Lines look as DCMTK's do: ``F: ``, ``E: ``, ``W: ``, ``I: ``, ``D: `` or ``T: `` in
 front of every line of a message. A message below the level is never formatted.
@@ -10,14 +10,12 @@ front of every line of a message. A message below the level is never formatted.
 
 from __future__ import annotations
 
-import logging
 import sys
 
-from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, TRACE, WARN
+from isocenter import logs
+from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, WARN
 
-__all__ = ["LineHandler", "ProgressDots", "configure", "prefix_of", "write_lines"]
-
-logging.addLevelName(TRACE, "TRACE")
+__all__ = ["ProgressDots", "configure", "prefix_of", "write_lines"]
 
 # What a peer sent may stand in a message: it must not move the cursor or forge a line.
 _CONTROL = {
@@ -53,34 +51,24 @@ def write_lines(level: int, message: str) -> None:
         return
 
 
-class LineHandler(logging.Handler):
-    """Writes records as prefixed lines; a traceback only where the level is debug."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
-        try:
-            message = record.getMessage()
-            if record.exc_info and self.level <= DEBUG:
-                import traceback
-
-                message += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        except Exception:  # noqa: BLE001 - logging's own rule: a bad record must not end the tool
-            self.handleError(record)
-            return
-        write_lines(record.levelno, message)
-
-
 def configure(level: int) -> None:
     """Send the package's messages of `level` and above to stderr.
 
     Warnings and errors of other libraries go the same way. A second call replaces the
-    first, as in tests that run several tools in one process.
+    first, as in tests that run several tools in one process. Where nothing below a warning
+    is asked for, this happens when the first message is due, which may be never.
     """
-    root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, LineHandler)]:
-        root.removeHandler(handler)
-    root.addHandler(LineHandler(level))
-    logging.getLogger("isocenter").setLevel(level)
+
+    def install() -> None:
+        from isocenter.cli.loghandler import install
+
+        install(level)
+
+    if level < WARN or "logging" in sys.modules:
+        logs.postpone(WARN, None)
+        install()
+    else:
+        logs.postpone(level, install)
 
 
 class ProgressDots:

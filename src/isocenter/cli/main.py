@@ -110,12 +110,11 @@ def _run(tool: str, argv: Sequence[str]) -> int:
 
 def _explain(tool: str, problem: Exception) -> bool:
     """Say in one line what went wrong; False where the traceback is wanted, at debug level."""
-    import logging
-
     from isocenter.cli.levels import DEBUG, FATAL
     from isocenter.cli.logsetup import write_lines
+    from isocenter.logs import get_logger
 
-    if logging.getLogger("isocenter").getEffectiveLevel() <= DEBUG:
+    if get_logger("isocenter").isEnabledFor(DEBUG):
         return False
     kind = type(problem).__name__
     write_lines(FATAL, f"{tool}: unexpected error, use --debug for details: {kind}: {problem}")

@@ -16,10 +16,9 @@ from isocenter.errors import (
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    import logging
-
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.errors import IsocenterError
+    from isocenter.logs import Logger
     from isocenter.net.client import ConnectOptions
     from isocenter.net.dispatch import Dispatcher
     from isocenter.services.acceptor import Acceptor
@@ -79,7 +78,7 @@ def is_peer_abort(problem: Exception) -> bool:
     return isinstance(problem, ConnectionLost)
 
 
-def log_request_failure(logger: logging.Logger, level: int, problem: IsocenterError) -> None:
+def log_request_failure(logger: Logger, level: int, problem: IsocenterError) -> None:
     """Log why no association came about, in the lines DCMTK's requestors print."""
     if isinstance(problem, AssociationRejected):
         logger.log(level, "Association Rejected:")
@@ -91,7 +90,7 @@ def log_request_failure(logger: logging.Logger, level: int, problem: IsocenterEr
         logger.log(level, "Association Request Failed: %s", condition_of(problem))
 
 
-def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: logging.Logger) -> bool:
+def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
     A first signal finishes what is being received, a second one aborts.

@@ -6,7 +6,6 @@ receiver misbehave on purpose (pauses and aborts), for testing senders.
 
 from __future__ import annotations
 
-import logging
 import time
 
 from isocenter.cli.logsetup import ProgressDots
@@ -15,6 +14,7 @@ from isocenter.errors import (
     ConnectionLost,
     TimeoutExpired,
 )
+from isocenter.logs import DEBUG, INFO, get_logger
 from isocenter.sender.conditions import condition_of
 from isocenter.services.acceptor import SilentObserver
 from isocenter.services.providers import AbortAssociation
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Misbehaviour", "ReceiverObserver", "ToolReception"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 
 class Misbehaviour:
@@ -123,10 +123,10 @@ class ReceiverObserver(SilentObserver):
 
     def __init__(self, level: int, *, dumps: bool, misbehaviour: Misbehaviour) -> None:
         """Find out once what is to be logged at all."""
-        self._info = level <= logging.INFO
-        self._debug = level <= logging.DEBUG
+        self._info = level <= INFO
+        self._debug = level <= DEBUG
         self._dumps = self._debug or (dumps and self._info)
-        self._dump_level = logging.INFO if dumps and not self._debug else logging.DEBUG
+        self._dump_level = INFO if dumps and not self._debug else DEBUG
         self._sleep_after = misbehaviour.sleep_after
 
     def received(self, association: Association, request: AAssociateRQ) -> None:

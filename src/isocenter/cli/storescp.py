@@ -5,12 +5,12 @@ Options to policy and provider, events to DCMTK's lines; nothing else.
 
 from __future__ import annotations
 
-import logging
 import os
 
 from isocenter.cli.exitcodes import ExitCode
 from isocenter.cli.options_storescp import PREFERENCES, TOOL
 from isocenter.cli.start import start
+from isocenter.logs import INFO, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 _PRIVILEGED_PORTS = 1024
 
 
@@ -83,7 +83,7 @@ def _acceptor(line: ParsedCommandLine) -> Acceptor:
         abort_during=line.given("--abort-during"),
     )
     registry = Registry(verification=AlwaysVerified())
-    plain = line.level != logging.INFO and not misbehaviour.asked_for
+    plain = line.level != INFO and not misbehaviour.asked_for
     registry.add_storage(
         FileStorage(
             Receiver(spool, options),

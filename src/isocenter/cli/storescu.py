@@ -5,11 +5,10 @@ Options to requests, outcomes to DCMTK's lines and exit codes; nothing else.
 
 from __future__ import annotations
 
-import logging
-
 from isocenter.cli.exitcodes import ExitCode, exit_code_for_store_status
 from isocenter.cli.options_storescu import PROPOSALS, TOOL
 from isocenter.cli.start import start
+from isocenter.logs import CRITICAL, DEBUG, INFO, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = get_logger(__name__)
 
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
@@ -107,7 +106,7 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
     from isocenter.errors import IsocenterError
     from isocenter.net.client import connect
 
-    dump_level = logging.INFO if line.given("--verbose-pc") else logging.DEBUG
+    dump_level = INFO if line.given("--verbose-pc") else DEBUG
     if _LOGGER.isEnabledFor(dump_level):
         from isocenter.cli.dumps import request_dump
 
@@ -116,7 +115,7 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
     try:
         association = connect(connect_options(line), request)
     except IsocenterError as problem:
-        log_request_failure(_LOGGER, logging.CRITICAL, problem)
+        log_request_failure(_LOGGER, CRITICAL, problem)
         return None
     if _LOGGER.isEnabledFor(dump_level) and association.accept is not None:
         from isocenter.cli.dumps import accept_dump
