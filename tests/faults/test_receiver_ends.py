@@ -11,6 +11,7 @@ import pytest
 from isocenter.testing import ScriptedRequestor, ct_image, raw
 from isocenter.testing.peer import PeerClosed
 from tests.faults.conftest import CONTEXTS, ECHO_CONTEXT, STORE_CONTEXT
+from tests.support import part10
 from tests.support.processes import Process, wait_until
 from tests.support.tools import UNDER_TEST, Receiver
 
@@ -25,10 +26,14 @@ IMAGE = ct_image(rows=128, columns=128)
 
 
 class Stage(NamedTuple):
-    """How far a peer comes before it goes: bytes sent, answers awaited, whether all was sent."""
+    """How far a peer comes before it goes.
+
+    Fields: `parts` name what is sent and how much of it, as a fraction; `answers` is how many
+    of them get an answer that is read; `complete` is whether a whole object was sent.
+    """
 
     name: str
-    sent: tuple[bytes, ...]
+    parts: tuple[tuple[str, float], ...]
     answers: int
     complete: bool = False
 
@@ -36,22 +41,21 @@ class Stage(NamedTuple):
 REQUEST = raw.associate_rq(CONTEXTS)
 COMMAND = raw.c_store_rq(1, IMAGE.sop_class_uid, IMAGE.sop_instance_uid)
 MESSAGE = raw.message(STORE_CONTEXT, COMMAND, IMAGE.data_set)
-COMMAND_PDU = raw.message(STORE_CONTEXT, COMMAND)
 
 STAGES = [
     Stage("connected", (), 0),
-    Stage("one byte", (REQUEST[:1],), 0),
-    Stage("half a request", (REQUEST[: len(REQUEST) // 2],), 0),
-    Stage("request, answer not read", (REQUEST,), 0),
-    Stage("associated", (REQUEST,), 1),
-    Stage("a PDU header", (REQUEST, MESSAGE[:6]), 1),
-    Stage("half a command", (REQUEST, COMMAND_PDU[: len(COMMAND_PDU) // 2]), 1),
-    Stage("a command", (REQUEST, COMMAND_PDU), 1),
-    Stage("half a data set", (REQUEST, MESSAGE[: len(MESSAGE) // 2]), 1),
-    Stage("all but a byte", (REQUEST, MESSAGE[:-1]), 1),
-    Stage("an object, answer not read", (REQUEST, MESSAGE), 1, complete=True),
-    Stage("an object", (REQUEST, MESSAGE), 2, complete=True),
-    Stage("release, answer not read", (REQUEST, raw.release_rq()), 1),
+    Stage("one byte", (("request", 0.005),), 0),
+    Stage("half a request", (("request", 0.5),), 0),
+    Stage("request, answer not read", (("request", 1),), 0),
+    Stage("associated", (("request", 1),), 1),
+    Stage("a PDU header", (("request", 1), ("command", 0.04)), 1),
+    Stage("half a command", (("request", 1), ("command", 0.5)), 1),
+    Stage("a command", (("request", 1), ("command", 1)), 1),
+    Stage("half a data set", (("request", 1), ("message", 0.5)), 1),
+    Stage("all but a byte", (("request", 1), ("message", 0.99999)), 1),
+    Stage("an object, answer not read", (("request", 1), ("message", 1)), 1, complete=True),
+    Stage("an object", (("request", 1), ("message", 1)), 2, complete=True),
+    Stage("release, answer not read", (("request", 1), ("release", 1)), 1),
 ]
 
 ENDS: dict[str, Callable[[ScriptedRequestor], None]] = {
@@ -66,18 +70,30 @@ ENDS: dict[str, Callable[[ScriptedRequestor], None]] = {
 def test_receiver_forgets_a_peer_that_goes(
     receiver: Receiver, requestor: ScriptedRequestor, stage: Stage, end: str
 ) -> None:
-    for answer, part in enumerate(stage.sent):
-        requestor.send(part)
-        if answer < stage.answers:
+    image = ct_image(rows=128, columns=128)
+    command = raw.c_store_rq(1, image.sop_class_uid, image.sop_instance_uid)
+    wholes = {
+        "request": REQUEST,
+        "command": raw.message(STORE_CONTEXT, command),
+        "message": raw.message(STORE_CONTEXT, command, image.data_set),
+        "release": raw.release_rq(),
+    }
+    for number, (what, fraction) in enumerate(stage.parts):
+        whole = wholes[what]
+        requestor.send(whole[: max(1, int(len(whole) * fraction))])
+        if number < stage.answers:
             requestor.receive()
     ENDS[end](requestor)
     requestor.close()
+    name = f"CT.{image.sop_instance_uid}"
     if UNDER_TEST.is_ours:
         wait_until(lambda: receiver.leftovers == [], timeout=5, what="temporary files to go")
         if not stage.complete:
-            assert receiver.names == []
-    for name in receiver.names:
-        (receiver.directory / name).unlink()
+            assert name not in receiver.names
+    if name in receiver.names and stage.complete:
+        assert part10.read(receiver.directory / name).data_set == image.data_set
+    if stage.answers == 2:
+        assert name in receiver.names, "it was confirmed"
     with ScriptedRequestor(receiver.port) as other:
         other.associate(CONTEXTS)
         assert other.echo(ECHO_CONTEXT) == 0
@@ -184,10 +200,15 @@ def test_receiver_echoes_at_once_while_another_association_is_busy(
     receiver: Receiver, bystander: ScriptedRequestor, tmp_path: Path
 ) -> None:
     """The busy peer is a program of its own, so that this test's clock is not slowed by it."""
-    image = ct_image(rows=2048, columns=2048).write(tmp_path / "large.dcm")
+    image = ct_image(rows=2048, columns=2048)
+    file = image.write(tmp_path / "large.dcm")
     argv = UNDER_TEST.argv("storescu", "-R", "--repeat", "100000", "127.0.0.1", str(receiver.port))
-    with Process([*argv, image]) as busy:
-        wait_until(lambda: bool(receiver.names), timeout=15, what="the first object")
+    with Process([*argv, file]) as busy:
+        wait_until(
+            lambda: f"CT.{image.sop_instance_uid}" in receiver.names,
+            timeout=15,
+            what="the first object",
+        )
         seconds = []
         for _ in range(50):
             start = time.monotonic()
@@ -196,8 +217,6 @@ def test_receiver_echoes_at_once_while_another_association_is_busy(
         assert busy.running
     assert statistics.median(seconds) < 0.1
     assert max(seconds) < 1
-    for name in receiver.names:
-        (receiver.directory / name).unlink()
 
 
 def test_receiver_sends_nothing_to_a_peer_that_does_not_read_but_serves_the_others(

@@ -252,7 +252,7 @@ def _silent_in_object(connection: RawConnection) -> None:
     accept(connection)
     connection.receive()
     gone = select.poll()
-    gone.register(connection.sock, 0)  # an error or the end is always reported
+    gone.register(connection.sock, select.POLLRDHUP)
     gone.poll(10_000)
 
 
