@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
@@ -154,17 +153,20 @@ def _resolve(options: ConnectOptions, deadline: Deadline) -> Sequence[_AddressIn
         ConnectError: the name is unknown, or the deadline came.
     """
     family = ADDRESS_FAMILIES[options.family]
+    # As bytes: text goes through the codec for international names, which loads `re` and
+    # `unicodedata` and has nothing to do for ASCII.
+    host = options.host.encode() if options.host.isascii() else options.host
 
     def look_up(flags: int = 0) -> Sequence[_AddressInfo]:
-        return socket.getaddrinfo(
-            options.host, options.port, family, socket.SOCK_STREAM, flags=flags
-        )
+        return socket.getaddrinfo(host, options.port, family, socket.SOCK_STREAM, flags=flags)
 
     try:
         if deadline.at is None:
             return look_up()
-        with contextlib.suppress(socket.gaierror):
+        try:
             return look_up(socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            pass  # a name
         import threading
 
         found: list[Sequence[_AddressInfo] | OSError | UnicodeError] = []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import threading
+
+# What `threading.RLock` is; a tool that has one thread can do without the rest of `threading`.
+from _thread import RLock
 
 __all__ = ["WakeUp"]
 
@@ -23,7 +24,7 @@ class WakeUp:
         """
         # A number that was closed may be somebody else's connection a moment later: `set` and
         # `close` exclude each other. Reentrant, for a signal handler may interrupt its own thread.
-        self._lock = threading.RLock()
+        self._lock = RLock()
         self._eventfd = -1
         self._sockets: tuple[socket.socket, socket.socket] | None = None
         if hasattr(os, "eventfd"):
@@ -39,19 +40,24 @@ class WakeUp:
 
     def set(self) -> None:
         """Make the descriptor readable; harmless after `close`."""
-        with self._lock, contextlib.suppress(OSError):
-            if self._sockets is not None:
-                self._sockets[1].send(b"\1")
-            elif self._eventfd >= 0:
-                os.write(self._eventfd, b"\1\0\0\0\0\0\0\0")
+        with self._lock:
+            try:
+                if self._sockets is not None:
+                    self._sockets[1].send(b"\1")
+                elif self._eventfd >= 0:
+                    os.write(self._eventfd, b"\1\0\0\0\0\0\0\0")
+            except OSError:
+                pass  # full, so it is readable already
 
     def clear(self) -> None:
         """Make the descriptor unreadable again."""
-        with contextlib.suppress(OSError):
+        try:
             if self._sockets is not None:
                 self._sockets[0].recv(4096)
             elif self._eventfd >= 0:
                 os.read(self._eventfd, 8)
+        except OSError:
+            pass  # nothing to read
 
     def close(self) -> None:
         """Close the descriptor."""
