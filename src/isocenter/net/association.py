@@ -10,7 +10,6 @@ Only `request_stop` and `request_abort` may be called from other threads.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import deque
 
@@ -46,7 +45,7 @@ from isocenter.ul.pdu import AbortSource
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TypeAlias
 
     from isocenter.dimse.commands import Message
@@ -150,8 +149,7 @@ class Association:
         while True:
             event = self._next_event(None)
             if isinstance(event, AssociateConfirmation):
-                with self._aborting_on_violation():
-                    self._established(request, event.accept, requestor=True)
+                self._established(request, event.accept, requestor=True)
                 return event.accept
             if isinstance(event, AssociateRejection):
                 self.close()
@@ -174,8 +172,7 @@ class Association:
         Raises:
             ConnectionLost, PeerProtocolError: as `flush`, or the request's numbers are unusable.
         """
-        with self._aborting_on_violation():
-            self._established(request, accept, requestor=False)
+        self._established(request, accept, requestor=False)
         self._connection.accept(accept, time.monotonic())
         self.flush()
 
@@ -185,6 +182,13 @@ class Association:
         self._finish()
 
     def _established(self, request: AAssociateRQ, accept: AAssociateAC, *, requestor: bool) -> None:
+        try:
+            self._agree(request, accept, requestor=requestor)
+        except PeerProtocolError as problem:
+            self._abort_because(problem)
+            raise
+
+    def _agree(self, request: AAssociateRQ, accept: AAssociateAC, *, requestor: bool) -> None:
         self.request, self.accept = request, accept
         self.contexts = accepted_contexts(request, accept, requestor=requestor)
         theirs = (accept if requestor else request).user_information
@@ -298,13 +302,15 @@ class Association:
         Raises:
             AssociationAborted: it had.
         """
-        with contextlib.suppress(ConnectionLost, PeerProtocolError):
+        try:
             while not self._closed:
                 while (event := self._connection.next_event()) is not None:
                     if isinstance(event, AbortIndication | ConnectionClosed):
                         self._unless_ended(event)
                 if not self._read_some():
                     break
+        except (ConnectionLost, PeerProtocolError):
+            pass  # nothing more to hear
         self.close()
 
     def receive(self, timeout: float | None = None) -> Incoming:
@@ -414,14 +420,6 @@ class Association:
         """Ask the owner to abort at once, also within a message; from any thread."""
         self._abort_requested = True
         self._wakeup.set()
-
-    @contextlib.contextmanager
-    def _aborting_on_violation(self) -> Iterator[None]:
-        try:
-            yield
-        except PeerProtocolError as problem:
-            self._abort_because(problem)
-            raise
 
     def _abort_because(self, problem: PeerProtocolError) -> None:
         """Abort as the layer that found the violation would (PS3.8 7.3, 7.4)."""
