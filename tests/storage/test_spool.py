@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    with Spool(str(tmp_path)) as made:
+    with Spool(str(tmp_path), anonymous=False) as made:
         yield made
 
 
@@ -177,7 +177,7 @@ def test_disk_that_is_really_full(tmp_path: Path) -> None:
     if mounted.returncode:
         pytest.skip("cannot mount a small file system here")
     try:
-        with Spool(str(tmp_path)) as spool:
+        with Spool(str(tmp_path), anonymous=False) as spool:
             file = spool.begin()
             with pytest.raises(StorageFull):
                 file.write([bytes(100_000)])
@@ -194,13 +194,13 @@ def test_directory_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for name in ("absent", "file", "a\0b"):
         with pytest.raises(StorageError):
-            Spool(str(tmp_path / name))
+            Spool(str(tmp_path / name), anonymous=False)
 
 
 def test_directory_that_was_made_anew_is_used(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
-    with Spool(str(folder)) as spool:
+    with Spool(str(folder), anonymous=False) as spool:
         early = spool.begin()
         early.discard()
         folder.rmdir()
@@ -229,7 +229,7 @@ def test_exists_sees_what_is_there(spool: Spool) -> None:
 LEAVE = """
 import os, signal, sys
 from isocenter.storage.spool import Spool
-spool = Spool(sys.argv[1])
+spool = Spool(sys.argv[1], anonymous=False)
 files = [spool.begin() for _ in range(3)]
 files[0].write([b"half an object"])
 print("ready", flush=True)
@@ -296,7 +296,7 @@ def test_file_cleaned_before_it_was_locked_is_made_again(
 CLEAN = """
 import sys
 from isocenter.storage.spool import Spool
-spool = Spool(sys.argv[1])
+spool = Spool(sys.argv[1], anonymous=False)
 print("ready", flush=True)
 while not sys.stdin.closed and spool.exists("go"):
     spool.clean_leftovers()

@@ -36,6 +36,7 @@ __all__ = [
     "SHORT_VRS",
     "FileMeta",
     "FileMetaLimits",
+    "FileMetaTemplate",
     "encode_file_meta",
     "guess_transfer_syntax",
     "read_file_meta",
@@ -318,14 +319,57 @@ def encode_file_meta(
 
     PS3.10 7.1.
     """
-    elements = (
-        _FILE_META_VERSION
-        + _text_element(0x0002, b"UI", sop_class_uid, b"\0")
-        + _text_element(0x0003, b"UI", sop_instance_uid, b"\0")
-        + _text_element(0x0010, b"UI", transfer_syntax_uid, b"\0")
-        + _text_element(0x0012, b"UI", implementation_class_uid, b"\0")
-        + _text_element(0x0013, b"SH", implementation_version_name, b" ")
-    )
-    if source_application_entity_title:
-        elements += _text_element(0x0016, b"AE", source_application_entity_title, b" ")
-    return _FILE_META_HEAD + _U32.pack(len(elements)) + elements
+    return FileMetaTemplate(
+        transfer_syntax_uid=transfer_syntax_uid,
+        sop_class_uid=sop_class_uid,
+        source_application_entity_title=source_application_entity_title,
+        implementation_class_uid=implementation_class_uid,
+        implementation_version_name=implementation_version_name,
+    ).encode(sop_instance_uid)
+
+
+class FileMetaTemplate:
+    """File Meta Information of many objects that differ in their instance alone.
+
+    A sender's objects of one series share everything else, so a receiver encodes the rest once
+    (bench/, row "small").
+
+    Args:
+        As `encode_file_meta`.
+
+    Raises:
+        As `encode_file_meta`.
+    """
+
+    __slots__ = ("_after", "_before", "_length")
+
+    def __init__(
+        self,
+        *,
+        transfer_syntax_uid: str,
+        sop_class_uid: str,
+        source_application_entity_title: str,
+        implementation_class_uid: str,
+        implementation_version_name: str,
+    ) -> None:
+        """Encode what is the same for all."""
+        self._before = _FILE_META_VERSION + _text_element(0x0002, b"UI", sop_class_uid, b"\0")
+        after = (
+            _text_element(0x0010, b"UI", transfer_syntax_uid, b"\0")
+            + _text_element(0x0012, b"UI", implementation_class_uid, b"\0")
+            + _text_element(0x0013, b"SH", implementation_version_name, b" ")
+        )
+        if source_application_entity_title:
+            after += _text_element(0x0016, b"AE", source_application_entity_title, b" ")
+        self._after = after
+        self._length = len(self._before) + len(after)
+
+    def encode(self, sop_instance_uid: str) -> bytes:
+        """Return preamble, prefix and group 0002 for one instance.
+
+        Raises:
+            ValueError: the UID is longer than 65534 bytes or has no Latin-1 code.
+        """
+        instance = _text_element(0x0003, b"UI", sop_instance_uid, b"\0")
+        length = _U32.pack(self._length + len(instance))
+        return _FILE_META_HEAD + length + self._before + instance + self._after

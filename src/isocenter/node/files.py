@@ -75,6 +75,7 @@ class FileStorage:
         except BaseException:
             written.discard()
             raise
+        request.defer(self._receiver.prepare)
         if stored.warning:
             _LOGGER.warning("%s", stored.warning)
         return 0

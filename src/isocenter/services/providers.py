@@ -12,7 +12,7 @@ from isocenter.errors import AssociationReleased, DataSetError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Protocol
 
     from pydicom.dataset import Dataset
@@ -74,7 +74,15 @@ class StoreRequest:
         peer_address: ``host:port`` of the peer.
     """
 
-    __slots__ = ("_complete", "_driver", "association", "command", "context", "peer_address")
+    __slots__ = (
+        "_complete",
+        "_driver",
+        "association",
+        "command",
+        "context",
+        "deferred",
+        "peer_address",
+    )
 
     def __init__(
         self, association: Association, context: AcceptedContext, command: CStoreRQ
@@ -82,6 +90,7 @@ class StoreRequest:
         """Gather the facts; nothing is read yet."""
         self._driver = association
         self._complete = not command.has_data_set
+        self.deferred: Callable[[], None] | None = None
         self.association: AAssociateRQ | None = association.request
         self.context = context
         self.command = command
@@ -165,6 +174,14 @@ class StoreRequest:
         from isocenter.dataset.bridge import decode_dataset
 
         return decode_dataset(self.read(maximum_length), self.transfer_syntax_uid)
+
+    def defer(self, action: Callable[[], None]) -> None:
+        """Have `action` called once the response is sent, while the peer is busy.
+
+        For what the next object needs and this one's answer need not wait for. One action; a
+        later one replaces it. It is not called where the association ends first.
+        """
+        self.deferred = action
 
     def drain(self) -> None:
         """Read and drop what is left of the data set.

@@ -213,4 +213,6 @@ def perform_store(
     )
     association.session.performed(response)
     association.send(context_id, response)
+    if request.deferred is not None:
+        request.deferred()
     return request, status

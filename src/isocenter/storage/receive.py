@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from isocenter.dataset.part10 import encode_file_meta
+from isocenter.dataset.part10 import FileMetaTemplate
 from isocenter.errors import ConfigurationError, StorageError
 from isocenter.record import NamedTuple, Record
 from isocenter.storage.naming import TimeNames, default_file_name, unique_file_name
@@ -89,7 +89,7 @@ class Receiver:
         ValueError: there is no spool and the options need one.
     """
 
-    __slots__ = ("_spool", "_time_names", "options")
+    __slots__ = ("_spool", "_template", "_time_names", "options")
 
     def __init__(self, spool: Spool | None, options: StorageOptions) -> None:
         """Check the options and clean the directory."""
@@ -97,6 +97,8 @@ class Receiver:
             raise ValueError("objects that are kept need a directory")
         self.options = options
         self._time_names = TimeNames()
+        # The last one used; threads replace it as a whole.
+        self._template: tuple[tuple[str, str, str], FileMetaTemplate] | None = None
         try:
             self.file_name("", "")
         except ValueError as error:
@@ -115,6 +117,11 @@ class Receiver:
         if self.options.naming == "unique":
             return unique_file_name(sop_class_uid, extension)
         return self._time_names.next(sop_class_uid, extension)
+
+    def prepare(self) -> None:
+        """Do ahead what the next object will need; for when there is time (see `Spool`)."""
+        if self._spool is not None:
+            self._spool.prepare()
 
     def begin(
         self,
@@ -140,14 +147,20 @@ class Receiver:
         head = b""
         if self.options.write_file_meta:
             try:
-                head = encode_file_meta(
-                    transfer_syntax_uid=transfer_syntax_uid,
-                    sop_class_uid=sop_class_uid,
-                    sop_instance_uid=sop_instance_uid,
-                    source_application_entity_title=calling_ae_title,
-                    implementation_class_uid=self.options.implementation_class_uid,
-                    implementation_version_name=self.options.implementation_version_name,
-                )
+                template = self._template
+                key = (sop_class_uid, transfer_syntax_uid, calling_ae_title)
+                if template is None or template[0] != key:
+                    template = self._template = (
+                        key,
+                        FileMetaTemplate(
+                            transfer_syntax_uid=transfer_syntax_uid,
+                            sop_class_uid=sop_class_uid,
+                            source_application_entity_title=calling_ae_title,
+                            implementation_class_uid=self.options.implementation_class_uid,
+                            implementation_version_name=self.options.implementation_version_name,
+                        ),
+                    )
+                head = template[1].encode(sop_instance_uid)
             except ValueError as error:
                 raise StorageError(self._spool.directory, str(error)) from error
         return ReceivedObject(self, self._spool.begin(), sop_class_uid, sop_instance_uid, head)

@@ -1,11 +1,17 @@
-"""Objects on their way to disk: a locked temporary file, then its final name.
+"""Objects on their way to disk: a file without a name, or a locked temporary one, then its name.
 
 Owns how a received object gets its name: nothing under a final name is ever partial, and
 what a killed process left behind is recognisable. Must not know what is in a file, nor
 how names are made; a name is checked once more all the same.
 
-Theory of operation. A temporary file lies in the directory of its final name, so that
-publishing is one rename. It is locked with flock(2) as long as its process works on it;
+Theory of operation. Where the system has files without a name (O_TMPFILE: Linux on most
+local file systems) a received object is one until it is complete, and publishing is one
+link: a killed process leaves nothing at all. One such file may be opened ahead, while a
+sender prepares its next object. An object that replaces another takes a temporary name
+first, because a link never overwrites.
+
+Elsewhere a temporary file lies in the directory of its final name, so that publishing is
+one rename. It is locked with flock(2) as long as its process works on it;
 the kernel drops the lock when the process dies. So `clean_leftovers` may remove every
 temporary file whose lock it gets. Between creating and locking a file somebody else may
 clean it; therefore a creator looks, once it holds the lock, whether the file still has
@@ -18,6 +24,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from itertools import count
 
 from isocenter.errors import StorageError, StorageFull
@@ -50,6 +57,9 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 # A drop-box may be written but not listed: the descriptor only stands for the place.
 _OPEN_DIRECTORY = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+_ANONYMOUS = (os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC) if hasattr(os, "O_TMPFILE") else 0
+_SPARES = 16  # files opened ahead at most: one for each association that is busy at a time
 
 _serial = count()
 """Of temporary files in this process; `next` on it is atomic. A child after fork has a
@@ -107,14 +117,16 @@ class Spool:
         StorageError: the directory cannot be opened.
     """
 
-    __slots__ = ("_fds", "directory")
+    __slots__ = ("_anonymous", "_fds", "_spares", "directory")
 
-    def __init__(self, directory: str) -> None:
-        """Open the directory."""
+    def __init__(self, directory: str, *, anonymous: bool = True) -> None:
+        """Open the directory and find out whether it takes files without a name."""
         self.directory = directory
         """As it was given; in errors and in the paths returned."""
         self._fds: list[int] = []
+        self._spares: list[int] = []
         self._open()
+        self._anonymous = anonymous and self._takes_anonymous_files()
 
     def _open(self) -> int:
         try:
@@ -126,6 +138,14 @@ class Spool:
         # An older descriptor stays open for the files that were begun with it.
         self._fds.append(fd)
         return fd
+
+    def reopen(self) -> int:
+        """Open the directory anew, for one that was removed and made again; return its descriptor.
+
+        Raises:
+            StorageError: it is still missing.
+        """
+        return self._open()
 
     def path(self, name: str) -> str:
         """Return the path of a name in this directory, as log lines show it."""
@@ -139,8 +159,36 @@ class Spool:
             return False
         return True
 
+    def _takes_anonymous_files(self) -> bool:
+        """Try once to make a file without a name and to give it one."""
+        if not _ANONYMOUS:
+            return False
+        directory_fd = self._fds[-1]
+        name = _temporary_name()
+        try:
+            fd = os.open(".", _ANONYMOUS, 0o666, dir_fd=directory_fd)
+            try:
+                _lock(fd, insist=False)
+                _link_anonymous(fd, name, directory_fd)
+                os.unlink(name, dir_fd=directory_fd)
+            finally:
+                os.close(fd)
+        except OSError:
+            # No such files here, no /proc, or no right to write: the other way will tell.
+            return False
+        return True
+
+    def prepare(self) -> None:
+        """Open the file of the next object ahead, where it has no name yet; may do nothing.
+
+        Called when there is time: after a response, while the sender is busy.
+        """
+        if self._anonymous and self._fds and len(self._spares) < _SPARES:
+            with suppress(OSError):
+                self._spares.append(os.open(".", _ANONYMOUS, 0o666, dir_fd=self._fds[-1]))
+
     def begin(self) -> SpoolFile:
-        """Create a locked temporary file.
+        """Create a file that nobody sees, or a locked temporary one.
 
         Raises:
             StorageFull: there is no room for one.
@@ -149,10 +197,22 @@ class Spool:
         if not self._fds:
             raise StorageError(self.directory, "the spool is closed")
         directory_fd = self._fds[-1]
-        pid = os.getpid()
+        if self._anonymous:
+            try:
+                return SpoolFile(self, "", self._spares.pop(), directory_fd)
+            except IndexError:
+                pass
+            try:
+                fd = os.open(".", _ANONYMOUS, 0o666, dir_fd=directory_fd)
+            except FileNotFoundError:
+                pass  # the directory was removed: as below
+            except OSError as error:
+                raise _error(self.directory, error) from error
+            else:
+                return SpoolFile(self, "", fd, directory_fd)
         name = ""
         for _attempt in range(_ATTEMPTS):
-            name = f"{TEMPORARY_PREFIX}{pid}-{next(_serial)}{TEMPORARY_SUFFIX}"
+            name = _temporary_name()
             try:
                 fd = os.open(name, _CREATE, 0o666, dir_fd=directory_fd)
             except FileExistsError:
@@ -198,6 +258,8 @@ class Spool:
 
     def close(self) -> None:
         """Give the directory back; may be called again."""
+        while self._spares:
+            os.close(self._spares.pop())
         while self._fds:
             os.close(self._fds.pop())
 
@@ -211,6 +273,15 @@ class Spool:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _temporary_name() -> str:
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_serial)}{TEMPORARY_SUFFIX}"
+
+
+def _link_anonymous(fd: int, name: str, directory_fd: int) -> None:
+    """Give a file without a name its first one; FileExistsError where it is taken (open(2))."""
+    os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=directory_fd, follow_symlinks=True)
 
 
 def _remove_leftover(name: str, directory_fd: int) -> bool:
@@ -322,6 +393,8 @@ class SpoolFile:
             raise ValueError("the file is closed")
         if "/" in name or "\0" in name or name in {"", ".", ".."} or _is_temporary(name):
             raise ValueError(f"{name!r} is no name for a file")
+        if not self._name:
+            return self._publish_anonymous(name, replace=replace)
         fd, directory_fd = self._fd, self._directory_fd
         try:
             # A network file system tells of a full disk when a descriptor is closed. The
@@ -352,10 +425,50 @@ class SpoolFile:
             self.discard()
         return self._spool.path(name)
 
+    def _publish_anonymous(self, name: str, *, replace: bool) -> str:
+        """Link a file without a name to `name`; over another file by way of a temporary name."""
+        fd, directory_fd = self._fd, self._directory_fd
+        try:
+            try:
+                _link_anonymous(fd, name, directory_fd)
+            except FileNotFoundError:
+                # The directory was removed; perhaps there is a new one of that name.
+                directory_fd = self._spool.reopen()
+                _link_anonymous(fd, name, directory_fd)
+        except FileExistsError as error:
+            if not replace:
+                raise
+            try:
+                self._replace(name, directory_fd)
+            except OSError as problem:
+                self.discard()
+                raise _error(self._spool.path(name), problem) from error
+        except OSError as error:
+            self.discard()
+            raise _error(self._spool.path(name), error) from error
+        self._fd = -1
+        os.close(fd)
+        return self._spool.path(name)
+
+    def _replace(self, name: str, directory_fd: int) -> None:
+        """Rename over `name`, from a temporary name that is locked against cleaning."""
+        _lock(self._fd, insist=False)
+        temporary = _temporary_name()
+        _link_anonymous(self._fd, temporary, directory_fd)
+        try:
+            os.rename(temporary, name, src_dir_fd=directory_fd, dst_dir_fd=directory_fd)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=directory_fd)
+            raise
+
     def discard(self) -> None:
         """Remove the temporary file; does nothing once published or discarded."""
         fd, self._fd = self._fd, -1
         if fd < 0:
+            return
+        if not self._name:
+            os.close(fd)
             return
         try:
             os.unlink(self._name, dir_fd=self._directory_fd)
