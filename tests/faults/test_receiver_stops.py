@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from isocenter.storage.naming import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
 from isocenter.testing import ScriptedRequestor, ct_image, raw
 from isocenter.testing.peer import PeerClosed
 from tests.faults.conftest import CONTEXTS, ECHO_CONTEXT, STORE_CONTEXT
@@ -33,6 +35,18 @@ ours_only = pytest.mark.skipif(
 FORK = () if UNDER_TEST.is_ours else ("--fork",)
 
 
+def _half_sent(receiver: Receiver, connection: ScriptedRequestor) -> tuple[DicomObject, bytes]:
+    """Associate and send half an object; return it and the bytes still to send."""
+    image = ct_image(rows=256, columns=256)
+    command = raw.c_store_rq(1, image.sop_class_uid, image.sop_instance_uid)
+    message = raw.message(STORE_CONTEXT, command, image.data_set)
+    connection.associate(CONTEXTS)
+    connection.send(message[: len(message) // 2])
+    receiver.process.wait_for_line("I: Received Store Request")
+    assert receiver.names == []
+    return image, message[len(message) // 2 :]
+
+
 @ours_only
 @pytest.mark.parametrize("options", [(), ("--fork",), ("--workers", "2")], ids=str)
 def test_receiver_killed_under_load_leaves_whole_files_and_cleans_up_at_the_next_start(
@@ -52,35 +66,34 @@ def test_receiver_killed_under_load_leaves_whole_files_and_cleans_up_at_the_next
 
 
 @ours_only
-def test_receiver_leaves_the_temporary_files_of_a_living_one_alone(tmp_path: Path) -> None:
-    image = ct_image(rows=256, columns=256)
-    command = raw.c_store_rq(1, image.sop_class_uid, image.sop_instance_uid)
-    message = raw.message(STORE_CONTEXT, command, image.data_set)
+def test_receiver_removes_at_its_start_what_nobody_holds_and_nothing_else(tmp_path: Path) -> None:
+    leftover = f"{TEMPORARY_PREFIX}1-1{TEMPORARY_SUFFIX}"
+    held = f"{TEMPORARY_PREFIX}1-2{TEMPORARY_SUFFIX}"
+    for name in (leftover, held, "CT.1.2.3", ".hidden", "other.part"):
+        (tmp_path / name).write_bytes(b"some bytes")
+    with (tmp_path / held).open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with Receiver(OURS, tmp_path, "+B") as receiver:
+            wait_until(lambda: leftover not in receiver.leftovers, timeout=5, what="cleaning")
+            assert receiver.leftovers == sorted([held, ".hidden"])
+            assert receiver.names == ["CT.1.2.3", "other.part"]
+
+
+@ours_only
+def test_receiver_leaves_what_a_living_one_is_receiving_alone(tmp_path: Path) -> None:
     with (
-        Receiver(OURS, tmp_path, "+B") as first,
+        Receiver(OURS, tmp_path, "+B", "-v") as first,
         ScriptedRequestor(first.port) as connection,
     ):
-        connection.associate(CONTEXTS)
-        connection.send(message[:-100])
-        wait_until(lambda: len(first.leftovers) == 1, timeout=5, what="the temporary file")
+        image, rest = _half_sent(first, connection)
+        before = first.leftovers
         with Receiver(OURS, tmp_path, "+B") as second:
-            assert len(second.leftovers) == 1
-            connection.send(message[-100:])
+            assert second.leftovers == before
+            connection.send(rest)
             assert connection.expect_response(0x8001).number(0x0900) == 0
         assert first.leftovers == []
         kept = part10.read(tmp_path / f"CT.{image.sop_instance_uid}")
         assert kept.data_set == image.data_set
-
-
-def _half_sent(receiver: Receiver, connection: ScriptedRequestor) -> tuple[DicomObject, bytes]:
-    """Associate and send half an object; return it and the bytes still to send."""
-    image = ct_image(rows=256, columns=256)
-    command = raw.c_store_rq(1, image.sop_class_uid, image.sop_instance_uid)
-    message = raw.message(STORE_CONTEXT, command, image.data_set)
-    connection.associate(CONTEXTS)
-    connection.send(message[: len(message) // 2])
-    wait_until(lambda: len(receiver.leftovers) == 1, timeout=5, what="the temporary file")
-    return image, message[len(message) // 2 :]
 
 
 @ours_only
