@@ -24,6 +24,8 @@ TOOLS = {
 """Each tool and what it is for."""
 
 _FAILURE = 1
+_COLLECT_AFTER = 20_000
+"""New objects between two garbage collections; a start makes 15000, Python's default is 700."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     chosen = arguments[0] if arguments else "--help"
     if chosen in TOOLS:
-        return _run(chosen, arguments[1:])
+        run = _run_as_process if argv is None else _run
+        return run(chosen, arguments[1:])
     if chosen in ("--help", "-h"):
         text, code, stream = _overview(), 0, sys.stdout
     elif chosen == "--version":
@@ -56,17 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def echoscu() -> int:
     """Run the console script ``echoscu``."""
-    return _run("echoscu", sys.argv[1:])
+    return _run_as_process("echoscu", sys.argv[1:])
 
 
 def storescp() -> int:
     """Run the console script ``storescp``."""
-    return _run("storescp", sys.argv[1:])
+    return _run_as_process("storescp", sys.argv[1:])
 
 
 def storescu() -> int:
     """Run the console script ``storescu``."""
-    return _run("storescu", sys.argv[1:])
+    return _run_as_process("storescu", sys.argv[1:])
 
 
 def _overview() -> str:
@@ -90,6 +93,21 @@ def _version() -> str:
     from isocenter.cli.render import identifier
 
     return identifier("isocenter") + "\n"
+
+
+def _run_as_process(tool: str, argv: Sequence[str]) -> int:
+    """Run a tool that is all the process is for: without the garbage collections of a start.
+
+    Nearly everything that a start makes stays until the end, and looking through it, 20 times
+    on the way and once more at exit, is a tenth of the time that sending one file takes.
+    """
+    import gc
+
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
+    try:
+        return _run(tool, argv)
+    finally:
+        gc.freeze()
 
 
 def _run(tool: str, argv: Sequence[str]) -> int:
