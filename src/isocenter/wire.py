@@ -112,6 +112,16 @@ class Cursor:
         value: int = _U32.unpack_from(self._data, self._take(4, field))[0]
         return value
 
+    def unpack(self, layout: struct.Struct, field: str) -> tuple[int, ...]:
+        """Read the numbers of a layout at once."""
+        values: tuple[int, ...] = layout.unpack_from(self._data, self._take(layout.size, field))
+        return values
+
+    def text(self, size: int, field: str) -> str:
+        """Read `size` bytes as text, one character per byte (ISO 8859-1)."""
+        start = self._take(size, field)
+        return str(self._data[start : start + size], "latin-1")
+
     def take(self, size: int, field: str) -> bytes:
         """Read `size` bytes as a copy."""
         start = self._take(size, field)

@@ -193,6 +193,9 @@ class ItemReader(Cursor):
     def item_header(self) -> tuple[int, int, int]:
         """Read an item's type, second byte and length."""
         self.count()
+        if self.remaining >= ITEM_HEADER_LENGTH:
+            item_type, second_byte, length = self.unpack(_ITEM, "item header")
+            return item_type, second_byte, length
         item_type = self.uint8("item type")
         second_byte = self.uint8("item reserved")
         return item_type, second_byte, self.uint16("item length")
@@ -201,7 +204,7 @@ class ItemReader(Cursor):
         """Read a UID of `size` bytes without its padding; one character per byte."""
         start = self.offset
         # NULs and spaces are the padding that peers use; PS3.8 annex F asks for none.
-        uid = self.take(size, field).decode("latin-1").strip(" \0")
+        uid = self.text(size, field).strip(" \0")
         if len(uid) > self.limits.maximum_uid_length:
             self.offset = start
             maximum = self.limits.maximum_uid_length
