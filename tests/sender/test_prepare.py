@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from isocenter.wire import Segment
 
-SMALL, BIG = 64, 512
+SMALL, BIG = 64, 800
 """Rows and columns: 8 KiB, read at once, and 512 KiB, of which only the head is."""
 
 

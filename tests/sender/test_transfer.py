@@ -203,7 +203,7 @@ class TestOrder:
     ) -> None:
         images = [
             ct_image(transfer_syntax=IMPLICIT_LITTLE),
-            ct_image(rows=512, columns=512),
+            ct_image(rows=800, columns=800),
             ct_image(sop_class_uid=MR),
         ]
         for name, image in zip("xyz", images, strict=True):
@@ -252,7 +252,7 @@ class TestOrder:
 
     def test_no_descriptor_stays_open(self, tmp_path: Path) -> None:
         for name in "xyz":
-            ct_image(rows=512, columns=512).write(tmp_path / f"{name}.dcm")
+            ct_image(rows=800, columns=800).write(tmp_path / f"{name}.dcm")
         before = len(os.listdir("/proc/self/fd"))
         send(Link(), "x", "y", "z", options=TransferOptions(repeat=2))
         send(Link(answers=[0xA700]), "x", "y", "z")
@@ -420,7 +420,7 @@ class TestFiles:
     def test_big_file_that_changes_between_reading_and_sending(
         self, lines: Lines, tmp_path: Path
     ) -> None:
-        path = ct_image(rows=512, columns=512).write(tmp_path / "big.dcm")
+        path = ct_image(rows=800, columns=800).write(tmp_path / "big.dcm")
         link = Link()
         original = link.next_response
 

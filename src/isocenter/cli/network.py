@@ -29,6 +29,7 @@ __all__ = [
     "ip_family",
     "is_peer_abort",
     "log_request_failure",
+    "patience",
     "run_server",
     "socket_timeout",
 ]
@@ -52,6 +53,19 @@ def socket_timeout(line: ParsedCommandLine) -> float | None:
     return float(seconds) if seconds > 0 else None
 
 
+def patience() -> float:
+    """Return how long a tool looks out for a prompt peer; 0 where there is one processor."""
+    import os
+
+    from isocenter.net.association import PATIENCE
+
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    else:
+        processors = os.cpu_count() or 1
+    return PATIENCE if processors > 1 else 0.0
+
+
 def connect_options(line: ParsedCommandLine) -> ConnectOptions:
     """Return the driver's options of a requestor: peer, port and all timeouts."""
     from isocenter.net.client import ConnectOptions
@@ -65,6 +79,7 @@ def connect_options(line: ParsedCommandLine) -> ConnectOptions:
         acse_timeout=float(line.integer("--acse-timeout")),
         dimse_timeout=line.integer_or_none("--dimse-timeout"),
         socket_timeout=socket_timeout(line),
+        patience=patience(),
         max_send_pdu=line.integer_or_none("--max-send-pdu") if has_send_limit else None,
     )
 
@@ -117,7 +132,9 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> b
     )
     options = ServeOptions(
         engine=engine,
-        association=AssociationOptions(dimse_timeout=line.integer_or_none("--dimse-timeout")),
+        association=AssociationOptions(
+            dimse_timeout=line.integer_or_none("--dimse-timeout"), patience=patience()
+        ),
         sockets=sockets,
     )
     workers = line.integer("--workers")

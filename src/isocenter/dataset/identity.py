@@ -68,7 +68,7 @@ _INFLATE_STEP = 64 * 1024  # bytes read or inflated at once
 class IdentityLimits(Record):
     """Sizes that bound what is read of a file."""
 
-    maximum_head_length: int = 256 * 1024
+    maximum_head_length: int = 1024 * 1024
     """Files up to this many bytes, inclusive, are read at once and kept for the sender: a
     second open and read costs more than the copy. At least 128 KiB."""
 

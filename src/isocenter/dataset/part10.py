@@ -64,7 +64,7 @@ class FileMetaLimits(Record):
     maximum_file_meta_length: int = 128 * 1024
     """Bytes of group 0002, inclusive. Real ones take 150 to 400 bytes; Private Information
     (0002,0102) is the only element that may be long. With the preamble it stays below the
-    256 KiB that `identity` reads of a file at once."""
+    1 MiB that `identity` reads of a file at once."""
 
     maximum_file_meta_elements: int = 256
     """Elements of group 0002, inclusive. PS3.10 defines 19; the rest is private use."""

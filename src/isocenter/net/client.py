@@ -54,6 +54,7 @@ class ConnectOptions(Record):
         dimse_timeout: seconds to wait for a response, None for the socket timeout alone.
         socket_timeout: seconds without a byte in either direction, None for no bound.
         max_send_pdu: own bound in bytes on PDUs sent, None for the peer's alone.
+        patience: see `AssociationOptions.patience`.
         limits: bounds on what the peer may send before and at association.
         sockets: Nagle and buffers; from the environment where left out.
     """
@@ -66,6 +67,7 @@ class ConnectOptions(Record):
     dimse_timeout: float | None = None
     socket_timeout: float | None = 60.0
     max_send_pdu: int | None = None
+    patience: float = 0.0
     limits: Limits = Limits()
     sockets: SocketOptions | None = None
 
@@ -99,7 +101,9 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
     engine.associate(request, now)
     engine.transport_connected(now)
     budgets = AssociationOptions(
-        dimse_timeout=options.dimse_timeout, max_send_pdu=options.max_send_pdu
+        dimse_timeout=options.dimse_timeout,
+        max_send_pdu=options.max_send_pdu,
+        patience=options.patience,
     )
     address = f"{options.host}:{options.port}"
     try:

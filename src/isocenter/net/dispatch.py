@@ -179,12 +179,18 @@ class ThreadDispatcher:
         engine = Connection(requestor=False, options=options.engine, windows=self._windows)
         engine.transport_connected(arrival.accepted_at)
         engine.feed(arrival.received, time.monotonic())
-        return Association(
+        association = Association(
             PlainTransport(arrival.sock, options.sockets),
             engine,
             options.association,
             peer_address=arrival.peer_address,
         )
+        association.alone = self._is_alone
+        return association
+
+    def _is_alone(self) -> bool:
+        """Tell whether one association at most is served here at the moment."""
+        return len(self._active) <= 1
 
     def run(self, association: Association) -> None:
         """Serve one association in the calling thread, whatever happens to it."""

@@ -294,7 +294,7 @@ class Connection:
         room = max_bytes
         while self._out and room > 0:
             first = self._out[0]
-            if type(first) is list:
+            if isinstance(first, list):
                 out += first
                 self._out.popleft()
                 break
@@ -632,7 +632,7 @@ class Connection:
         self.close_wanted = True
 
     def _abort_again(self, _before: State, _pdu: Pdu | None) -> None:
-        """AA-7: a violation while waiting for the peer to close is answered with another A-ABORT."""
+        """AA-7: a violation while waiting for the peer to close gets another A-ABORT."""
         cause = self._cause
         reason = cause.abort_reason if isinstance(cause, PeerProtocolError) else 0
         self._queue(AAbort(source=AbortSource.SERVICE_PROVIDER, reason=reason))
