@@ -5,8 +5,9 @@ trailing spaces not significant, no backslash, no control characters) and PS3.8
 9.3.2 (16 bytes on the wire, space padded).
 
 Peers send titles that break these rules (NUL padded, bytes above 0x7E). They are
-read as Latin-1, one character per byte, so nothing is lost and the echo of an
-A-ASSOCIATE-AC is what came.
+read as Latin-1, one character per byte, and keep their NULs, so nothing is lost and the
+A-ASSOCIATE-AC returns the field as it came (PS3.8 9.3.3). Whoever shows or stores a title
+of a peer takes its `normalise`d form.
 """
 
 from __future__ import annotations
@@ -39,5 +40,5 @@ def encode(title: str) -> bytes:
 
 
 def decode(field: bytes) -> str:
-    """Return the text of a 16-byte field without its trailing padding (spaces or NULs)."""
-    return field.decode("latin-1").rstrip(" \0")
+    """Return the text of a 16-byte field without its trailing spaces; `encode` restores it."""
+    return field.decode("latin-1").rstrip(" ")

@@ -304,11 +304,11 @@ def test_uids_with_illegal_characters_are_read_one_character_per_byte() -> None:
     assert request(item(0x10, b"1.2.\xffx")).application_context_name == "1.2.\xffx"
 
 
-def test_titles_lose_their_padding_and_may_be_blank() -> None:
+def test_titles_lose_their_trailing_spaces_and_may_be_blank() -> None:
     fixed = FIXED[:4] + bytes(16) + b" " * 16 + FIXED[36:]
     decoded = codec.decode(1, fixed, LIMITS)
     assert isinstance(decoded, pdu.AAssociateRQ)
-    assert (decoded.called_ae_title, decoded.calling_ae_title) == ("", "")
+    assert (decoded.called_ae_title, decoded.calling_ae_title) == ("\0" * 16, "")
 
 
 def test_missing_items_leave_neutral_values() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from isocenter.aetitle import normalise
 from isocenter.dimse.status import Service, classify, dump_text
 from isocenter.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, is_known_uid
 from isocenter.uids import name_of as _name_of
@@ -67,7 +68,9 @@ def request_dump(
     if not acceptor:
         ours, theirs = theirs, UserInformation()
     # Nothing has been answered yet where the request comes from the peer.
-    lines = _head("RQ", request, ours, theirs, "" if acceptor else request.called_ae_title)
+    lines = _head(
+        "RQ", request, ours, theirs, "" if acceptor else normalise(request.called_ae_title)
+    )
     roles = _roles(request.user_information)
     for context in request.presentation_contexts:
         lines += (
@@ -94,7 +97,7 @@ def accept_dump(request: AAssociateRQ, accept: AAssociateAC, *, acceptor: bool =
     ours, theirs = request.user_information, accept.user_information
     if acceptor:
         ours, theirs = theirs, ours
-    lines = _head("AC", request, ours, theirs, request.called_ae_title)
+    lines = _head("AC", request, ours, theirs, normalise(request.called_ae_title))
     abstract_syntaxes = {
         context.context_id: context.abstract_syntax for context in request.presentation_contexts
     }
@@ -127,8 +130,8 @@ def _head(
         f"Their Implementation Class UID:    {theirs.implementation_class_uid}",
         f"Their Implementation Version Name: {theirs.implementation_version_name}",
         f"Application Context Name:    {request.application_context_name}",
-        f"Calling Application Name:    {request.calling_ae_title}",
-        f"Called Application Name:     {request.called_ae_title}",
+        f"Calling Application Name:    {normalise(request.calling_ae_title)}",
+        f"Called Application Name:     {normalise(request.called_ae_title)}",
         f"Responding Application Name: {responding}",
         f"Our Max PDU Receive Size:    {ours.maximum_length or 0}",
         f"Their Max PDU Receive Size:  {theirs.maximum_length or 0}",

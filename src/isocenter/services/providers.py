@@ -7,6 +7,7 @@ association without an answer it raises `AbortAssociation`.
 
 from __future__ import annotations
 
+from isocenter.aetitle import normalise
 from isocenter.dimse.messages import DataReceived
 from isocenter.errors import AssociationReleased, DataSetError
 
@@ -113,8 +114,8 @@ class StoreRequest:
 
     @property
     def calling_ae_title(self) -> str:
-        """AE title of the sender."""
-        return self.association.calling_ae_title if self.association is not None else ""
+        """AE title of the sender, without padding."""
+        return normalise(self.association.calling_ae_title) if self.association is not None else ""
 
     @property
     def complete(self) -> bool:

@@ -213,7 +213,7 @@ class UserInformation(Record, hidden=("user_identity_response",)):
 
 
 class AAssociateRQ(Record):
-    """A-ASSOCIATE-RQ (PS3.8 9.3.2). AE titles are without trailing padding."""
+    """A-ASSOCIATE-RQ (PS3.8 9.3.2). AE titles as `isocenter.aetitle` reads them."""
 
     called_ae_title: str
     calling_ae_title: str
