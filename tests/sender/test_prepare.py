@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import struct
+import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from isocenter.errors import DataSetError
 from isocenter.sender.prepare import identify, prepare
-from isocenter.testing.datasets import IMPLICIT_LITTLE, ct_image
+from isocenter.testing.datasets import DEFLATED_EXPLICIT_LITTLE, IMPLICIT_LITTLE, ct_image
 from isocenter.wire import FileRegion
 
 if TYPE_CHECKING:
@@ -132,3 +135,28 @@ def test_identify_reads_the_uids_alone(tmp_path: Path) -> None:
     identity = identify(str(path))
     assert identity.sop_class_uid == image.sop_class_uid
     assert identity.head is None
+
+
+@pytest.mark.parametrize("size", [SMALL, BIG])
+def test_deflated_data_set_of_odd_length_is_padded(tmp_path: Path, size: int) -> None:
+    image = ct_image(rows=size, columns=size)
+    packer = zlib.compressobj(0, wbits=-zlib.MAX_WBITS)
+    deflated = packer.compress(image.data_set) + packer.flush()
+    # A byte behind the end of the stream makes it odd where it is not.
+    deflated += b"\0" * (1 - len(deflated) % 2)
+    file = replace(image, transfer_syntax=DEFLATED_EXPLICIT_LITTLE, data_set=deflated).write(
+        tmp_path / "ct"
+    )
+    prepared = prepare(str(file))
+    assert prepared.length == len(deflated) + 1
+    assert bytes_of(prepared.data) == deflated + b"\0"
+    prepared.close()
+
+
+def test_other_data_set_of_odd_length_is_refused(tmp_path: Path) -> None:
+    image = ct_image()
+    file = image.write(tmp_path / "ct")
+    with file.open("ab") as out:
+        out.write(struct.pack("<HH2sH", 0x7FE1, 0x0010, b"LO", 1) + b"A")
+    with pytest.raises(DataSetError, match="odd length"):
+        prepare(str(file))

@@ -5,6 +5,9 @@ Owns the open file until its request was sent. Must not know contexts, messages 
 A small file is read whole with the pass that identifies it, and closed; of a big one only the
 descriptor and the place of the data set are kept, so that memory does not grow with its size.
 
+On the wire a data set has an even length (PS3.8 annex E): a deflated one, which may end anywhere
+in a file, gets its NUL (PS3.5 A.5); any other of odd length is refused, since receivers abort.
+
 PS3.10 7, PS3.4 B.4.1.
 """
 
@@ -33,8 +36,8 @@ class PreparedFile:
     Attributes:
         path: as given.
         sop_class_uid, sop_instance_uid, transfer_syntax_uid: without padding.
-        data: the data set: bytes in memory, or a region of the open file.
-        length: of the data set in bytes.
+        data: the data set: bytes in memory, or a region of the open file and the padding.
+        length: of `data` in bytes, even.
     """
 
     __slots__ = (
@@ -58,11 +61,15 @@ class PreparedFile:
         self._fd = fd
         self._facts = (0, 0)
         self.data: tuple[Segment, ...]
+        is_odd = self.length % 2
         if identity.head is not None:
-            self.data = (memoryview(identity.head)[identity.data_set_offset :],)
+            head = identity.head + b"\0" if is_odd else identity.head
+            self.data = (memoryview(head)[identity.data_set_offset :],)
         else:
-            self.data = (FileRegion(fd, identity.data_set_offset, self.length),)
+            region = FileRegion(fd, identity.data_set_offset, self.length)
+            self.data = (region, b"\0") if is_odd else (region,)
             self._facts = _size_and_time(fd)
+        self.length += is_odd
 
     def check_unchanged(self) -> None:
         """Look again just before the file is sent; one in memory cannot have changed.
@@ -96,7 +103,8 @@ def prepare(path: str, *, file_only: bool = False) -> PreparedFile:
 
     Raises:
         OSError: it cannot be opened or read.
-        DataSetError: it is no DICOM file, is cut short, or names no SOP class or instance.
+        DataSetError: it is no DICOM file, is cut short or of odd length, or names no SOP class
+            or instance.
     """
     fd = os.open(path, _OPEN_FLAGS)
     try:
@@ -104,6 +112,9 @@ def prepare(path: str, *, file_only: bool = False) -> PreparedFile:
         if file_only:
             _demand_file_meta(identity)
         verify_complete(fd, identity)
+        if identity.data_set_length % 2 and not identity.encoding.is_deflated:
+            msg = f"data set of odd length, {identity.data_set_length} bytes (PS3.5 7.1.1)"
+            raise DataSetError(msg)
         if identity.head is None:
             prepared = PreparedFile(path, identity, fd)
             fd = -1
