@@ -408,12 +408,16 @@ class TestFiles:
         link = Link()
         send(link, "jpeg")
         assert link.log == ["abort"]
+        why = (
+            "(the file is JPEGLossless:Non-hierarchical-1stOrderPrediction, "
+            "which the peer did not choose: try --propose-lossless)"
+        )
         assert lines.found == [
             "I: Sending file: jpeg.dcm",
             "E: No conversion to transfer syntax LittleEndianExplicit possible!",
             "E: Store Failed, file: jpeg.dcm:",
-            "E: 0006:020e DIMSE Failed to send message",
-            "E: Store SCU Failed: 0006:020e DIMSE Failed to send message",
+            f"E: 0006:020e DIMSE Failed to send message {why}",
+            f"E: Store SCU Failed: 0006:020e DIMSE Failed to send message {why}",
             "I: Aborting Association",
         ]
 

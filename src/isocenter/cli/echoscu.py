@@ -82,10 +82,9 @@ def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
     A status other than success and a peer that goes away are failures here; DCMTK's echoscu
     exits with 0 for both (docs/deviations.md).
     """
-    from isocenter.cli.network import is_peer_abort
     from isocenter.dimse.status import Service, short_text
     from isocenter.errors import AssociationReleased, IsocenterError
-    from isocenter.sender.conditions import condition_of
+    from isocenter.sender.conditions import condition_of, is_peer_abort
     from isocenter.services.verification import echo
 
     refused = False

@@ -7,12 +7,7 @@ characters, the words for a failed association. Must not know any one tool.
 from __future__ import annotations
 
 from isocenter.aetitle import AE_TITLE_LENGTH
-from isocenter.errors import (
-    AssociationAborted,
-    AssociationRejected,
-    ConnectionLost,
-    TimeoutExpired,
-)
+from isocenter.errors import AssociationRejected
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -27,7 +22,6 @@ __all__ = [
     "ae_title",
     "connect_options",
     "ip_family",
-    "is_peer_abort",
     "log_request_failure",
     "patience",
     "run_server",
@@ -82,15 +76,6 @@ def connect_options(line: ParsedCommandLine) -> ConnectOptions:
         patience=patience(),
         max_send_pdu=line.integer_or_none("--max-send-pdu") if has_send_limit else None,
     )
-
-
-def is_peer_abort(problem: Exception) -> bool:
-    """Tell whether DCMTK calls this end "peer aborted": an abort, a lost or silent connection."""
-    if isinstance(problem, TimeoutExpired):
-        return problem.which in {"socket", "slow-pdu"}
-    if isinstance(problem, AssociationAborted):
-        return problem.by_peer
-    return isinstance(problem, ConnectionLost)
 
 
 def log_request_failure(logger: Logger, level: int, problem: IsocenterError) -> None:

@@ -11,6 +11,7 @@ import sys
 
 from isocenter import uids
 from isocenter.errors import NegotiationError
+from isocenter.ul.negotiation import MAXIMUM_CONTEXTS
 from isocenter.ul.pdu import PresentationContext
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -19,10 +20,7 @@ if TYPE_CHECKING:
 
     from isocenter.ul.negotiation import AcceptedContext
 
-__all__ = ["MAXIMUM_CONTEXTS", "SELECTORS", "ContextChooser", "propose"]
-
-MAXIMUM_CONTEXTS = 128
-"""Context IDs are the odd numbers 1 to 255 (PS3.8 9.3.2.2)."""
+__all__ = ["SELECTORS", "ContextChooser", "propose", "selector_of"]
 
 _LITTLE = uids.EXPLICIT_VR_LITTLE_ENDIAN
 _BIG = uids.EXPLICIT_VR_BIG_ENDIAN
@@ -58,6 +56,12 @@ SELECTORS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Name behind ``--propose-`` to the transfer syntaxes of a class's first and second context;
 where the second has none, there is no second."""
+
+
+def selector_of(transfer_syntax_uid: str) -> str | None:
+    """Return the selector that proposes this transfer syntax first and apart, or None."""
+    first = (transfer_syntax_uid,)
+    return next((name for name, lists in SELECTORS.items() if lists[0] == first), None)
 
 
 def propose(

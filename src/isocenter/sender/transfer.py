@@ -24,7 +24,7 @@ from isocenter.sender.conditions import (
 )
 from isocenter.sender.outcome import Outcome
 from isocenter.sender.prepare import prepare
-from isocenter.sender.proposal import ContextChooser
+from isocenter.sender.proposal import ContextChooser, selector_of
 from isocenter.services.storage import is_warning, store_status_text
 from isocenter.uids import modality_prefix, name_of
 
@@ -102,6 +102,13 @@ def send_files(
         link.abort()
         raise
     return transfer.outcome
+
+
+def _why_not_as_it_is(transfer_syntax_uid: str) -> str:
+    """Say which transfer syntax the peer would have to accept, and how to propose just that."""
+    words = f"the file is {name_of(transfer_syntax_uid)}, which the peer did not choose"
+    selector = selector_of(transfer_syntax_uid)
+    return words if selector is None else f"{words}: try --propose-{selector}"
 
 
 class _Unusable:
@@ -306,7 +313,7 @@ class _Transfer:
             prefix = modality_prefix(sop_class, "") or "unknown SOP class"
             _LOGGER.error("No presentation context for: (%s) %s", prefix, sop_class)
         else:
-            condition = SEND_FAILED
+            condition = f"{SEND_FAILED} ({_why_not_as_it_is(current.transfer_syntax_uid)})"
             _LOGGER.error("No conversion to transfer syntax %s possible!", name_of(other))
         self._report_failed(current.path, condition)
         return condition
