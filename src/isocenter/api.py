@@ -421,7 +421,6 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         from isocenter.storage.spool import Spool
 
         spool = Spool(os.fspath(directory))
-        spool.clean_leftovers()
         storage_provider = FileStorage(Receiver(spool, StorageOptions()))
     abstract_syntaxes: dict[str, tuple[str, ...]] = {
         uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)

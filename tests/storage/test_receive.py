@@ -146,7 +146,9 @@ def test_ignored_object_is_counted_and_not_kept(spool: Spool) -> None:
     assert begin(Receiver(None, StorageOptions(ignore=True))).finish().path == ""
 
 
-def test_leftovers_are_cleaned_at_the_start_unless_told_not_to(spool: Spool) -> None:
+def test_leftovers_are_cleaned_at_the_start_unless_told_not_to(
+    spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
     leftover = os.path.join(spool.directory, ".isocenter-1-1.part")
     with open(leftover, "wb"):
         pass
@@ -154,6 +156,8 @@ def test_leftovers_are_cleaned_at_the_start_unless_told_not_to(spool: Spool) -> 
     assert os.path.exists(leftover)
     Receiver(spool, StorageOptions())
     assert not os.path.exists(leftover)
+    Receiver(spool, StorageOptions())
+    assert caplog.messages == ["removed unfinished files of an earlier run: 1"]
 
 
 def test_options_that_cannot_work_are_refused_at_once(spool: Spool) -> None:

@@ -43,13 +43,12 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         _LOGGER.critical("cannot listen on port %d, insufficient privileges", port)
         return ExitCode.FAILURE
     directory = line.value("--output-directory")
-    if not line.given("--ignore"):
-        if not os.path.isdir(directory):
-            _LOGGER.critical("specified output directory does not exist")
-            return ExitCode.FAILURE
-        if not os.access(directory, os.W_OK | os.X_OK):
-            _LOGGER.critical("specified output directory is not writeable")
-            return ExitCode.FAILURE
+    if not os.path.isdir(directory):
+        _LOGGER.critical("specified output directory does not exist")
+        return ExitCode.FAILURE
+    if not line.given("--ignore") and not os.access(directory, os.W_OK | os.X_OK):
+        _LOGGER.critical("specified output directory is not writeable")
+        return ExitCode.FAILURE
     try:
         acceptor = _acceptor(line)
         served = run_server(line, acceptor, _LOGGER)
@@ -74,8 +73,6 @@ def _acceptor(line: ParsedCommandLine) -> Acceptor:
         extension=line.value_or_none("--filename-extension") or "",
     )
     spool = None if options.ignore else Spool(line.value("--output-directory"))
-    if spool is not None and (removed := spool.clean_leftovers()):
-        _LOGGER.warning("removed %d unfinished files of an earlier run", removed)
     misbehaviour = Misbehaviour(
         sleep_after=float(line.integer("--sleep-after")),
         sleep_during=float(line.integer("--sleep-during")),

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from isocenter.dataset.part10 import FileMetaTemplate
 from isocenter.errors import ConfigurationError, StorageError
+from isocenter.logs import get_logger
 from isocenter.record import NamedTuple, Record
 from isocenter.storage.naming import TimeNames, default_file_name, unique_file_name
 from isocenter.uids import BIT_PRESERVING_VERSION_NAME, IMPLEMENTATION_CLASS_UID
@@ -33,6 +34,8 @@ __all__ = [
     "StorageOptions",
     "StoredObject",
 ]
+
+_LOGGER = get_logger(__name__)
 
 NamingScheme: TypeAlias = "Literal['default', 'unique', 'time']"
 """``<prefix>.<SOP Instance UID>``, ``<prefix>.X.<new UID>`` or ``<time>.<prefix>``."""
@@ -107,7 +110,8 @@ class Receiver:
         if self._spool is not None and options.clean_leftovers:
             # A directory that may not be listed can still be written to.
             with suppress(StorageError):
-                self._spool.clean_leftovers()
+                if removed := self._spool.clean_leftovers():
+                    _LOGGER.warning("removed unfinished files of an earlier run: %d", removed)
 
     def file_name(self, sop_class_uid: str, sop_instance_uid: str) -> FileName:
         """Return the name for an object under the options' scheme."""
