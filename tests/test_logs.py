@@ -83,7 +83,7 @@ def test_postponed_set_up_is_made_once_somebody_else_imported_logging() -> None:
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "critical"])
 def test_record_is_that_of_the_real_logger(level: str, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "isocenter.some.module")
     log = get_logger("isocenter.some.module")
     getattr(log, level)("%s and %s", "this", "that")
     (record,) = caplog.records

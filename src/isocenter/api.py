@@ -405,14 +405,14 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     """
     if storage_provider is not None and directory is not None:
         raise ValueError("storage_provider and directory exclude each other")
-    from isocenter.net.association import AssociationOptions
     from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
     from isocenter.net.listener import Listener, ListenOptions
+    from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import SocketOptions
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
     from isocenter.ul.codec import Limits
-    from isocenter.ul.connection import EngineOptions
+    from isocenter.ul.options import EngineOptions
 
     registry = Registry(verification=verification_provider or verification.AlwaysVerified())
     if directory is not None:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 from isocenter.dimse.codec import encode_command
 from isocenter.dimse.commands import CEchoRQ, CStoreRQ
-from isocenter.net.association import Association, AssociationOptions
+from isocenter.net.association import Association
 from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
 from isocenter.net.listener import Listener, ListenOptions
+from isocenter.net.options import AssociationOptions
 from isocenter.net.transport import PlainTransport, SocketOptions
 from isocenter.services.acceptor import Acceptor
 from isocenter.services.registry import Registry
 from isocenter.services.verification import AlwaysVerified
 from isocenter.ul import codec
-from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.ul.connection import Connection
 from isocenter.ul.negotiation import AcceptorPolicy, ProposedContext, build_request, negotiate
+from isocenter.ul.options import EngineOptions
 from isocenter.ul.pdu import AAssociateAC
 from tests.ul.engines import data_pdu
 

@@ -23,12 +23,13 @@ from isocenter.errors import (
     PeerProtocolError,
     TimeoutExpired,
 )
-from isocenter.net.association import Association, AssociationOptions, StopRequested
+from isocenter.net.association import Association, StopRequested
+from isocenter.net.options import AssociationOptions
 from isocenter.services import storage
 from isocenter.services.acceptor import Acceptor
 from isocenter.ul import codec, pdu
-from isocenter.ul.connection import EngineOptions
 from isocenter.ul.events import ReleaseIndication
+from isocenter.ul.options import EngineOptions
 from isocenter.wire import FileRegion
 from tests.net.support import (
     CT,

@@ -17,7 +17,7 @@ from isocenter.net.client import ConnectOptions, connect
 from isocenter.net.listener import ListenOptions
 from isocenter.services.verification import echo
 from isocenter.ul import codec, pdu
-from isocenter.ul.connection import EngineOptions
+from isocenter.ul.options import EngineOptions
 from tests.net.support import SOCKETS, WAIT, Thread, listening, proposal, read_pdu
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from isocenter.errors import (
     StorageFull,
     TimeoutExpired,
 )
-from isocenter.net.association import AssociationOptions
+from isocenter.net.options import AssociationOptions
 from isocenter.services import storage
 from isocenter.services.acceptor import Acceptor, SilentObserver
 from isocenter.services.providers import AbortAssociation

@@ -9,7 +9,7 @@ from isocenter.ul import codec, pdu
 from isocenter.ul.fsm import Evt, State
 
 if TYPE_CHECKING:
-    from isocenter.ul.connection import EngineOptions
+    from isocenter.ul.options import EngineOptions
 
 __all__ = ["ACCEPT", "IN_STATE", "PDUS", "REJECT", "REQUEST", "abort", "data_pdu", "reach"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from isocenter.errors import LocalProtocolError, PduDecodeError, PeerProtocolError
 from isocenter.testing.pair import EnginePair, Side
 from isocenter.ul import codec, pdu
-from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.ul.connection import Connection
 from isocenter.ul.events import (
     AbortIndication,
     AssociateConfirmation,
@@ -24,6 +24,7 @@ from isocenter.ul.events import (
     ReleaseIndication,
 )
 from isocenter.ul.fsm import Action, Evt, State, transition
+from isocenter.ul.options import EngineOptions
 from isocenter.ul.windows import WINDOW_SIZES, WindowPool
 from tests.ul import samples
 from tests.ul.engines import ACCEPT, IN_STATE, PDUS, REJECT, REQUEST, abort, data_pdu, reach

@@ -51,7 +51,7 @@ def patience() -> float:
     """Return how long a tool looks out for a prompt peer; 0 where there is one processor."""
     import os
 
-    from isocenter.net.association import PATIENCE
+    from isocenter.net.options import PATIENCE
 
     if hasattr(os, "sched_getaffinity"):
         processors = len(os.sched_getaffinity(0))
@@ -99,12 +99,12 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> b
     import signal
 
     from isocenter.errors import ConfigurationError
-    from isocenter.net.association import AssociationOptions
     from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
     from isocenter.net.listener import Listener, ListenOptions, raise_descriptor_limit
+    from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import SocketOptions
     from isocenter.ul.codec import Limits
-    from isocenter.ul.connection import EngineOptions
+    from isocenter.ul.options import EngineOptions
 
     acse_timeout = float(line.integer("--acse-timeout"))
     sockets = SocketOptions.from_environment(os.environ)

@@ -28,7 +28,6 @@ from isocenter.errors import (
 from isocenter.net.deadline import Deadline
 from isocenter.net.readiness import READ, new_poller
 from isocenter.net.wakeup import WakeUp
-from isocenter.record import Record
 from isocenter.ul.events import (
     AbortIndication,
     AssociateConfirmation,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from isocenter.dimse.commands import Message
+    from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import Transport
     from isocenter.ul.connection import Connection
     from isocenter.ul.events import Event
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from isocenter.ul.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ
     from isocenter.wire import Segment
 
-__all__ = ["PATIENCE", "Association", "AssociationOptions", "Incoming", "StopRequested"]
+__all__ = ["Association", "Incoming", "StopRequested"]
 
 _AWAY = 1.0
 """Seconds between two looks at the transport from which on the owner was busy elsewhere."""
@@ -67,34 +67,6 @@ costs system calls (bench/, rows "ct" and "big")."""
 
 _SOON = 0.0003
 """Seconds within which an answer counts as prompt, so that the next is worth looking out for."""
-
-PATIENCE = 0.00015
-"""Seconds for which a tool looks out for a prompt peer's next bytes before it sleeps.
-
-On a virtual machine going to sleep and being woken costs more than a small object's work: 2000
-objects of 12 KiB took 0.37 s without and 0.18 s with it. It is spent only after an answer that
-came within `_SOON`, never by an association that shares its process with another one, and never
-on a single processor, so a slow peer or a loaded machine sees none of it."""
-
-
-class AssociationOptions(Record):
-    """How a driver behaves.
-
-    Fields:
-        dimse_timeout: seconds to wait for a response, None for no bound of its own (the idle
-            timeout of the engine still holds).
-        max_send_pdu: own bound in bytes on P-DATA-TF sent, None for the peer's alone.
-        linger: seconds to wait for the peer to close after an abort, a rejection or a release.
-        idle_window: seconds without a byte after which the receive window is given back.
-        patience: seconds to look out for a prompt peer's next bytes before sleeping; see
-            `PATIENCE`. 0 always sleeps at once.
-    """
-
-    dimse_timeout: float | None = None
-    max_send_pdu: int | None = None
-    linger: float = 2.0
-    idle_window: float = 1.0
-    patience: float = 0.0
 
 
 def _always() -> bool:

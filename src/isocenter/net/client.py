@@ -8,13 +8,15 @@ import socket
 import time
 
 from isocenter.errors import AssociationRejected, ConnectError
-from isocenter.net.association import Association, AssociationOptions
+from isocenter.net.association import Association
 from isocenter.net.deadline import Deadline
+from isocenter.net.options import AssociationOptions
 from isocenter.net.readiness import WRITE, new_poller
 from isocenter.net.transport import PlainTransport, SocketOptions
 from isocenter.record import Record
 from isocenter.ul.codec import Limits
-from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.ul.connection import Connection
+from isocenter.ul.options import EngineOptions
 from isocenter.ul.pdu import AAssociateRJ
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
-    from isocenter.net.association import AssociationOptions
+    from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import SocketOptions
-    from isocenter.ul.connection import EngineOptions
+    from isocenter.ul.options import EngineOptions
 else:
     Protocol = object
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from isocenter.net.dispatch import Dispatcher
     from isocenter.net.transport import SocketOptions
-    from isocenter.ul.connection import EngineOptions
+    from isocenter.ul.options import EngineOptions
 
 __all__ = ["ListenOptions", "Listener", "raise_descriptor_limit"]
 

@@ -11,8 +11,9 @@ import os
 from typing import TYPE_CHECKING
 
 from isocenter.ul.codec import Limits
-from isocenter.ul.connection import Connection, EngineOptions
+from isocenter.ul.connection import Connection
 from isocenter.ul.events import PDataIndication
+from isocenter.ul.options import EngineOptions
 from isocenter.wire import FileRegion
 
 if TYPE_CHECKING:

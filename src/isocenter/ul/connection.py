@@ -16,12 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from isocenter.errors import (
-    LocalProtocolError,
-    PeerProtocolError,
-    TimeoutExpired,
-)
-from isocenter.record import Record
+from isocenter.errors import LocalProtocolError, PeerProtocolError, TimeoutExpired
 from isocenter.ul import codec
 from isocenter.ul.events import (
     AbortIndication,
@@ -45,7 +40,7 @@ from isocenter.ul.pdu import (
     AReleaseRQ,
     PduType,
 )
-from isocenter.ul.windows import WINDOW_SIZES, WindowPool
+from isocenter.ul.windows import ReceiveWindow, WindowPool
 from isocenter.wire import segment_length
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -53,10 +48,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from isocenter.ul.events import Event
+    from isocenter.ul.options import EngineOptions
     from isocenter.ul.pdu import Pdu
     from isocenter.wire import Buffer, Segment
 
-__all__ = ["Connection", "EngineOptions"]
+__all__ = ["Connection"]
 
 _EVENT_OF_PDU: dict[int, Evt] = {
     PduType.A_ASSOCIATE_RQ: Evt.EVT6,
@@ -77,31 +73,6 @@ _ARTIM_STATES = frozenset({State.STA2, State.STA13})
 _ENDED = frozenset({State.STA1, State.STA13})
 
 
-class EngineOptions(Record):
-    """What an engine may be asked to bear and for how long.
-
-    Fields:
-        limits: bounds on association PDUs.
-        maximum_length: what this side announced for P-DATA, in bytes, 0 unlimited.
-        artim_timeout: seconds a peer may take for its A-ASSOCIATE-RQ, and for closing after an
-            abort or a rejection (PS3.8 9.1.5).
-        acse_timeout: seconds to wait for A-ASSOCIATE-AC and A-RELEASE-RP.
-        idle_timeout: seconds an association may stay without a byte in either direction; None
-            for no bound. 60 is what DCMTK's tools bear by default.
-        slow_pdu_seconds, slow_pdu_rate: a PDU once begun must have brought `slow_pdu_rate`
-            bytes a second on average whenever that many seconds have passed; there is no
-            switch for "never", or a peer could hold an association with a byte a minute.
-    """
-
-    limits: codec.Limits
-    maximum_length: int = 16384
-    artim_timeout: float = 30.0
-    acse_timeout: float = 30.0
-    idle_timeout: float | None = 60.0
-    slow_pdu_seconds: float = 60.0
-    slow_pdu_rate: int = 1024
-
-
 class Connection:
     """One Upper Layer connection in either role.
 
@@ -119,17 +90,11 @@ class Connection:
         """Start at STA1, idle."""
         self._requestor = requestor
         self._options = options
-        self._windows = windows or WindowPool()
         self.state = State.STA1
         self.close_wanted = False
         self._events: deque[Event] = deque()
         self._out: deque[bytes | list[Segment] | MessageLayout] = deque()
-        self._buffer: bytearray | None = None
-        self._view = memoryview(b"")
-        self._start = 0
-        self._end = 0
-        self._tier = 0
-        self._need = 0
+        self._window = ReceiveWindow(windows or WindowPool())
         self._reader = PDataReader(options.maximum_length)
         self._discarding = False
         self._request: AAssociateRQ | None = None
@@ -146,30 +111,13 @@ class Connection:
 
         Call only after `next_event` returned None. The window is at least one byte long.
         """
-        left = self._end - self._start
-        wanted = max(WINDOW_SIZES[self._tier], self._need)
-        buffer = self._buffer
-        if buffer is None or len(buffer) < wanted:
-            fresh = self._windows.take(wanted)
-            if buffer is not None:
-                fresh[:left] = self._view[self._start : self._end]
-                self._drop_window()
-            self._buffer = fresh
-            self._view = memoryview(fresh)
-            self._start, self._end = 0, left
-        elif self._start:
-            if left:
-                buffer[:left] = buffer[self._start : self._end]
-            self._start, self._end = 0, left
-        return self._view[self._end :]
+        return self._window.space()
 
     def received(self, count: int, now: float) -> None:
         """Take note that `count` bytes were read into the window at `now` (monotonic seconds)."""
-        self._end += count
+        self._window.filled(count)
         self._last_moved = now
         self._pdu_bytes += count
-        if self._end == len(self._view) and self._tier < len(WINDOW_SIZES) - 1:
-            self._tier += 1
 
     def feed(self, data: Buffer, now: float) -> None:
         """Copy `data` in: bytes that were read elsewhere, before there was a thread."""
@@ -180,7 +128,7 @@ class Connection:
             window[:size] = view[:size]
             self.received(size, now)
             view = view[size:]
-            self._need = max(self._need, self._end - self._start + len(view))
+            self._window.expect(len(view))
 
     def received_eof(self, now: float) -> None:
         """Take note that the peer closed its side: nothing more can arrive (PS3.8 9.2, EVT17)."""
@@ -189,21 +137,11 @@ class Connection:
     @property
     def holds_window(self) -> bool:
         """True while a window is held that `release_window` would give back."""
-        return self._buffer is not None and self._start == self._end
+        return self._window.is_held_in_vain
 
     def release_window(self) -> None:
         """Give the window back to the pool while nothing is buffered."""
-        if self._buffer is not None and self._start == self._end:
-            self._drop_window()
-            self._tier = 0
-            self._start = self._end = 0
-
-    def _drop_window(self) -> None:
-        buffer, self._buffer = self._buffer, None
-        view, self._view = self._view, memoryview(b"")
-        view.release()
-        if buffer is not None:
-            self._windows.give_back(buffer)
+        self._window.release()
 
     def next_event(self) -> Event | None:
         """Return the next event, or None where more bytes are needed.
@@ -213,11 +151,12 @@ class Connection:
         """
         if self._events:
             return self._events.popleft()
-        while self._start < self._end and self.state is not State.STA1:
+        window = self._window
+        while window.start < window.end and self.state is not State.STA1:
             if self._discarding:
-                self._start = self._end
+                window.start = window.end
                 break
-            before = self._start
+            before = window.start
             try:
                 event = self._parse()
             except PeerProtocolError as problem:
@@ -226,7 +165,7 @@ class Connection:
                 self._step(Evt.EVT19)
                 event = None
             else:
-                if event is None and not self._events and self._start == before:
+                if event is None and not self._events and window.start == before:
                     break
             if event is not None:
                 return event
@@ -242,34 +181,35 @@ class Connection:
 
     def _parse(self) -> Event | None:
         """Consume one run of P-DATA or one whole PDU; None without progress means need-data."""
-        start = self._start
-        if self._reader.inside_pdu or self._view[start] == PduType.P_DATA_TF:
+        window = self._window
+        view, start, end = window.view, window.start, window.end
+        if self._reader.inside_pdu or view[start] == PduType.P_DATA_TF:
             if self.state in _RECEIVING:
-                event, self._start = self._reader.peel(self._view, start, self._end)
+                event, window.start = self._reader.peel(view, start, end)
                 return event
             if not self._reader.inside_pdu:
                 # In a state without association its content does not matter.
                 self._discarding = True
                 self._dispatch(Evt.EVT10, None)
                 return None
-        if self._end - start < 6:
+        if end - start < 6:
             return None
-        pdu_type = self._view[start]
-        length = int.from_bytes(self._view[start + 2 : start + 6], "big")
+        pdu_type = view[start]
+        length = int.from_bytes(view[start + 2 : start + 6], "big")
         codec.check_header(pdu_type, length, self._options.limits)
         evt = _EVENT_OF_PDU[pdu_type]
-        if self._end - start < 6 + length:
+        if end - start < 6 + length:
             if transition(self.state, evt) is None or self._is_unwelcome(evt):
                 # Not worth waiting for: the answer does not depend on the rest.
                 self._discarding = True
                 self._dispatch(evt, None)
                 return None
-            self._need = 6 + length
+            window.need = 6 + length
             return None
-        self._need = 0
-        body = self._view[start + 6 : start + 6 + length]
+        window.need = 0
+        body = view[start + 6 : start + 6 + length]
         pdu = codec.decode(pdu_type, body, self._options.limits)
-        self._start = start + 6 + length
+        window.start = start + 6 + length
         self._dispatch(evt, pdu)
         return None
 
@@ -360,11 +300,7 @@ class Connection:
         self._timer = now + self._options.artim_timeout
 
     def send_message(
-        self,
-        context_id: int,
-        command: bytes,
-        data: Sequence[Segment] | None,
-        fragment: int,
+        self, context_id: int, command: bytes, data: Sequence[Segment] | None, fragment: int
     ) -> None:
         """Queue one message (EVT9); see `MessageLayout` for the arguments and their lifetime.
 
@@ -438,7 +374,7 @@ class Connection:
             return
         expected = self.state is State.STA13 or self.close_wanted
         self._out.clear()
-        self._start = self._end
+        self._window.start = self._window.end
         self._pdu_mark = None
         self._step(Evt.EVT17)
         # PS3.8 AA-4 reports a loss as A-P-ABORT; the event here says it in one word.
@@ -491,7 +427,7 @@ class Connection:
 
     def _mark_partial_pdu(self) -> None:
         """Start or stop the clock for a PDU that has begun but not ended."""
-        partial = self._start < self._end or self._reader.inside_pdu
+        partial = self._window.start < self._window.end or self._reader.inside_pdu
         if not partial or self.state in _ENDED:
             self._pdu_mark = None
         elif self._pdu_mark is None:

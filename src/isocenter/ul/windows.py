@@ -9,7 +9,7 @@ atomic, so no lock is needed.
 
 from __future__ import annotations
 
-__all__ = ["WINDOW_SIZES", "WindowPool"]
+__all__ = ["WINDOW_SIZES", "ReceiveWindow", "WindowPool"]
 
 WINDOW_SIZES = (4 * 1024, 64 * 1024, 1024 * 1024)
 """Sizes of a window in bytes: for commands, for small objects, for bulk data.
@@ -48,3 +48,77 @@ class WindowPool:
         spare = self._windows.get(len(window))
         if spare is not None and len(spare) < self._spare:
             spare.append(window)
+
+
+class ReceiveWindow:
+    """The bytes of one connection that arrived and were not parsed yet.
+
+    Args:
+        pool: where windows come from.
+
+    Attributes:
+        view: on the whole window; empty while none is held.
+        start, end: where the bytes lie in `view`; whoever parses moves `start` on.
+        need: bytes from `start` that must fit into the window, for a PDU that is parsed as a
+            whole; 0 for no such wish.
+    """
+
+    __slots__ = ("_buffer", "_pool", "_tier", "end", "need", "start", "view")
+
+    def __init__(self, pool: WindowPool) -> None:
+        """Hold nothing."""
+        self._pool = pool
+        self._buffer: bytearray | None = None
+        self._tier = 0
+        self.view = memoryview(b"")
+        self.start = 0
+        self.end = 0
+        self.need = 0
+
+    def space(self) -> memoryview:
+        """Return writable space behind the bytes; what was parsed before may be overwritten."""
+        left = self.end - self.start
+        wanted = max(WINDOW_SIZES[self._tier], self.need)
+        buffer = self._buffer
+        if buffer is None or len(buffer) < wanted:
+            fresh = self._pool.take(wanted)
+            if buffer is not None:
+                fresh[:left] = self.view[self.start : self.end]
+                self._drop()
+            self._buffer = fresh
+            self.view = memoryview(fresh)
+            self.start, self.end = 0, left
+        elif self.start:
+            if left:
+                buffer[:left] = buffer[self.start : self.end]
+            self.start, self.end = 0, left
+        return self.view[self.end :]
+
+    def filled(self, count: int) -> None:
+        """Take note that `count` bytes were read; one that was filled is too small for the flow."""
+        self.end += count
+        if self.end == len(self.view) and self._tier < len(WINDOW_SIZES) - 1:
+            self._tier += 1
+
+    def expect(self, count: int) -> None:
+        """Make the next `space` hold `count` bytes more than there are."""
+        self.need = max(self.need, self.end - self.start + count)
+
+    @property
+    def is_held_in_vain(self) -> bool:
+        """True while a window is held and no byte is in it."""
+        return self._buffer is not None and self.start == self.end
+
+    def release(self) -> None:
+        """Give the window back to the pool while nothing is in it."""
+        if self.is_held_in_vain:
+            self._drop()
+            self._tier = 0
+            self.start = self.end = 0
+
+    def _drop(self) -> None:
+        buffer, self._buffer = self._buffer, None
+        view, self.view = self.view, memoryview(b"")
+        view.release()
+        if buffer is not None:
+            self._pool.give_back(buffer)
