@@ -78,31 +78,31 @@ def test_record_takes_arguments_by_name_and_has_defaults() -> None:
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(TypeError, match=message):
-        Address(**arguments)  # type: ignore[arg-type] # that is the point
+        Address(**arguments)  # type: ignore[arg-type]  # that is the point
 
 
 def test_keyword_only_record_refuses_positions() -> None:
     with pytest.raises(TypeError, match="0 positional"):
-        Address("h")  # type: ignore[call-arg] # that is the point
+        Address("h")  # type: ignore[call-arg]  # that is the point
 
 
 def test_positional_record_takes_either() -> None:
     assert Point(1, 2) == Point(x=1, y=2) == Point(1, y=2)
     assert Point(1) == Point(1, 0)
     with pytest.raises(TypeError, match="multiple values"):
-        Point(1, x=2)  # type: ignore[misc] # that is the point
+        Point(1, x=2)  # type: ignore[misc]  # that is the point
     with pytest.raises(TypeError, match="2 positional"):
-        Point(1, 2, 3)  # type: ignore[call-arg] # that is the point
+        Point(1, 2, 3)  # type: ignore[call-arg]  # that is the point
 
 
 def test_record_never_changes() -> None:
     address = Address(host="h")
     with pytest.raises(dataclasses.FrozenInstanceError, match="'port'"):
-        address.port = 1  # type: ignore[misc] # that is the point
+        address.port = 1  # type: ignore[misc]  # that is the point
     with pytest.raises(AttributeError, match="'port'"):
         del address.port
     with pytest.raises(AttributeError):
-        address.other = 1  # type: ignore[attr-defined] # that is the point
+        address.other = 1  # type: ignore[attr-defined]  # that is the point
     assert address.port == 104
 
 
@@ -113,7 +113,7 @@ def test_record_that_may_change_does_and_has_no_hash() -> None:
     with pytest.raises(TypeError):
         hash(counter)
     with pytest.raises(AttributeError):
-        counter.other = 1  # type: ignore[attr-defined] # that is the point
+        counter.other = 1  # type: ignore[attr-defined]  # that is the point
 
 
 def test_own_constructor_is_kept() -> None:

@@ -72,12 +72,12 @@ class Direction(Contract):
         return self._from_outside(source, imported.split(".", maxsplit=1)[0])
 
     def _inside(self, source: str, target: str) -> str | None:
-        leaf = {str(name) for name in self.leaf}  # type: ignore[attr-defined] # a field becomes its value
+        leaf = {str(name) for name in self.leaf}  # type: ignore[attr-defined]  # a field becomes its value
         if source == target or target in leaf:
             return None
         if source in leaf:
             return "a leaf module imports only leaf modules"
-        rows = _table(self.allowed)  # type: ignore[arg-type] # a field becomes its value
+        rows = _table(self.allowed)  # type: ignore[arg-type]  # a field becomes its value
         if source not in rows:
             return f"{source} has no row in pyproject.toml"
         row = rows[source]
@@ -88,10 +88,10 @@ class Direction(Contract):
         return f"{source} may import only {' '.join(row) or 'leaf modules'}"
 
     def _from_outside(self, source: str, target: str) -> str | None:
-        for place, names in _table(self.banned).items():  # type: ignore[arg-type] # a field becomes its value
+        for place, names in _table(self.banned).items():  # type: ignore[arg-type]  # a field becomes its value
             if target in names and _within(source, [place]):
                 return f"{place} does no I/O"
-        places = _table(self.outside).get(target)  # type: ignore[arg-type] # a field becomes its value
+        places = _table(self.outside).get(target)  # type: ignore[arg-type]  # a field becomes its value
         if places is not None and not _within(source, places):
             return f"only {' '.join(places)} may"
         return None

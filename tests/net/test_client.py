@@ -224,7 +224,7 @@ needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="no IPv6 on this machine
 def listen_options(**changes: str) -> ListenOptions:
     from isocenter.net.listener import ListenOptions
 
-    return ListenOptions(port=0, **changes)  # type: ignore[arg-type] # only texts are given
+    return ListenOptions(port=0, **changes)  # type: ignore[arg-type]  # only texts are given
 
 
 @needs_ipv6

@@ -221,7 +221,7 @@ def test_worker_is_replaced_only_where_a_ping_was_not_answered(
             self.words += 1
 
     channel = Channel()
-    child = workers._Child(12345, channel)  # type: ignore[arg-type] # only `sendall` is used
+    child = workers._Child(12345, channel)  # type: ignore[arg-type]  # only `sendall` is used
     dispatcher._children[child.pid] = child
     killed: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))

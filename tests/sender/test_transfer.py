@@ -432,7 +432,7 @@ class TestFiles:
             os.truncate(path, 300_000)
             return original()
 
-        link.next_response = change  # type: ignore[method-assign] # the moment between the two
+        link.next_response = change  # type: ignore[method-assign]  # the moment between the two
         outcome = send(link, "a", "big", "b", options=NO_HALT)
         assert facts(outcome) == (2, 2, 1)
         assert "E: Bad DICOM file: big.dcm: file changed while it waited to be sent" in lines.found
@@ -534,7 +534,7 @@ class TestAssociation:
         def interrupted() -> Response:
             raise KeyboardInterrupt
 
-        link.next_response = interrupted  # type: ignore[method-assign] # the user presses Ctrl-C
+        link.next_response = interrupted  # type: ignore[method-assign]  # the user presses Ctrl-C
         with pytest.raises(KeyboardInterrupt):
             send(link, "a", "b")
         assert link.log == ["+1", "abort"]
@@ -591,6 +591,6 @@ class TestWindow:
                 link.outstanding.appendleft(response.message_id_being_responded_to)
             return response
 
-        link.next_response = keep_pending  # type: ignore[method-assign] # a peer that errs
+        link.next_response = keep_pending  # type: ignore[method-assign]  # a peer that errs
         outcome = send(link, "a", "b", options=NO_HALT)
         assert facts(outcome) == (2, 1, 1)

@@ -552,7 +552,7 @@ _INFO = _REQUEST.user_information
 def _with_information(**changes: object) -> pdu.AAssociateRQ:
     return dataclasses.replace(
         _REQUEST,
-        user_information=dataclasses.replace(_INFO, **changes),  # type: ignore[arg-type] # any field
+        user_information=dataclasses.replace(_INFO, **changes),  # type: ignore[arg-type]  # any field
     )
 
 

@@ -156,7 +156,7 @@ def test_request_unites_the_roles_of_contexts_of_one_sop_class() -> None:
 def test_request_is_rejected_for(
     changes: dict[str, object], expected: tuple[int, int, int] | None
 ) -> None:
-    request = dataclasses.replace(proposal(), **changes)  # type: ignore[arg-type] # any field
+    request = dataclasses.replace(proposal(), **changes)  # type: ignore[arg-type]  # any field
     assert rejected(request) == expected
 
 
