@@ -22,7 +22,7 @@ from isocenter.errors import (
     NegotiationError,
     TimeoutExpired,
 )
-from isocenter.ul.negotiation import ProposedContext
+from isocenter.ul.request import ProposedContext
 from tests.support.processes import Process, run, wait_until
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         StoreRequest,
         VerificationProvider,
     )
-    from isocenter.ul.negotiation import ProposedContext
+    from isocenter.ul.request import ProposedContext
 
 __all__ = [
     "AbortAssociation",
@@ -82,7 +82,7 @@ _HOME = {
     "EchoRequest": "services.providers",
     "Observer": "services.acceptor",
     "Peer": "api",
-    "ProposedContext": "ul.negotiation",
+    "ProposedContext": "ul.request",
     "Server": "api",
     "StorageProvider": "services.providers",
     "StoreRequest": "services.providers",

@@ -23,7 +23,8 @@ from isocenter.net.client import ConnectOptions
 from isocenter.net.client import connect as _connect
 from isocenter.record import Record
 from isocenter.services import storage, verification
-from isocenter.ul.negotiation import AcceptorPolicy, ProposedContext, build_request
+from isocenter.ul.negotiation import AcceptorPolicy
+from isocenter.ul.request import ProposedContext, build_request
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
     from isocenter.net.association import Association
     from isocenter.net.listener import Listener
-    from isocenter.services.acceptor import Observer
+    from isocenter.services.acceptor import Acceptor, Observer
     from isocenter.services.providers import StorageProvider, VerificationProvider
     from isocenter.ul.negotiation import AcceptedContext
+    from isocenter.ul.options import EngineOptions
     from isocenter.wire import Segment
 
 __all__ = ["Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]
@@ -405,10 +407,6 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     """
     if storage_provider is not None and directory is not None:
         raise ValueError("storage_provider and directory exclude each other")
-    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
-    from isocenter.net.listener import Listener, ListenOptions
-    from isocenter.net.options import AssociationOptions
-    from isocenter.net.transport import SocketOptions
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
     from isocenter.ul.codec import Limits
@@ -416,12 +414,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
 
     registry = Registry(verification=verification_provider or verification.AlwaysVerified())
     if directory is not None:
-        from isocenter.node.files import FileStorage
-        from isocenter.storage.receive import Receiver, StorageOptions
-        from isocenter.storage.spool import Spool
-
-        spool = Spool(os.fspath(directory))
-        storage_provider = FileStorage(Receiver(spool, StorageOptions()))
+        storage_provider = _file_storage(directory)
     abstract_syntaxes: dict[str, tuple[str, ...]] = {
         uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)
     }
@@ -439,9 +432,31 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     engine = EngineOptions(
         limits=Limits(), maximum_length=maximum_length, idle_timeout=idle_timeout
     )
+    acceptor = Acceptor(policy, registry, observer)
+    return _start(acceptor, engine, host, port, maximum_associations)
+
+
+def _file_storage(directory: str | os.PathLike[str]) -> StorageProvider:
+    """Return the provider that writes each object to a file."""
+    from isocenter.node.files import FileStorage
+    from isocenter.storage.receive import Receiver, StorageOptions
+    from isocenter.storage.spool import Spool
+
+    return FileStorage(Receiver(Spool(os.fspath(directory)), StorageOptions()))
+
+
+def _start(
+    acceptor: Acceptor, engine: EngineOptions, host: str, port: int, maximum_associations: int
+) -> Server:
+    """Listen, and serve each association in a thread of its own."""
+    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
+    from isocenter.net.listener import Listener, ListenOptions
+    from isocenter.net.options import AssociationOptions
+    from isocenter.net.transport import SocketOptions
+
     sockets = SocketOptions.from_environment(os.environ)
     dispatcher = ThreadDispatcher(
-        Acceptor(policy, registry, observer).serve,
+        acceptor.serve,
         ServeOptions(
             engine=engine,
             association=AssociationOptions(),

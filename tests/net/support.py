@@ -20,9 +20,10 @@ from isocenter.services.registry import Registry
 from isocenter.services.verification import AlwaysVerified
 from isocenter.ul import codec
 from isocenter.ul.connection import Connection
-from isocenter.ul.negotiation import AcceptorPolicy, ProposedContext, build_request, negotiate
+from isocenter.ul.negotiation import AcceptorPolicy, negotiate
 from isocenter.ul.options import EngineOptions
 from isocenter.ul.pdu import AAssociateAC
+from isocenter.ul.request import ProposedContext, build_request
 from tests.ul.engines import data_pdu
 
 if TYPE_CHECKING:

@@ -14,14 +14,13 @@ from isocenter.ul.negotiation import (
     AcceptedContext,
     AcceptorPolicy,
     IdentityDecision,
-    ProposedContext,
     Role,
     accept_deviations,
     accepted_contexts,
-    build_request,
     negotiate,
     operations_window,
 )
+from isocenter.ul.request import ProposedContext, build_request
 from tests.ul import strategies
 
 IMPLICIT = "1.2.840.10008.1.2"

@@ -62,7 +62,7 @@ def _request(line: ParsedCommandLine) -> AAssociateRQ:
     """Build the proposal: Verification `-ppc` times with the first `-pts` transfer syntaxes."""
     from isocenter import uids
     from isocenter.cli.network import ae_title
-    from isocenter.ul.negotiation import ProposedContext, build_request
+    from isocenter.ul.request import ProposedContext, build_request
 
     syntaxes = uids.ECHO_TRANSFER_SYNTAXES[: line.integer_or_none("--propose-ts") or 1]
     context = ProposedContext(abstract_syntax=uids.VERIFICATION, transfer_syntaxes=syntaxes)

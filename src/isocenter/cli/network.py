@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from isocenter.errors import IsocenterError
     from isocenter.logs import Logger
     from isocenter.net.client import ConnectOptions
-    from isocenter.net.dispatch import Dispatcher
+    from isocenter.net.dispatch import Dispatcher, ServeOptions
     from isocenter.services.acceptor import Acceptor
 
 __all__ = [
@@ -99,7 +99,7 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> b
     import signal
 
     from isocenter.errors import ConfigurationError
-    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
+    from isocenter.net.dispatch import ServeOptions
     from isocenter.net.listener import Listener, ListenOptions, raise_descriptor_limit
     from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import SocketOptions
@@ -122,25 +122,7 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> b
         ),
         sockets=sockets,
     )
-    workers = line.integer("--workers")
-    dispatcher: Dispatcher
-    if line.block("--single-process", "--fork") == "--fork":
-        from isocenter.net.workers import ForkDispatcher
-
-        dispatcher = ForkDispatcher(
-            acceptor.serve,
-            options,
-            maximum_children=line.integer_or_none("--max-associations"),
-            at_maximum=lambda: logger.info(
-                "Maximum number of associations reached, waiting for child process to terminate"
-            ),
-        )
-    elif workers > 1:
-        from isocenter.net.workers import WorkerDispatcher
-
-        dispatcher = WorkerDispatcher(acceptor.serve, options, workers=workers)
-    else:
-        dispatcher = ThreadDispatcher(acceptor.serve, options)
+    dispatcher = _dispatcher(line, acceptor, logger, options)
     raise_descriptor_limit()
     listener = Listener(
         ListenOptions(port=line.parameter_integer("port"), family=ip_family(line)),
@@ -159,3 +141,28 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> b
         signal.signal(number, lambda *_: listener.stop())
     listener.run()
     return True
+
+
+def _dispatcher(
+    line: ParsedCommandLine, acceptor: Acceptor, logger: Logger, options: ServeOptions
+) -> Dispatcher:
+    """Return what gives each association its thread or process."""
+    from isocenter.net.dispatch import ThreadDispatcher
+
+    if line.block("--single-process", "--fork") == "--fork":
+        from isocenter.net.workers import ForkDispatcher
+
+        return ForkDispatcher(
+            acceptor.serve,
+            options,
+            maximum_children=line.integer_or_none("--max-associations"),
+            at_maximum=lambda: logger.info(
+                "Maximum number of associations reached, waiting for child process to terminate"
+            ),
+        )
+    workers = line.integer("--workers")
+    if workers > 1:
+        from isocenter.net.workers import WorkerDispatcher
+
+        return WorkerDispatcher(acceptor.serve, options, workers=workers)
+    return ThreadDispatcher(acceptor.serve, options)

@@ -49,10 +49,8 @@ from isocenter.ul.pdu import (
     APPLICATION_CONTEXT_NAME,
     AAssociateAC,
     AAssociateRJ,
-    AAssociateRQ,
     AsynchronousOperationsWindow,
     ContextResult,
-    PresentationContext,
     PresentationContextResult,
     RejectReason,
     RejectResult,
@@ -64,23 +62,23 @@ from isocenter.ul.pdu import (
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from isocenter.ul.pdu import SopClassCommonExtendedNegotiation, UserIdentityRQ
+    from isocenter.ul.pdu import AAssociateRQ, UserIdentityRQ
 
 __all__ = [
     "DEFAULT_MAXIMUM_LENGTH",
+    "DEFAULT_ROLE",
     "MAXIMUM_CONTEXTS",
     "AcceptedContext",
     "AcceptorPolicy",
     "IdentityDecision",
-    "ProposedContext",
     "Role",
     "accept_deviations",
     "accepted_contexts",
-    "build_request",
     "negotiate",
     "operations_window",
+    "role_selection",
 ]
 
 DEFAULT_MAXIMUM_LENGTH = 16384
@@ -185,106 +183,6 @@ class AcceptedContext(Record):
     as_scp: bool
 
 
-class ProposedContext(Record):
-    """A context that a requestor wants; the ID is given by `build_request`.
-
-    Attributes:
-        abstract_syntax: UID.
-        transfer_syntaxes: UIDs in the order of the proposal, at least one.
-        role: roles proposed for the SOP class. A role selection is sent only where it is not
-            the default, because some peers fail over items they do not expect.
-    """
-
-    abstract_syntax: str
-    transfer_syntaxes: tuple[str, ...]
-    role: Role = DEFAULT_ROLE
-
-
-# --- the requestor's side -------------------------------------------------------------------
-
-
-def build_request(
-    contexts: Sequence[ProposedContext],
-    *,
-    called_ae_title: str,
-    calling_ae_title: str,
-    implementation_class_uid: str,
-    implementation_version_name: str = "",
-    maximum_length: int = DEFAULT_MAXIMUM_LENGTH,
-    maximum_operations: tuple[int, int] = (1, 1),
-    extended_negotiations: tuple[SopClassExtendedNegotiation, ...] = (),
-    common_extended_negotiations: tuple[SopClassCommonExtendedNegotiation, ...] = (),
-    user_identity: UserIdentityRQ | None = None,
-) -> AAssociateRQ:
-    """Build the request that proposes `contexts`, with IDs 1, 3, 5 and so on in their order.
-
-    Args:
-        contexts: 1 to 128 contexts. Those of one abstract syntax share their roles, because
-            role selection is by SOP class: the roles asked for are united.
-        called_ae_title: title of the peer, not blank.
-        calling_ae_title: own title, not blank.
-        implementation_class_uid: our own.
-        implementation_version_name: our own, at most 16 characters, "" for none.
-        maximum_length: maximum length received in bytes, 0 for unlimited.
-        maximum_operations: operations outstanding that this side wants to invoke and is ready
-            to perform, each 0 for unlimited; no window is proposed for the default (1, 1).
-        extended_negotiations: as is.
-        common_extended_negotiations: as is.
-        user_identity: as is.
-
-    Raises:
-        ValueError: no context or more than 128, a context without transfer syntax or role, or
-            a blank title.
-
-    PS3.8 7.1.1, 9.3.2; PS3.7 D.3.3.
-    """
-    if not 1 <= len(contexts) <= MAXIMUM_CONTEXTS:
-        raise ValueError(f"{len(contexts)} presentation contexts, 1 to {MAXIMUM_CONTEXTS} fit")
-    for name, title in (("called", called_ae_title), ("calling", calling_ae_title)):
-        if not aetitle.normalise(title):
-            raise ValueError(f"{name} AE title is blank")
-    roles: dict[str, Role] = {}
-    for context in contexts:
-        if not context.transfer_syntaxes:
-            raise ValueError(f"no transfer syntax proposed for {context.abstract_syntax}")
-        if not context.role:
-            raise ValueError(f"no role proposed for {context.abstract_syntax}")
-        roles[context.abstract_syntax] = (
-            roles.get(context.abstract_syntax, Role.NONE) | context.role
-        )
-    window = None
-    if maximum_operations != (1, 1):
-        invoked, performed = maximum_operations
-        window = AsynchronousOperationsWindow(
-            maximum_number_operations_invoked=invoked,
-            maximum_number_operations_performed=performed,
-        )
-    return AAssociateRQ(
-        called_ae_title=called_ae_title,
-        calling_ae_title=calling_ae_title,
-        presentation_contexts=tuple(
-            PresentationContext(
-                context_id=2 * index + 1,
-                abstract_syntax=context.abstract_syntax,
-                transfer_syntaxes=context.transfer_syntaxes,
-            )
-            for index, context in enumerate(contexts)
-        ),
-        user_information=UserInformation(
-            maximum_length=maximum_length,
-            implementation_class_uid=implementation_class_uid,
-            implementation_version_name=implementation_version_name,
-            asynchronous_operations_window=window,
-            role_selections=tuple(
-                _role_selection(uid, role) for uid, role in roles.items() if role != DEFAULT_ROLE
-            ),
-            extended_negotiations=extended_negotiations,
-            common_extended_negotiations=common_extended_negotiations,
-            user_identity=user_identity,
-        ),
-    )
-
-
 # --- the acceptor's side --------------------------------------------------------------------
 
 
@@ -326,7 +224,7 @@ def negotiate(request: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | A
             implementation_version_name=policy.implementation_version_name,
             asynchronous_operations_window=_grant_window(request, policy.maximum_operations),
             role_selections=tuple(
-                _role_selection(uid, role) for uid, role in allowed_roles.items() if uid in accepted
+                role_selection(uid, role) for uid, role in allowed_roles.items() if uid in accepted
             ),
             extended_negotiations=_answer_extended(request, policy, accepted),
             user_identity_response=response,
@@ -550,7 +448,8 @@ def _examine(
     return usable, deviations
 
 
-def _role_selection(uid: str, role: Role) -> RoleSelection:
+def role_selection(uid: str, role: Role) -> RoleSelection:
+    """Return the item that names `role` for a SOP class (PS3.7 D.3.3.4)."""
     return RoleSelection(sop_class_uid=uid, scu_role=Role.SCU in role, scp_role=Role.SCP in role)
 
 

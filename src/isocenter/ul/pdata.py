@@ -297,10 +297,8 @@ class PDataReader:
             self._context_id, self._control, self._open = context_id, control, is_open
         if not (length or is_last):
             return None, position
-        return (
-            PDataIndication(context_id, bool(control & _COMMAND), is_last, fragments, length),
-            position,
-        )
+        run = PDataIndication(context_id, bool(control & _COMMAND), is_last, fragments, length)
+        return run, position
 
     def _require_room(self, pdu_left: int) -> None:
         """Raise at once where the rest of a PDU is too short for a PDV, not when more has come."""
