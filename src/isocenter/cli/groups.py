@@ -14,12 +14,12 @@ __all__ = [
     "TIMEOUT_OPTIONS",
     "acse_timeout",
     "aetitle",
-    "call",
     "connection_timeout",
     "dimse_timeout",
     "general_group",
     "ip_protocol_group",
     "max_pdu",
+    "requestor_titles_group",
     "socket_timeout",
 ]
 
@@ -76,10 +76,20 @@ def aetitle(default: str, help_text: str) -> Option:
     return Option("--aetitle", "-aet", help_text, string("aetitle"), default=default)
 
 
-def call(default: str) -> Option:
-    """Return `--call`."""
-    return Option(
-        "--call", "-aec", "AE title by which the peer is called", string("aetitle"), default=default
+def requestor_titles_group(own: str) -> Group:
+    """Return the options for both titles of a requestor; `own` is the default of its own."""
+    return Group(
+        "application entity titles",
+        (
+            aetitle(own, "own AE title, the calling one"),
+            Option(
+                "--call",
+                "-aec",
+                "AE title by which the peer is called",
+                string("aetitle"),
+                default="ANY-SCP",
+            ),
+        ),
     )
 
 

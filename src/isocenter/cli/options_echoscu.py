@@ -23,13 +23,7 @@ TOOL = Tool(
             "network options",
             subgroups=(
                 groups.ip_protocol_group(auto="whichever the name service offers"),
-                Group(
-                    "application entity titles",
-                    (
-                        groups.aetitle("ECHOSCU", "own AE title, the calling one"),
-                        groups.call("ANY-SCP"),
-                    ),
-                ),
+                groups.requestor_titles_group("ECHOSCU"),
                 Group(
                     "association negotiation debugging",
                     (

@@ -92,13 +92,7 @@ _NETWORK = Group(
     "network options",
     subgroups=(
         groups.ip_protocol_group(auto="whichever the name service offers"),
-        Group(
-            "application entity titles",
-            (
-                groups.aetitle("STORESCU", "own AE title, the calling one"),
-                groups.call("ANY-SCP"),
-            ),
-        ),
+        groups.requestor_titles_group("STORESCU"),
         Group(
             "proposed transmission transfer syntaxes",
             (
