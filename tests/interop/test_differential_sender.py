@@ -247,6 +247,8 @@ def _breaking_off(connection: RawConnection) -> None:
     for _ in serve_storage(connection):
         connection.receive()
         connection.send(raw.abort())
+        # Closing with unread bytes resets, and which of reset and A-ABORT is seen first is chance.
+        connection.receive_until_closed(timeout=8)
         return
 
 
