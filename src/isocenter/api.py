@@ -18,8 +18,9 @@ import os
 import threading
 
 from isocenter import uids
-from isocenter.errors import DimseFailure, NegotiationError
-from isocenter.net.client import ConnectOptions
+from isocenter.aetitle import AE_TITLE_LENGTH
+from isocenter.errors import ConfigurationError, DimseFailure, NegotiationError
+from isocenter.net.client import ADDRESS_FAMILIES, ConnectOptions
 from isocenter.net.client import connect as _connect
 from isocenter.record import Record
 from isocenter.services import storage, verification
@@ -28,7 +29,7 @@ from isocenter.ul.request import ProposedContext, build_request
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from isocenter.net.association import Association
     from isocenter.net.listener import Listener
+    from isocenter.node.files import FileStorage
     from isocenter.services.acceptor import Acceptor, Observer
     from isocenter.services.providers import StorageProvider, VerificationProvider
     from isocenter.ul.negotiation import AcceptedContext
@@ -83,6 +85,7 @@ class Peer:
     def __init__(self, association: Association) -> None:
         """Take the association over."""
         self._association = association
+        self._user: int | None = None
         self.contexts: Mapping[int, AcceptedContext] = association.contexts
 
     def __enter__(self) -> Self:
@@ -109,7 +112,11 @@ class Peer:
             DimseFailure: the peer answered with another status than success.
             AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no answer.
         """
-        status = verification.echo(self._association)
+        self._user = threading.get_ident()
+        try:
+            status = verification.echo(self._association)
+        finally:
+            self._user = None
         if status:
             raise DimseFailure(status, "C-ECHO failed")
 
@@ -184,14 +191,18 @@ class Peer:
         data: Sequence[Segment],
         priority: int,
     ) -> StoreResult:
-        response = storage.store(
-            self._association,
-            context.context_id,
-            sop_class_uid=sop_class_uid,
-            sop_instance_uid=sop_instance_uid,
-            data=data,
-            priority=priority,
-        )
+        self._user = threading.get_ident()
+        try:
+            response = storage.store(
+                self._association,
+                context.context_id,
+                sop_class_uid=sop_class_uid,
+                sop_instance_uid=sop_instance_uid,
+                data=data,
+                priority=priority,
+            )
+        finally:
+            self._user = None
         return StoreResult(
             status=response.status,
             comment=response.error_comment or "",
@@ -207,8 +218,16 @@ class Peer:
         self._association.release()
 
     def abort(self) -> None:
-        """Abort the association and close; harmless when it has ended."""
-        self._association.abort()
+        """Abort the association and close; harmless when it has ended.
+
+        From another thread, while one is in `store` or `echo`: that call ends with
+        `AssociationAborted` at once.
+        """
+        user = self._user
+        if user is not None and user != threading.get_ident():
+            self._association.request_abort()
+        else:
+            self._association.abort()
 
 
 def contexts_for(*paths: str | os.PathLike[str]) -> list[ProposedContext]:
@@ -268,10 +287,15 @@ def connect(
         ConnectError: no connection.
         AssociationRejected: the peer said no; the exception says why.
         AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
-        ValueError: a title is blank, or there are too many contexts.
+        ValueError: a title, the port or the family is none, or there are too many contexts.
 
     PS3.8 7.1.
     """
+    _check_port(port, lowest=1)
+    _check_title("called", called_ae_title)
+    _check_title("calling", calling_ae_title)
+    if family not in ADDRESS_FAMILIES:
+        raise ValueError(f"family {family!r}: one of {', '.join(ADDRESS_FAMILIES)}")
     if contexts is None:
         contexts = [
             ProposedContext(abstract_syntax=uid, transfer_syntaxes=_UNCOMPRESSED)
@@ -313,14 +337,20 @@ class Server:
         port: the TCP port it listens on.
     """
 
-    def __init__(self, listener: Listener, port: int) -> None:
-        """Start the thread; returns once connections are accepted."""
+    def __init__(self, listener: Listener, port: int, close: Callable[[], None]) -> None:
+        """Start the thread; returns once connections are accepted. `close` is called at its end."""
         self._listener = listener
         self.port = port
         ready = threading.Event()
+
+        def run() -> None:
+            try:
+                listener.run(ready=ready.set)
+            finally:
+                close()
+
         self._thread = threading.Thread(
-            target=listener.run,
-            kwargs={"ready": ready.set},
+            target=run,
             name=f"isocenter server {port}",
             daemon=True,
         )
@@ -373,8 +403,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     host: str = "127.0.0.1",
     called_ae_titles: Sequence[str] | None = None,
     calling_ae_titles: Sequence[str] | None = None,
-    sop_classes: Iterable[str] = uids.DEFAULT_STORAGE_CLASSES,
-    transfer_syntaxes: Sequence[str] = uids.ACCEPT_ALL_TRANSFER_SYNTAXES,
+    sop_classes: Iterable[str] | None = None,
+    transfer_syntaxes: Sequence[str] | None = None,
     maximum_length: int = _MAXIMUM_LENGTH,
     idle_timeout: float | None = 60.0,
     maximum_associations: int = 256,
@@ -384,15 +414,16 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
 
     Args:
         port: TCP port, 0 for one that the system picks (see `Server.port`).
-        storage_provider: called for each object, in the thread of its association.
+        storage_provider: an object whose `store(request)` is called for each object received, in
+            the thread of its association; see `StorageProvider`.
         directory: where objects are written instead, one file each, published whole or not at
             all; exclusive with `storage_provider`. Without either, storage is not offered.
         verification_provider: answers C-ECHO; None answers with success.
-        host: address to listen on; "" for all interfaces.
+        host: address to listen on; "" for all interfaces, IPv6 and IPv4.
         called_ae_titles: titles under which the server may be called, None for any.
         calling_ae_titles: titles that may call, None for any.
-        sop_classes: storage SOP classes accepted.
-        transfer_syntaxes: accepted for each, in the order of preference.
+        sop_classes: storage SOP classes accepted; None for all that DCMTK's storescp accepts.
+        transfer_syntaxes: accepted for each, in the order of preference; None for all known.
         maximum_length: bytes of P-DATA borne in a PDU, 0 for unlimited.
         idle_timeout: seconds an association may stay silent, None for no bound.
         maximum_associations: associations at once; more are rejected as a transient condition.
@@ -407,20 +438,28 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     """
     if storage_provider is not None and directory is not None:
         raise ValueError("storage_provider and directory exclude each other")
+    if storage_provider is not None and not hasattr(storage_provider, "store"):
+        raise TypeError("storage_provider must have a method store(request) that returns a status")
+    _check_port(port, lowest=0)
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
     from isocenter.ul.codec import Limits
     from isocenter.ul.options import EngineOptions
 
     registry = Registry(verification=verification_provider or verification.AlwaysVerified())
+    close = _nothing
     if directory is not None:
-        storage_provider = _file_storage(directory)
+        storage_provider = files = _file_storage(directory)
+        close = files.close
     abstract_syntaxes: dict[str, tuple[str, ...]] = {
         uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)
     }
     if storage_provider is not None:
         registry.add_storage(storage_provider)
-        abstract_syntaxes.update(dict.fromkeys(sop_classes, tuple(transfer_syntaxes)))
+        classes = uids.DEFAULT_STORAGE_CLASSES if sop_classes is None else sop_classes
+        if transfer_syntaxes is None:
+            transfer_syntaxes = uids.ACCEPT_ALL_TRANSFER_SYNTAXES
+        abstract_syntaxes.update(dict.fromkeys(classes, tuple(transfer_syntaxes)))
     policy = AcceptorPolicy(
         abstract_syntaxes=abstract_syntaxes,
         implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
@@ -433,10 +472,31 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         limits=Limits(), maximum_length=maximum_length, idle_timeout=idle_timeout
     )
     acceptor = Acceptor(policy, registry, observer)
-    return _start(acceptor, engine, host, port, maximum_associations)
+    try:
+        return _start(acceptor, engine, host, port, maximum_associations, close)
+    except BaseException:
+        close()
+        raise
 
 
-def _file_storage(directory: str | os.PathLike[str]) -> StorageProvider:
+def _nothing() -> None:
+    """Close nothing."""
+
+
+def _check_port(port: int, *, lowest: int) -> None:
+    if not lowest <= port <= 65535:
+        raise ValueError(f"port {port} is not within {lowest}..65535")
+
+
+def _check_title(name: str, title: str) -> None:
+    """Refuse a title that PS3.5 6.2 does not allow; cutting it would name another entity."""
+    if len(title) > AE_TITLE_LENGTH or not title.isascii() or "\\" in title:
+        raise ValueError(f"{name} AE title {title!r}: 1 to 16 ASCII characters, no backslash")
+    if not title.isprintable():
+        raise ValueError(f"{name} AE title {title!r} has control characters")
+
+
+def _file_storage(directory: str | os.PathLike[str]) -> FileStorage:
     """Return the provider that writes each object to a file."""
     from isocenter.node.files import FileStorage
     from isocenter.storage.receive import Receiver, StorageOptions
@@ -446,7 +506,12 @@ def _file_storage(directory: str | os.PathLike[str]) -> StorageProvider:
 
 
 def _start(
-    acceptor: Acceptor, engine: EngineOptions, host: str, port: int, maximum_associations: int
+    acceptor: Acceptor,
+    engine: EngineOptions,
+    host: str,
+    port: int,
+    maximum_associations: int,
+    close: Callable[[], None],
 ) -> Server:
     """Listen, and serve each association in a thread of its own."""
     from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
@@ -464,10 +529,15 @@ def _start(
             maximum_associations=maximum_associations,
         ),
     )
+    family = "auto" if not host else "ipv6" if ":" in host else "ipv4"
     listener = Listener(
-        ListenOptions(port=port, host=host, family="ipv6" if ":" in host else "ipv4"),
+        ListenOptions(port=port, host=host, family=family),
         engine,
         sockets,
         dispatcher,
     )
-    return Server(listener, listener.open())
+    try:
+        bound = listener.open()
+    except ConfigurationError as problem:
+        raise ConfigurationError(f"cannot listen on {host or '*'}:{port}: {problem}") from problem
+    return Server(listener, bound, close)

@@ -11,6 +11,7 @@ import time
 from isocenter.cli.logsetup import ProgressDots
 from isocenter.errors import (
     AssociationAborted,
+    AssociationRejected,
     ConnectionLost,
     TimeoutExpired,
 )
@@ -121,8 +122,11 @@ class ReceiverObserver(SilentObserver):
         misbehaviour: for the pause after each object.
     """
 
-    def __init__(self, level: int, *, dumps: bool, misbehaviour: Misbehaviour) -> None:
+    def __init__(
+        self, level: int, *, dumps: bool, misbehaviour: Misbehaviour, refusing: bool = False
+    ) -> None:
         """Find out once what is to be logged at all."""
+        self._refusing = refusing
         self._info = level <= INFO
         self._debug = level <= DEBUG
         self._dumps = self._debug or (dumps and self._info)
@@ -152,10 +156,11 @@ class ReceiverObserver(SilentObserver):
             )
         elif not request.user_information.implementation_class_uid:
             _LOGGER.info("Association Rejected: No Implementation Class UID provided")
-        elif (reject.source, reject.reason) == (1, 1):
+        elif self._refusing:
             _LOGGER.info("Refusing Association (forced via command line)")
         else:
-            _LOGGER.info("Association Rejected: source %d, reason %d", reject.source, reject.reason)
+            words = AssociationRejected(reject.result, reject.source, reject.reason)
+            _LOGGER.info("Association Rejected: %s", words.reason_text)
 
     def acknowledged(self, association: Association) -> None:
         """Log the acceptance."""

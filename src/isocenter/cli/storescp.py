@@ -42,7 +42,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if port < _PRIVILEGED_PORTS and hasattr(os, "geteuid") and os.geteuid() != 0:
         _LOGGER.critical("cannot listen on port %d, insufficient privileges", port)
         return ExitCode.FAILURE
-    directory = line.value("--output-directory")
+    directory = line.value("--output-directory") or "."
     if not os.path.isdir(directory):
         _LOGGER.critical("specified output directory does not exist")
         return ExitCode.FAILURE
@@ -72,7 +72,7 @@ def _acceptor(line: ParsedCommandLine) -> Acceptor:
         ignore=line.given("--ignore"),
         extension=line.value_or_none("--filename-extension") or "",
     )
-    spool = None if options.ignore else Spool(line.value("--output-directory"))
+    spool = None if options.ignore else Spool(line.value("--output-directory") or ".")
     misbehaviour = Misbehaviour(
         sleep_after=float(line.integer("--sleep-after")),
         sleep_during=float(line.integer("--sleep-during")),
@@ -88,7 +88,10 @@ def _acceptor(line: ParsedCommandLine) -> Acceptor:
         )
     )
     observer = ReceiverObserver(
-        line.level, dumps=line.given("--verbose-pc"), misbehaviour=misbehaviour
+        line.level,
+        dumps=line.given("--verbose-pc"),
+        misbehaviour=misbehaviour,
+        refusing=line.given("--refuse"),
     )
     return Acceptor(_policy(line), registry, observer)
 

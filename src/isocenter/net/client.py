@@ -106,6 +106,8 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
         dimse_timeout=options.dimse_timeout,
         max_send_pdu=options.max_send_pdu,
         patience=options.patience,
+        # Little comes from an acceptor that could make the kernel reset the connection over it.
+        linger=0.25,
     )
     address = f"{options.host}:{options.port}"
     try:

@@ -114,6 +114,9 @@ class Dispatcher(Protocol):
     def join(self, seconds: float) -> bool:
         """Wait for all associations to end; True if they did."""
 
+    def abandon(self) -> None:
+        """Give up those that did not end although told to abort: their providers do not return."""
+
 
 class ThreadDispatcher:
     """One thread for each association.
@@ -198,7 +201,7 @@ class ThreadDispatcher:
             self._serve(association)
         except IsocenterError as problem:
             _LOGGER.info("association with %s ended: %s", association.peer_address, problem)
-        except Exception:
+        except (Exception, SystemExit):
             _LOGGER.exception("association with %s failed", association.peer_address)
             association.abort()
         finally:
@@ -234,3 +237,8 @@ class ThreadDispatcher:
         """Wait for all associations to end; True if they did."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._active, timeout=seconds)
+
+    def abandon(self) -> None:
+        """Leave the threads to the end of the process: they are daemons."""
+        for association in list(self._active):
+            _LOGGER.error("association with %s does not end: left behind", association.peer_address)

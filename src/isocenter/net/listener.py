@@ -44,6 +44,9 @@ _ACCEPT_BURST = 64
 """Connections accepted before the others are looked at again, so that a flood delays nobody."""
 _ACCEPT_PAUSE = 0.1
 """Seconds without accepting after the system had no descriptor left."""
+_ABORT_GRACE = 4.0
+"""Seconds that associations get to end after they were told to abort; a provider that sleeps or
+hangs does not keep the server from ending."""
 _LINGER = 5.0
 """Seconds that a refused connection may take to close."""
 
@@ -125,6 +128,7 @@ class Listener:
         self._short_of_descriptors = False
         self._stops = 0
         self._handled_stops = 0
+        self._abandon_at: float | None = None
 
     def open(self) -> int:
         """Bind and listen; return the port.
@@ -133,7 +137,8 @@ class Listener:
             ConfigurationError: the address cannot be bound; the message is the system's reason.
         """
         options = self._options
-        family = socket.AF_INET if options.family == "ipv4" else socket.AF_INET6
+        dual = options.family == "auto" and socket.has_dualstack_ipv6()
+        family = socket.AF_INET6 if dual or options.family == "ipv6" else socket.AF_INET
         try:
             sock = socket.socket(family, socket.SOCK_STREAM)
         except OSError as problem:
@@ -190,6 +195,7 @@ class Listener:
         """Act on stop requests; True once everything has ended."""
         if self._stops > self._handled_stops:
             if self._handled_stops == 0:
+                _LOGGER.info("stopping: what is being received is finished, a second signal aborts")
                 self._listen(on=False)
                 self._close_listening_socket()
                 for pending in list(self._pending.values()):
@@ -197,7 +203,13 @@ class Listener:
                 self._dispatcher.stop()
             if self._stops > 1:
                 self._dispatcher.abort()
+                if self._abandon_at is None:
+                    self._abandon_at = time.monotonic() + _ABORT_GRACE
             self._handled_stops = self._stops
+        if self._abandon_at is not None and time.monotonic() >= self._abandon_at:
+            if not self._dispatcher.join(0):
+                self._dispatcher.abandon()
+            return True
         return self._handled_stops > 0 and self._dispatcher.join(0)
 
     def _turn(self) -> None:
@@ -207,6 +219,9 @@ class Listener:
         paused = self._handled_stops or self._accept_again or self._dispatcher.wants_pause
         self._listen(on=not paused)
         timeout = self._next_deadline()
+        if self._abandon_at is not None:
+            left = max(0.0, self._abandon_at - time.monotonic())
+            timeout = left if timeout is None else min(timeout, left)
         for key, _ in self._selector.select(timeout):
             data = key.data
             # A connection that made room for another a moment ago may still be in the list.

@@ -159,6 +159,14 @@ class _ProcessDispatcher:
         for child in self._children.values():
             child.tell(_ABORT)
 
+    def abandon(self) -> None:
+        """Kill the children that did not end."""
+        for child in list(self._children.values()):
+            _LOGGER.error("process %d does not end: killing it", child.pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGKILL)
+            self._bury(child)
+
     def join(self, seconds: float) -> bool:
         """Tell whether all children are gone; the loop watches for their ends."""
         del seconds

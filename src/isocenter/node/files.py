@@ -50,6 +50,10 @@ class FileStorage:
         self._receiver = receiver
         self._reception = reception
 
+    def close(self) -> None:
+        """Give the directory back; nothing can be stored afterwards."""
+        self._receiver.close()
+
     def store(self, request: StoreRequest) -> int:
         """Write the object and return success (0000).
 

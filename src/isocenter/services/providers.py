@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from isocenter.aetitle import normalise
 from isocenter.dimse.messages import DataReceived
-from isocenter.errors import AssociationReleased, DataSetError
+from isocenter.errors import AssociationReleased, DataSetError, TimeoutExpired
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -134,7 +134,11 @@ class StoreRequest:
         """
         driver = self._driver
         while not self._complete:
-            incoming = driver.receive()
+            try:
+                incoming = driver.receive(driver.dimse_timeout)
+            except TimeoutExpired:
+                driver.abort()
+                raise
             if type(incoming) is DataReceived:
                 if incoming.is_last:
                     self._complete = True

@@ -122,6 +122,11 @@ class Receiver:
             return unique_file_name(sop_class_uid, extension)
         return self._time_names.next(sop_class_uid, extension)
 
+    def close(self) -> None:
+        """Give the directory back; may be called again."""
+        if self._spool is not None:
+            self._spool.close()
+
     def prepare(self) -> None:
         """Do ahead what the next object will need; for when there is time (see `Spool`)."""
         if self._spool is not None:

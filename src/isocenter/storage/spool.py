@@ -204,10 +204,10 @@ class Spool:
                 pass
             try:
                 fd = os.open(".", _ANONYMOUS, 0o666, dir_fd=directory_fd)
-            except FileNotFoundError:
-                pass  # the directory was removed: as below
             except OSError as error:
-                raise _error(self.directory, error) from error
+                if error.errno in _FULL:
+                    raise _error(self.directory, error) from error
+                # The directory was removed, for instance: below it is looked at once more.
             else:
                 return SpoolFile(self, "", fd, directory_fd)
         name = ""
