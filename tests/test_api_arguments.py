@@ -45,9 +45,11 @@ def test_server_that_ended_holds_no_descriptor(tmp_path: Path) -> None:
     (tmp_path / "received").mkdir()
 
     def serve_once() -> None:
-        with isocenter.serve(directory=tmp_path / "received") as server:
-            with isocenter.connect("127.0.0.1", server.port) as peer:
-                assert peer.store(path).confirmed
+        with (
+            isocenter.serve(directory=tmp_path / "received") as server,
+            isocenter.connect("127.0.0.1", server.port) as peer,
+        ):
+            assert peer.store(path).confirmed
 
     serve_once()
     before = _descriptors()
@@ -84,9 +86,11 @@ def test_provider_without_store_is_refused_at_once() -> None:
 
 
 def test_port_in_use_is_named() -> None:
-    with isocenter.serve() as server:
-        with pytest.raises(ConfigurationError, match=f"127.0.0.1:{server.port}: Address already"):
-            isocenter.serve(server.port)
+    with (
+        isocenter.serve() as server,
+        pytest.raises(ConfigurationError, match=f"127.0.0.1:{server.port}: Address already"),
+    ):
+        isocenter.serve(server.port)
 
 
 def test_server_on_all_interfaces_answers_both_families() -> None:
@@ -101,7 +105,12 @@ def test_abort_from_another_thread_ends_a_store(tmp_path: Path) -> None:
     provider = Hanging()
     with isocenter.serve(storage_provider=provider) as server:
         peer = isocenter.connect("127.0.0.1", server.port)
-        timer = threading.Thread(target=lambda: provider.arrived.wait(WAIT) and peer.abort())
+
+        def abort_once_arrived() -> None:
+            provider.arrived.wait(WAIT)
+            peer.abort()
+
+        timer = threading.Thread(target=abort_once_arrived)
         timer.start()
         with pytest.raises(AssociationAborted):
             peer.store(path)

@@ -25,16 +25,18 @@ def test_receiver_that_pauses_ends_soon_after_the_second_signal(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     image = ct_image()
-    with Receiver(OURS, tmp_path / "out", "-v", "--sleep-after", "30", *options) as receiver:
-        with ScriptedRequestor(receiver.port) as peer:
-            peer.associate(CONTEXTS)
-            command = raw.c_store_rq(1, image.sop_class_uid, image.sop_instance_uid)
-            peer.send(raw.message(STORE_CONTEXT, command, image.data_set))
-            receiver.process.wait_for_line("I: Received Store Request")
-            receiver.process.signal(signal.SIGTERM)
-            receiver.process.wait_for_line("a second signal aborts")
-            receiver.process.signal(signal.SIGTERM)
-            receiver.process.wait(timeout=15)
+    with (
+        Receiver(OURS, tmp_path / "out", "-v", "--sleep-after", "30", *options) as receiver,
+        ScriptedRequestor(receiver.port) as peer,
+    ):
+        peer.associate(CONTEXTS)
+        command = raw.c_store_rq(1, image.sop_class_uid, image.sop_instance_uid)
+        peer.send(raw.message(STORE_CONTEXT, command, image.data_set))
+        receiver.process.wait_for_line("I: Received Store Request")
+        receiver.process.signal(signal.SIGTERM)
+        receiver.process.wait_for_line("a second signal aborts")
+        receiver.process.signal(signal.SIGTERM)
+        receiver.process.wait(timeout=15)
 
 
 def test_receiver_ends_an_object_that_stalls_for_the_dimse_timeout(tmp_path: Path) -> None:
@@ -64,7 +66,9 @@ def test_receiver_says_that_its_directory_is_gone(tmp_path: Path) -> None:
 def test_receiver_does_not_claim_to_be_refusing_when_no_context_was_proposed(
     tmp_path: Path,
 ) -> None:
-    with Receiver(OURS, tmp_path / "out", "-v") as receiver:
-        with ScriptedRequestor(receiver.port) as peer:
-            peer.send(raw.associate_rq(()))
-            receiver.process.wait_for_line("I: Association Rejected: No Reason")
+    with (
+        Receiver(OURS, tmp_path / "out", "-v") as receiver,
+        ScriptedRequestor(receiver.port) as peer,
+    ):
+        peer.send(raw.associate_rq(()))
+        receiver.process.wait_for_line("I: Association Rejected: No Reason")

@@ -65,6 +65,9 @@ _BATCH = 512 * 1024
 """Bytes laid out and handed to the transport at a time: more leaves the processor's cache, less
 costs system calls (bench/, rows "ct" and "big")."""
 
+_LONGEST_PAUSE = 31
+"""Waits for which looking out is left alone at most, after it was in vain."""
+
 _SOON = 0.0003
 """Seconds within which an answer counts as prompt, so that the next is worth looking out for."""
 
@@ -115,6 +118,7 @@ class Association:
         self._poll.register(transport.fileno(), self._mask)
         self._poll.register(self._wakeup.fileno(), READ)
         self._prompt = False
+        self._pause = self._in_vain = 0
         self.alone: Callable[[], bool] = _always
         self._read_first = False
         self._looked = time.monotonic()
@@ -506,12 +510,32 @@ class Association:
             self.flush()
             if self._inbox:
                 return
-        patience = self._options.patience if self._prompt and self.alone() else 0.0
-        if (self._read_first or patience) and self._read_some(patience):
+        if self._read_first and self._read_some():
+            return
+        if self._prompt and self._look_out():
             return
         self._read_first = False
         self._wait(self._transport.read_mask, deadline)
         self._read_some()
+
+    def _look_out(self) -> bool:
+        """Look for a prompt peer's bytes for `patience` before sleeping; True if they came.
+
+        In vain, it is left alone for twice as many waits as the last time: on a loaded machine
+        looking takes the processor from the very peer that is waited for.
+        """
+        if self._pause:
+            self._pause -= 1
+            return False
+        patience = self._options.patience
+        if not patience or not self.alone():
+            return False
+        if self._read_some(patience):
+            self._in_vain = 0
+            return True
+        self._in_vain = min(2 * self._in_vain + 1, _LONGEST_PAUSE)
+        self._pause = self._in_vain
+        return False
 
     def _read_some(self, patience: float = 0.0) -> bool:
         """Read what is there; True if the engine got bytes or the end of the stream.
