@@ -159,7 +159,7 @@ DELIBERATE = (
     Difference(
         "storescp, blank called AE title or no context",
         "no answer",
-        "accepted",
+        "blank title: accepted; no context: rejected (1/1/1)",
         "the oracle leaves its peer waiting (dcmtk-facts 3.3)",
     ),
     Difference(
