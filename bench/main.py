@@ -29,6 +29,10 @@ __all__ = ["main"]
 DCMTK_PAIR = f"{DCMTK} to {DCMTK}"
 
 
+_WORKERS = ("--workers", "2")
+_WINDOW = ("--max-ops", "16")
+
+
 class _Work:
     """Makes the data when a row asks for it, and the rows.
 
@@ -115,7 +119,9 @@ class _Work:
         pairs = [
             Pair(sender=OURS, receiver=OURS),
             Pair(sender=OURS, receiver=OURS, senders=4),
-            Pair(sender=OURS, receiver=OURS, senders=4, options=("--workers", "2")),
+            Pair(sender=OURS, receiver=OURS, sender_options=_WINDOW),
+            Pair(sender=OURS, receiver=OURS, senders=4, options=_WORKERS),
+            Pair(sender=OURS, receiver=OURS, senders=4, options=_WORKERS, sender_options=_WINDOW),
             Pair(sender=DCMTK, receiver=DCMTK, pdu=PDU_SIZES[-1]),
             Pair(sender=DCMTK, receiver=DCMTK, pdu=PDU_SIZES[-1], senders=4, options=("--fork",)),
         ]

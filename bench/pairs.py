@@ -70,7 +70,8 @@ class Pair:
     """What sends to what.
 
     Fields: `sender`, `receiver` names of implementations; `pdu` maximum length in bytes that the
-    receiver announces, None for its default; `senders` started at once; `options` of the receiver.
+    receiver announces, None for its default; `senders` started at once; `options` of the receiver;
+    `sender_options` of each sender.
     """
 
     sender: str
@@ -78,13 +79,15 @@ class Pair:
     pdu: int | None = None
     senders: int = 1
     options: tuple[str, ...] = ()
+    sender_options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The pair in words, without the PDU length."""
         count = f"{self.senders} x " if self.senders > 1 else ""
         options = f" ({' '.join(self.options)})" if self.options else ""
-        return f"{count}{self.sender} to {self.receiver}{options}"
+        own = f" {' '.join(self.sender_options)}" if self.sender_options else ""
+        return f"{count}{self.sender}{own} to {self.receiver}{options}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +147,7 @@ def receiver_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Progr
 
 def sender_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Program:
     """Return the sender of a pair, sending every file of a folder."""
-    command = _command(tools, pair.sender, "storescu")
+    command = [*_command(tools, pair.sender, "storescu"), *pair.sender_options]
     if pair.sender == PYNETDICOM:
         command += ["-q", _HOST, str(port), str(folder)]
     else:
