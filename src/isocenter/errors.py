@@ -20,6 +20,7 @@ protocol asks for (abort source and reason, DIMSE status) is part of the class.
     +-- DataSetError               a data set or File Meta Information is unusable
     +-- StorageError               a received object could not be kept
     |   +-- StorageFull            no room left; answered A700
+    |   +-- DuplicateObject        another object of that name is kept; answered 0111
     +-- ConfigurationError         an option, file or environment value is unusable
 
 This module must not know any other module of the package.
@@ -38,6 +39,7 @@ __all__ = [
     "DataSetError",
     "DimseDecodeError",
     "DimseFailure",
+    "DuplicateObject",
     "IsocenterError",
     "LocalProtocolError",
     "NegotiationError",
@@ -355,6 +357,15 @@ class StorageError(IsocenterError):
 
 class StorageFull(StorageError):
     """There is no room, or no quota, left; answered A700 (PS3.4 B.2.3)."""
+
+
+class DuplicateObject(StorageError):
+    """Another object with this name is there and is kept; what came is gone.
+
+    The status is Duplicate SOP Instance (PS3.7 annex C).
+    """
+
+    status = 0x0111
 
 
 class ConfigurationError(IsocenterError):
