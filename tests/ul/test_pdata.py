@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from hypothesis import given
@@ -15,16 +15,49 @@ from isocenter.ul.pdata import (
     UNLIMITED_FRAGMENT_LENGTH,
     MessageLayout,
     PDataReader,
+    StreamLayout,
     fragment_length,
 )
 from isocenter.wire import FileRegion, segment_length
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from isocenter.wire import Segment
 
 COMMAND, LAST = 1, 2
+
+
+Layout = MessageLayout | StreamLayout
+
+
+def streamed(
+    context_id: int, command: bytes, data: Iterable[Segment], fragment: int
+) -> StreamLayout:
+    """Lay out segments that come one by one and do not outlive the next."""
+    return StreamLayout(context_id, command, one_by_one(data), fragment)
+
+
+def one_by_one(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Yield each buffer in a space that is overwritten before the next."""
+    for segment in segments:
+        if isinstance(segment, FileRegion):
+            yield segment
+        else:
+            space = bytearray(segment)
+            yield memoryview(space)
+            space[:] = b"\xee" * len(space)
+
+
+class Make(Protocol):
+    """Makes a layout, whichever kind."""
+
+    def __call__(
+        self, context_id: int, command: bytes, data: Sequence[Segment], fragment: int, /
+    ) -> Layout: ...
+
+
+BOTH = pytest.mark.parametrize("make", [MessageLayout, streamed], ids=["sequence", "iterable"])
 
 
 def pdv(context_id: int, control: int, data: bytes) -> bytes:
@@ -70,7 +103,7 @@ def joined(runs: Iterable[Run]) -> list[Run]:
     return out
 
 
-def lay_out(layout: MessageLayout, batch: int = 1 << 20) -> list[Segment]:
+def lay_out(layout: Layout, batch: int = 1 << 20) -> list[Segment]:
     out: list[Segment] = []
     while not layout.done:
         segments = layout.next_batch(batch)
@@ -151,15 +184,16 @@ def test_fragments_are_even_and_their_pdu_fits_every_limit(maximum: int, own: in
 
 @pytest.mark.parametrize("fragment", [2, 4, 6, 100, 4084])
 @pytest.mark.parametrize("pieces", [1, 2, 3])
+@BOTH
 def test_message_is_laid_out_at_sizes_around_the_fragment_length(
-    fragment: int, pieces: int
+    make: Make, fragment: int, pieces: int
 ) -> None:
     command = b"C" * (fragment + 2)
     for size in {0, 1, 2, fragment - 1, fragment, fragment + 1, 2 * fragment, 3 * fragment + 1}:
         data = bytes(i % 251 for i in range(size))
         step = max(1, size // pieces)
         segments = [data[i : i + step] for i in range(0, size, step)]
-        stream = as_bytes(lay_out(MessageLayout(3, command, segments, fragment)))
+        stream = as_bytes(lay_out(make(3, command, segments, fragment)))
         bodies = split_pdus(stream)
         assert max(map(len, bodies)) <= fragment + 6
         assert peel_all(PDataReader(0), [stream]) == [
@@ -175,15 +209,17 @@ def test_message_without_data_set_has_no_data_fragment() -> None:
     assert stream == pdu(pdv(1, COMMAND | LAST, b"command!"))
 
 
-def test_empty_data_set_is_one_empty_last_fragment() -> None:
-    stream = as_bytes(lay_out(MessageLayout(1, b"command!", [], 100)))
+@BOTH
+def test_empty_data_set_is_one_empty_last_fragment(make: Make) -> None:
+    stream = as_bytes(lay_out(make(1, b"command!", [], 100)))
     assert stream == pdu(pdv(1, COMMAND | LAST, b"command!")) + pdu(pdv(1, LAST, b""))
-    stream = as_bytes(lay_out(MessageLayout(1, b"command!", [b"", memoryview(b"")], 100)))
+    stream = as_bytes(lay_out(make(1, b"command!", [b"", memoryview(b"")], 100)))
     assert stream.endswith(pdu(pdv(1, LAST, b"")))
 
 
-def test_command_and_first_data_come_in_one_batch() -> None:
-    layout = MessageLayout(1, b"command!", [b"data"], 100)
+@BOTH
+def test_command_and_first_data_come_in_one_batch(make: Make) -> None:
+    layout = make(1, b"command!", [b"data"], 100)
     assert as_bytes(layout.next_batch(1 << 20)).endswith(pdu(pdv(1, LAST, b"data")))
     assert layout.done
 
@@ -194,14 +230,19 @@ def test_whole_buffers_are_handed_on_without_a_view() -> None:
     assert segments[-1] is data
 
 
+@BOTH
 @given(
-    st.lists(st.integers(0, 40), max_size=6),
-    st.integers(1, 10).map(lambda n: 2 * n),
-    st.integers(1, 100),
-    st.data(),
+    sizes=st.lists(st.integers(0, 40), max_size=6),
+    fragment=st.integers(1, 10).map(lambda n: 2 * n),
+    batch=st.integers(1, 100),
+    data=st.data(),
 )
 def test_any_segments_of_memory_and_files_come_out_as_one_data_set(
-    sizes: Sequence[int], fragment: int, batch: int, data: st.DataObject
+    make: Make,
+    sizes: Sequence[int],
+    fragment: int,
+    batch: int,
+    data: st.DataObject,
 ) -> None:
     files = {7: bytes(range(200))}
     segments: list[Segment] = []
@@ -211,17 +252,21 @@ def test_any_segments_of_memory_and_files_come_out_as_one_data_set(
         else:
             segments.append(memoryview(data.draw(st.binary(min_size=size, max_size=size))))
     expected = as_bytes(segments, files)
-    laid_out = lay_out(MessageLayout(255, b"xy", segments, fragment), batch)
+    laid_out = lay_out(make(255, b"xy", segments, fragment), batch)
     assert all(segment_length(segment) for segment in laid_out)
     assert peel_all(PDataReader(0), [as_bytes(laid_out, files)]) == [
         (255, True, True, b"xy"),
         (255, False, True, expected),
     ]
+    assert as_bytes(laid_out, files) == as_bytes(
+        lay_out(MessageLayout(255, b"xy", [expected], fragment))
+    )
 
 
-def test_four_gibibytes_are_laid_out_a_batch_at_a_time() -> None:
+@BOTH
+def test_four_gibibytes_are_laid_out_a_batch_at_a_time(make: Make) -> None:
     size = 1 << 32
-    layout = MessageLayout(1, b"command!", [FileRegion(3, 0, size)], 16372)
+    layout = make(1, b"command!", [FileRegion(3, 0, size)], 16372)
     batch = layout.next_batch(256 * 1024)
     # Command, then 17 PDUs at most for 256 KiB, two segments each.
     assert len(batch) <= 2 + 2 * 17
@@ -229,10 +274,55 @@ def test_four_gibibytes_are_laid_out_a_batch_at_a_time() -> None:
     assert not layout.done
 
 
-def test_batch_ends_at_a_pdu_and_gives_one_at_least() -> None:
-    layout = MessageLayout(1, b"command!", [bytes(1000)], 100)
+@BOTH
+def test_batch_ends_at_a_pdu_and_gives_one_at_least(make: Make) -> None:
+    layout = make(1, b"command!", [bytes(1000)], 100)
     while not layout.done:
         assert len(split_pdus(as_bytes(layout.next_batch(1)))) == 1
+
+
+@pytest.mark.parametrize("size", [1, 40, 200, 5000])
+def test_iterable_is_asked_one_fragment_and_one_segment_ahead_at_most(size: int) -> None:
+    asked = 0
+
+    def source() -> Iterator[bytes]:
+        nonlocal asked
+        for _ in range(100_000 // size):
+            asked += size
+            yield bytes(size)
+
+    fragment, batch, handed_out = 100, 1000, 0
+    layout = StreamLayout(1, b"command!", source(), fragment)
+    assert asked == 0
+    while not layout.done:
+        segments = layout.next_batch(batch)
+        handed_out += sum(map(segment_length, segments))
+        assert asked <= handed_out + fragment + size
+    assert asked == 100_000 // size * size
+
+
+def test_short_pieces_of_an_iterable_are_joined() -> None:
+    layout = StreamLayout(1, b"command!", iter([b"x"] * 1000), 100)
+    segments = lay_out(layout)
+    assert len(segments) <= 3 * (2 + 10)
+
+
+def test_whole_buffers_of_an_iterable_are_not_copied() -> None:
+    first, second = bytes(5000), bytes(4000)
+    segments = lay_out(StreamLayout(1, b"command!", iter([first, second]), 5000))
+    assert any(segment is first for segment in segments)
+    assert segments[-1] is second
+
+
+def test_what_an_iterable_raises_comes_out() -> None:
+    def source() -> Iterator[bytes]:
+        yield bytes(1000)
+        raise OSError("disk on fire")
+
+    layout = StreamLayout(1, b"command!", source(), 100)
+    layout.next_batch(500)
+    with pytest.raises(OSError, match="disk on fire"):
+        layout.next_batch(1000)
 
 
 # --- peeling --------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from isocenter.services import storage
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from isocenter.dimse.commands import CStoreRSP
     from isocenter.net.association import Association
@@ -56,7 +56,7 @@ class AssociationLink:
         message_id: int,
         sop_class_uid: str,
         sop_instance_uid: str,
-        data: Sequence[Segment],
+        data: Iterable[Segment],
     ) -> None:
         """Send one object; see `StoreLink`."""
         self._context_ids[message_id] = context_id

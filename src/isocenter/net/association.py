@@ -44,7 +44,7 @@ from isocenter.ul.pdu import AbortSource
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeAlias
 
     from isocenter.dimse.commands import Message
@@ -213,9 +213,13 @@ class Association:
     # ------------------------------------------------------------------ messages
 
     def send(
-        self, context_id: int, message: Message, data: Sequence[Segment] | None = None
+        self, context_id: int, message: Message, data: Iterable[Segment] | None = None
     ) -> None:
-        """Send one message whole; segments must stay valid until this returns.
+        """Send one message whole.
+
+        Segments in a tuple or list must stay valid until this returns. Of any other iterable
+        they are asked for one by one while it is sent, so that its length need not be known; what
+        it raises aborts the association and comes out here.
 
         Responses that arrive meanwhile are kept for `receive`.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from typing import Protocol
 
     from isocenter.ul.negotiation import AcceptedContext
@@ -60,7 +60,7 @@ class StoreLink(Protocol):
         message_id: int,
         sop_class_uid: str,
         sop_instance_uid: str,
-        data: Sequence[Segment],
+        data: Iterable[Segment],
     ) -> None:
         """Send one object; the data may be dropped on return.
 

@@ -16,7 +16,7 @@ from isocenter.errors import (
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from typing import TypeVar
 
     from isocenter.dimse.commands import Message
@@ -32,7 +32,7 @@ def invoke(
     association: Association,
     context_id: int,
     request: Message,
-    data: Sequence[Segment] | None = None,
+    data: Iterable[Segment] | None = None,
 ) -> None:
     """Send a request and remember it as outstanding.
 
@@ -90,7 +90,7 @@ def exchange(
     context_id: int,
     request: Message,
     expected: type[_Response],
-    data: Sequence[Segment] | None = None,
+    data: Iterable[Segment] | None = None,
 ) -> _Response:
     """Send a request and return its response.
 

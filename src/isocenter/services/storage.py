@@ -12,7 +12,7 @@ from isocenter.uids import VERIFICATION
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from isocenter.net.association import Association
     from isocenter.services.providers import StorageProvider
@@ -77,7 +77,7 @@ def store(
     *,
     sop_class_uid: str,
     sop_instance_uid: str,
-    data: Sequence[Segment],
+    data: Iterable[Segment],
     priority: int = 0,
     move_originator: tuple[str, int] | None = None,
 ) -> CStoreRSP:
@@ -88,7 +88,8 @@ def store(
         context_id: an accepted context whose transfer syntax is that of `data`.
         sop_class_uid: of the object.
         sop_instance_uid: of the object.
-        data: the encoded data set; must stay valid until this returns.
+        data: the encoded data set: in a tuple or list it must stay valid until this returns, of any
+            other iterable the segments are asked for while they are sent.
         priority: 0 medium, 1 high, 2 low.
         move_originator: AE title and message id of the C-MOVE behind it, where there is one.
 
@@ -111,7 +112,7 @@ def submit(
     *,
     sop_class_uid: str,
     sop_instance_uid: str,
-    data: Sequence[Segment],
+    data: Iterable[Segment],
     priority: int = 0,
     message_id: int | None = None,
 ) -> int:

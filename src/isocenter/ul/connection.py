@@ -28,7 +28,7 @@ from isocenter.ul.events import (
     ReleaseIndication,
 )
 from isocenter.ul.fsm import Action, Evt, State, transition
-from isocenter.ul.pdata import MessageLayout, PDataReader, small_message
+from isocenter.ul.pdata import MessageLayout, PDataReader, StreamLayout, small_message
 from isocenter.ul.pdu import (
     AAbort,
     AAssociateAC,
@@ -45,7 +45,7 @@ from isocenter.wire import segment_length
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from isocenter.ul.events import Event
     from isocenter.ul.options import EngineOptions
@@ -93,7 +93,7 @@ class Connection:
         self.state = State.STA1
         self.close_wanted = False
         self._events: deque[Event] = deque()
-        self._out: deque[bytes | list[Segment] | MessageLayout] = deque()
+        self._out: deque[bytes | list[Segment] | MessageLayout | StreamLayout] = deque()
         self._window = ReceiveWindow(windows or WindowPool())
         self._reader = PDataReader(options.maximum_length)
         self._discarding = False
@@ -238,7 +238,7 @@ class Connection:
                 out += first
                 self._out.popleft()
                 break
-            if isinstance(first, MessageLayout):
+            if isinstance(first, (MessageLayout, StreamLayout)):
                 batch = first.next_batch(room)
                 out += batch
                 if first.done:
@@ -300,9 +300,9 @@ class Connection:
         self._timer = now + self._options.artim_timeout
 
     def send_message(
-        self, context_id: int, command: bytes, data: Sequence[Segment] | None, fragment: int
+        self, context_id: int, command: bytes, data: Iterable[Segment] | None, fragment: int
     ) -> None:
-        """Queue one message (EVT9); see `MessageLayout` for the arguments and their lifetime.
+        """Queue one message (EVT9); see `MessageLayout` for tuples and lists, else `StreamLayout`.
 
         Raises:
             LocalProtocolError: no association is established.
@@ -310,6 +310,9 @@ class Connection:
         if self.state is not State.STA6 and transition(self.state, Evt.EVT9) is None:
             msg = f"cannot send a message in {self.state.name}"
             raise LocalProtocolError(msg)
+        if data is not None and not isinstance(data, (tuple, list)):
+            self._out.append(StreamLayout(context_id, command, data, fragment))
+            return
         self._out.append(
             small_message(context_id, command, data, fragment)
             or MessageLayout(context_id, command, data, fragment)
