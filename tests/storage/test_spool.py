@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import StorageError, StorageFull
-from isocenter.storage import spool as module
+from isocenter.storage import leftovers
 from isocenter.storage.spool import Spool
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def test_traps_with_the_name_of_a_temporary_file_are_left_alone(
 def test_file_cleaned_before_it_was_locked_is_made_again(
     spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = module._lock
+    real = leftovers.lock
     cleaned: list[int] = []
 
     def late(fd: int, *, insist: bool) -> bool:
@@ -285,7 +285,7 @@ def test_file_cleaned_before_it_was_locked_is_made_again(
             cleaned[0] = spool.clean_leftovers()
         return real(fd, insist=insist)
 
-    monkeypatch.setattr(module, "_lock", late)
+    monkeypatch.setattr("isocenter.storage.spool.lock", late)
     file = spool.begin()
     assert cleaned == [1]
     file.write([b"x"])
@@ -348,7 +348,7 @@ def test_without_locks_nothing_is_cleaned(
         raise OSError(errno.ENOLCK, "no locks")
 
     for flock in (None, unsupported):
-        monkeypatch.setattr(module, "_flock", flock)
+        monkeypatch.setattr(leftovers, "_flock", flock)
         assert spool.clean_leftovers() == 0
         spool.begin().publish("a")
     assert names(tmp_path) == [".isocenter-1-1.part", "a"]
