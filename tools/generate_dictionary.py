@@ -46,6 +46,9 @@ _MARKERS = {
 }
 """VRs that are left open, as isocenter.dataset.vr spells them."""
 
+_ADDED = {0x00060001: ("SQ", "CurrentFrameFunctionalGroupsSequence")}
+"""Standard attributes that pydicom leaves out: VR and keyword (PS3.6 6, PS3.22 7.2)."""
+
 _STANDARD_HEADER = '''\
 """Standard attributes: tag to VR, and the repeating groups.
 
@@ -119,7 +122,8 @@ def _standard() -> list[tuple[str, int, str]]:
     Raises:
         ValueError: a standard attribute in an odd group, which only private ones may have.
     """
-    rows = sorted((_vr(row[0]), tag, row[4]) for tag, row in DicomDictionary.items())
+    known = {tag: (_vr(row[0]), row[4]) for tag, row in DicomDictionary.items()}
+    rows = sorted((vr, tag, keyword) for tag, (vr, keyword) in (_ADDED | known).items())
     odd = [tag for _, tag, _ in rows if tag & 0x10000]
     if odd:
         raise ValueError(f"standard attribute {odd[0]:08X} in an odd group")

@@ -21,7 +21,6 @@ PS3.6 6 to 8 (registry), PS3.7 annex E, PS3.5 7.2 (group length), 7.6 (repeating
 from __future__ import annotations
 
 import os
-from itertools import chain, repeat
 from struct import unpack
 
 from isocenter.dataset import dictionary_data
@@ -56,8 +55,9 @@ _NOTHING: Mapping[int, bytes] = {}
 def _standard_vrs() -> dict[int, bytes]:
     """Unpack the tag table in bulk: no Python code runs per tag."""
     tags = bytes.fromhex(dictionary_data.TAGS)
-    counts = map(int, dictionary_data.COUNTS.split())
-    vrs = chain.from_iterable(map(repeat, dictionary_data.VRS.split(), counts))
+    vrs: list[bytes] = []
+    for vr, count in zip(dictionary_data.VRS.split(), dictionary_data.COUNTS.split(), strict=True):
+        vrs += [vr] * int(count)
     return dict(zip(unpack(f">{len(tags) // 4}I", tags), vrs, strict=True))
 
 
@@ -306,4 +306,4 @@ def load_dictionary(paths: str | Iterable[str]) -> Dictionary:
         return DEFAULT_DICTIONARY
     from isocenter.dataset.dictionary_file import read_entries
 
-    return Dictionary(chain.from_iterable(map(read_entries, named)))
+    return Dictionary(entry for path in named for entry in read_entries(path))
