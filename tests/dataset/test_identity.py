@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from isocenter import uids
 from isocenter.dataset.identity import (
+    HAS_FILE_META,
     NO_SOP_CLASS,
     NO_SOP_INSTANCE,
     NOT_DICOM,
@@ -68,10 +69,12 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.path = str(folder / "object.dcm")
 
-    def read(self, data: bytes, limits: IdentityLimits = SMALL) -> Identity:
+    def read(
+        self, data: bytes, limits: IdentityLimits = SMALL, *, data_set_only: bool = False
+    ) -> Identity:
         with open(self.path, "wb") as file:
             file.write(data)
-        return read_identity(self.path, limits=limits)
+        return read_identity(self.path, limits=limits, data_set_only=data_set_only)
 
     def verify(self, data: bytes, limits: IdentityLimits = SMALL) -> None:
         identity = self.read(data, limits)
@@ -119,6 +122,59 @@ def test_raw_data_set_is_guessed(files: Files, syntax: str, limits: IdentityLimi
     assert identity.sop_instance_uid == image.sop_instance_uid
     assert identity.data_set_offset == 0
     assert not identity.file_meta.present
+
+
+@LIMITS
+@pytest.mark.parametrize("prefix", ["", "DICM"])
+def test_file_meta_without_preamble_is_read(
+    files: Files, prefix: str, limits: IdentityLimits
+) -> None:
+    image = ct_image(transfer_syntax=IMPLICIT_LITTLE)
+    identity = files.read(prefix.encode() + image.part10()[132:], limits)
+    assert identity.file_meta.present
+    assert not identity.file_meta.has_preamble
+    assert identity.transfer_syntax_uid == IMPLICIT_LITTLE
+    assert identity.sop_instance_uid == image.sop_instance_uid
+
+
+@LIMITS
+def test_deflated_data_set_alone_is_recognised(files: Files, limits: IdentityLimits) -> None:
+    image = ct_image(transfer_syntax=DEFLATED_EXPLICIT_LITTLE)
+    identity = files.read(image.data_set, limits)
+    assert identity.transfer_syntax_uid == DEFLATED_EXPLICIT_LITTLE
+    assert identity.encoding.is_deflated
+    assert identity.sop_instance_uid == image.sop_instance_uid
+
+
+def test_other_deflated_content_is_not_dicom(files: Files) -> None:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    data = packer.compress(b"no DICOM at all" * 100) + packer.flush()
+    with pytest.raises(DataSetError, match=NOT_DICOM):
+        files.read(data)
+
+
+@pytest.mark.parametrize("missing", [0, 128, 132])
+def test_file_meta_is_refused_where_a_data_set_alone_is_wanted(files: Files, missing: int) -> None:
+    image = ct_image()
+    with pytest.raises(DataSetError, match=HAS_FILE_META):
+        files.read(image.part10()[missing:], data_set_only=True)
+    identity = files.read(image.data_set, data_set_only=True)
+    assert identity.data_set_offset == 0
+
+
+def test_blanks_of_uids_are_left_out_and_noted(files: Files) -> None:
+    image = ct_image(sop_instance_uid="2.25.1111")
+    data = image.data_set.replace(b"2.25.1111\0", b"2.25.1111 ")
+    identity = files.read(data)
+    assert (identity.sop_instance_uid, identity.blank_uids) == ("2.25.1111", (0x00080018,))
+    assert image.sop_class_uid == identity.sop_class_uid
+    data = data.replace(b"5.1.4.1.1.2\0", b"5.1.4.1.1.2 ")
+    identity = files.read(data)
+    assert (identity.sop_class_uid, identity.blank_uids) == (
+        image.sop_class_uid,
+        (0x00080016, 0x00080018),
+    )
+    assert files.read(image.data_set).blank_uids == ()
 
 
 def test_uids_of_the_data_set_win_over_the_file_meta(files: Files) -> None:

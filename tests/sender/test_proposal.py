@@ -14,6 +14,8 @@ MR = "1.2.840.10008.5.1.4.1.1.4"
 LITTLE = "1.2.840.10008.1.2.1"
 BIG = "1.2.840.10008.1.2.2"
 IMPLICIT = "1.2.840.10008.1.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+JPEG = "1.2.840.10008.1.2.4.70"
 UNCOMPRESSED = (LITTLE, BIG, IMPLICIT)
 
 # Selector, first context, second context.
@@ -161,7 +163,9 @@ def test_as_many_contexts_as_there_are_ids(selector: str, combine: bool, limit: 
         propose(classes, selector=selector, combine=combine)
 
 
-def chooser(*accepted: tuple[int, str, str], as_scu: bool = True) -> ContextChooser:
+def chooser(
+    *accepted: tuple[int, str, str], as_scu: bool = True, prefer_deflated: bool = False
+) -> ContextChooser:
     return ContextChooser(
         {
             number: AcceptedContext(
@@ -172,7 +176,8 @@ def chooser(*accepted: tuple[int, str, str], as_scu: bool = True) -> ContextChoo
                 as_scp=False,
             )
             for number, abstract, transfer in accepted
-        }
+        },
+        prefer_deflated=prefer_deflated,
     )
 
 
@@ -196,8 +201,11 @@ def test_context_in_which_this_side_is_no_scu_is_not_chosen() -> None:
 @pytest.mark.parametrize(
     ("accepted", "expected"),
     [
-        ((IMPLICIT, BIG, LITTLE), LITTLE),
+        ((IMPLICIT, BIG, LITTLE), BIG),
+        ((LITTLE, BIG), LITTLE),
         ((IMPLICIT, BIG), BIG),
+        (("1.2.840.10008.1.2.4.70", DEFLATED), DEFLATED),
+        ((DEFLATED, IMPLICIT), IMPLICIT),
         (("1.2.840.10008.1.2.4.70", IMPLICIT), IMPLICIT),
         (("1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.90"), "1.2.840.10008.1.2.4.70"),
         ((), None),
@@ -208,3 +216,30 @@ def test_conversion_goes_to_explicit_then_implicit_then_anything(
 ) -> None:
     contexts = chooser(*((2 * n + 1, CT, uid) for n, uid in enumerate(accepted)), (99, MR, LITTLE))
     assert contexts.convertible_to(CT) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "accepted", "expected"),
+    [
+        (LITTLE, (IMPLICIT, LITTLE), 3),
+        (DEFLATED, (LITTLE, DEFLATED), 3),
+        (JPEG, (LITTLE, JPEG), 3),
+        (JPEG, (LITTLE,), None),
+        (LITTLE, (JPEG,), None),
+        ("1.2.3.4", (LITTLE,), None),
+        (LITTLE, (JPEG, DEFLATED), 3),
+    ],
+)
+def test_own_transfer_syntax_comes_first_and_what_is_compressed_stays_so(
+    own: str, accepted: tuple[str, ...], expected: int | None
+) -> None:
+    contexts = chooser(*((2 * n + 1, CT, uid) for n, uid in enumerate(accepted)))
+    assert contexts.best(CT, own) == expected
+
+
+@pytest.mark.parametrize("own", [LITTLE, BIG, IMPLICIT])
+def test_deflated_is_preferred_for_what_is_uncompressed_where_asked_for(own: str) -> None:
+    contexts = chooser((1, CT, own), (3, CT, DEFLATED), (5, CT, JPEG), prefer_deflated=True)
+    assert contexts.best(CT, own) == 3
+    assert contexts.best(CT, JPEG) == 5
+    assert chooser((1, CT, own), prefer_deflated=True).best(CT, own) == 1

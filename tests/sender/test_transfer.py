@@ -27,7 +27,7 @@ from isocenter.ul.negotiation import AcceptedContext
 from isocenter.wire import FileRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from isocenter.sender.outcome import Outcome
@@ -97,7 +97,7 @@ class Link:
         message_id: int,
         sop_class_uid: str,
         sop_instance_uid: str,
-        data: Sequence[Segment],
+        data: Iterable[Segment],
     ) -> None:
         assert self.can_submit
         assert self.contexts[context_id].abstract_syntax == sop_class_uid

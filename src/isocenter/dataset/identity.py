@@ -30,7 +30,11 @@ from isocenter.dataset.part10 import (
 )
 from isocenter.errors import DataSetError
 from isocenter.record import Record
-from isocenter.uids import TRANSFER_SYNTAXES
+from isocenter.uids import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    TRANSFER_SYNTAXES,
+)
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_IDENTITY_LIMITS",
+    "HAS_FILE_META",
     "NOT_DICOM",
     "NO_SOP_CLASS",
     "NO_SOP_INSTANCE",
@@ -58,11 +63,15 @@ NO_SOP_CLASS = "no SOP Class UID"
 NO_SOP_INSTANCE = "no SOP Instance UID"
 """Reason where neither the data set nor the File Meta Information names the instance."""
 
+HAS_FILE_META = "File meta information header found, no data set alone"
+"""Reason where a data set alone was asked for and the file is more than that."""
+
 _SOP_CLASS = 0x00080016
 _SOP_INSTANCE = 0x00080018
 
 _FIRST_READ = 16 * 1024  # bytes of a file too long to be kept; the head of nearly all of them
 _INFLATE_STEP = 64 * 1024  # bytes read or inflated at once
+_DEFLATED_START = 256  # bytes in which a deflated data set shows its first element
 
 
 class IdentityLimits(Record):
@@ -100,12 +109,15 @@ class Identity:
         transfer_syntax_uid: of the File Meta Information, guessed where it has none.
         data_set_offset, data_set_length: in bytes from the start of the file.
         head: the whole file where it is short enough to be kept, else None.
+        blank_uids: tags of the two whose values in the data set hold blanks, which no UID may
+            (PS3.5 9.1); the UIDs above are without.
         file_meta: the File Meta Information; its `present` is False for a raw data set.
 
     PS3.10 7.1.
     """
 
     __slots__ = (
+        "blank_uids",
         "data_set_length",
         "data_set_offset",
         "encoding",
@@ -135,6 +147,7 @@ class Identity:
         self.head = head
         self.sop_class_uid = ""
         self.sop_instance_uid = ""
+        self.blank_uids: tuple[int, ...] = ()
 
 
 def read_identity(
@@ -142,6 +155,7 @@ def read_identity(
     *,
     path: str | None = None,
     keep_head: bool = True,
+    data_set_only: bool = False,
     limits: IdentityLimits = DEFAULT_IDENTITY_LIMITS,
 ) -> Identity:
     """Read what must be known of a file before it is sent.
@@ -151,17 +165,20 @@ def read_identity(
             neither used nor moved.
         path: for errors, where `source` is a descriptor.
         keep_head: keep the bytes of a short file in `Identity.head`.
+        data_set_only: refuse a file with File Meta Information.
         limits: sizes that bound what is read.
 
     Raises:
         DataSetError: the file cannot be read, is no regular file, is not DICOM, is cut
             short within what was read, or names no SOP class or instance. `reason` starts
-            with `NOT_DICOM`, `NO_SOP_CLASS` or `NO_SOP_INSTANCE` where it is one of these.
+            with `NOT_DICOM`, `NO_SOP_CLASS`, `NO_SOP_INSTANCE` or `HAS_FILE_META` where it is
+            one of these.
 
     PS3.10 7.1, PS3.5 7.1.
     """
     if isinstance(source, int):
-        return _identify(source, path, keep_head=keep_head, limits=limits)
+        identity = _identify(source, path, keep_head=keep_head, limits=limits)
+        return _checked(identity, path, data_set_only=data_set_only)
     name = os.fsdecode(source)
     try:
         # A FIFO must not block, a terminal must not become ours.
@@ -169,9 +186,16 @@ def read_identity(
     except (OSError, ValueError) as error:
         raise DataSetError(_words(error), path=name) from error
     try:
-        return _identify(fd, name, keep_head=keep_head, limits=limits)
+        identity = _identify(fd, name, keep_head=keep_head, limits=limits)
     finally:
         os.close(fd)
+    return _checked(identity, name, data_set_only=data_set_only)
+
+
+def _checked(identity: Identity, path: str | None, *, data_set_only: bool) -> Identity:
+    if data_set_only and identity.file_meta.present:
+        raise DataSetError(HAS_FILE_META, path=path)
+    return identity
 
 
 def _words(error: OSError | ValueError) -> str:
@@ -209,8 +233,12 @@ def _identify(fd: int, path: str | None, *, keep_head: bool, limits: IdentityLim
         raise DataSetError(
             f"data set cannot be read: {bad.reason}", path=path, offset=bad.offset
         ) from None
-    identity.sop_class_uid = found[0] or meta.media_storage_sop_class_uid
-    identity.sop_instance_uid = found[1] or meta.media_storage_sop_instance_uid
+    sop_class, sop_instance = found
+    identity.sop_class_uid = uid_text(sop_class) or meta.media_storage_sop_class_uid
+    identity.sop_instance_uid = uid_text(sop_instance) or meta.media_storage_sop_instance_uid
+    if b" " in sop_class or b" " in sop_instance:
+        pairs = (_SOP_CLASS, sop_class), (_SOP_INSTANCE, sop_instance)
+        identity.blank_uids = tuple(tag for tag, value in pairs if b" " in value)
     if not identity.sop_class_uid:
         raise DataSetError(NO_SOP_CLASS, path=path)
     if not identity.sop_instance_uid:
@@ -253,8 +281,10 @@ def _begin(
     encoding = TRANSFER_SYNTAXES.get(uid)
     if encoding is None:
         # No File Meta Information, no transfer syntax in it, or one that is not known.
-        start = data[offset : offset + 8] or os.pread(fd, 8, offset)
+        start = data[offset : offset + _DEFLATED_START] or os.pread(fd, _DEFLATED_START, offset)
         guess = guess_transfer_syntax(start, remaining=size - offset)
+        if not guess and not uid and _looks_deflated(start):
+            guess = DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
         if not guess and meta.present:
             raise DataSetError(
                 f"transfer syntax {uid or 'is not named and'} cannot be told from the data set",
@@ -274,12 +304,25 @@ def _begin(
     )
 
 
-def _scan(window: Window, start: int, headers: Headers, limits: IdentityLimits) -> tuple[str, str]:
-    """Return SOP class and instance UID of the data set, "" for what it does not have.
+def _looks_deflated(start: bytes) -> bool:
+    """Tell whether these bytes inflate to the beginning of a data set (PS3.5 A.5)."""
+    import zlib
+
+    try:
+        inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(start, 64)
+    except zlib.error:
+        return False
+    return guess_transfer_syntax(inflated, remaining=1 << 32) == EXPLICIT_VR_LITTLE_ENDIAN
+
+
+def _scan(
+    window: Window, start: int, headers: Headers, limits: IdentityLimits
+) -> tuple[bytes, bytes]:
+    """Return SOP class and instance UID as the data set has them, b"" for what it has not.
 
     Stops at the first element behind (0008,0018).
     """
-    sop_class = sop_instance = ""
+    sop_class = sop_instance = b""
     position = start
     furthest = start + limits.maximum_scan_length
     while position < window.end:
@@ -299,10 +342,10 @@ def _scan(window: Window, start: int, headers: Headers, limits: IdentityLimits) 
         if tag in {_SOP_CLASS, _SOP_INSTANCE}:
             if length > 0xFFFE:
                 raise Unreadable(position, f"a UID of {length} bytes")
-            text = uid_text(_value(window, value, length))
+            uid = _value(window, value, length)
             if tag == _SOP_INSTANCE:
-                return sop_class, text
-            sop_class = text
+                return sop_class, uid
+            sop_class = uid
         position = end
     else:
         if window.is_partial:
@@ -323,7 +366,7 @@ def _value(window: Window, position: int, length: int) -> bytes:
     return value
 
 
-def _scan_deflated(fd: int, identity: Identity, limits: IdentityLimits) -> tuple[str, str]:
+def _scan_deflated(fd: int, identity: Identity, limits: IdentityLimits) -> tuple[bytes, bytes]:
     """Inflate the beginning of a data set and scan it (PS3.5 A.5).
 
     Raises:

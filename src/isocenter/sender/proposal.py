@@ -29,6 +29,9 @@ _IMPLICIT = uids.IMPLICIT_VR_LITTLE_ENDIAN
 _LITTLE_FIRST = ((_LITTLE,), (_BIG, _IMPLICIT))
 _BIG_FIRST = ((_BIG,), (_LITTLE, _IMPLICIT))
 _UNCOMPRESSED = (_LITTLE, _BIG, _IMPLICIT)
+_EXPLICIT = (_LITTLE, _BIG)
+_DEFLATED = uids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+_CONVERTIBLE = frozenset({*_UNCOMPRESSED, _DEFLATED})
 
 SELECTORS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "uncompr": _LITTLE_FIRST if sys.byteorder == "little" else _BIG_FIRST,
@@ -99,22 +102,24 @@ def propose(
 
 
 class ContextChooser:
-    """Chooses among accepted contexts; one look-up for each object.
-
-    Data sets are sent as they are, so only a context with the file's own transfer syntax serves.
+    """Chooses among accepted contexts; one look-up for each object that is sent as it is.
 
     Args:
         contexts: what was accepted, by context id.
+        prefer_deflated: an uncompressed object goes on a deflated context where there is one.
 
     PS3.4 B.4.1, PS3.8 7.1.1.13.
     """
 
-    __slots__ = ("_exact", "_of_class")
+    __slots__ = ("_exact", "_of_class", "_prefer_deflated")
 
-    def __init__(self, contexts: Mapping[int, AcceptedContext]) -> None:
+    def __init__(
+        self, contexts: Mapping[int, AcceptedContext], *, prefer_deflated: bool = False
+    ) -> None:
         """Index the contexts in which this side is SCU; the lowest id of equal ones wins."""
         self._exact: dict[tuple[str, str], int] = {}
         self._of_class: dict[str, list[str]] = {}
+        self._prefer_deflated = prefer_deflated
         for context_id in sorted(contexts):
             context = contexts[context_id]
             if not context.as_scu:
@@ -127,13 +132,34 @@ class ContextChooser:
         """Return the id of the context that takes this object as it is, or None."""
         return self._exact.get((sop_class_uid, transfer_syntax_uid))
 
+    def best(self, sop_class_uid: str, transfer_syntax_uid: str) -> int | None:
+        """Return the id of the context that takes this object, converted if need be, or None.
+
+        The object's own transfer syntax comes first; else, where it is one of those that can be
+        converted (uncompressed or deflated), what `convertible_to` says.
+        """
+        exact = self._exact
+        if self._prefer_deflated and transfer_syntax_uid in _UNCOMPRESSED:
+            deflated = exact.get((sop_class_uid, _DEFLATED))
+            if deflated is not None:
+                return deflated
+        found = exact.get((sop_class_uid, transfer_syntax_uid))
+        if found is not None or transfer_syntax_uid not in _CONVERTIBLE:
+            return found
+        target = self.convertible_to(sop_class_uid)
+        return exact[sop_class_uid, target] if target in _CONVERTIBLE else None
+
     def convertible_to(self, sop_class_uid: str) -> str | None:
         """Return the transfer syntax that the object would have to be converted to, or None.
 
-        The order is DCMTK's: explicit VR (little endian, then big), implicit VR, then whatever
-        was accepted for the class. None: nothing was accepted for it.
+        The order is DCMTK's: explicit VR (that of the lowest context id, whichever byte order),
+        implicit VR, then what was accepted for the class, deflated first. None: nothing was.
         """
         accepted = self._of_class.get(sop_class_uid)
         if not accepted:
             return None
-        return next((uid for uid in _UNCOMPRESSED if uid in accepted), accepted[0])
+        for uids_wanted in (_EXPLICIT, (_IMPLICIT,), (_DEFLATED,)):
+            for uid in accepted:
+                if uid in uids_wanted:
+                    return uid
+        return accepted[0]
