@@ -1,0 +1,563 @@
+"""What becomes of each element when a data set is written anew.
+
+Owns the rules of DCMTK's normal mode: VR encoding and byte order, lengths of sequences and
+items, group lengths, padding, the form of values. Decides element by element while a
+`Scanner` walks, and keeps what changes as `Edits`; where nothing does, the plan says so and
+nobody copies anything. Must not know of files, File Meta Information or compression.
+
+Lengths that are known only at the end of an item are written as a place that is patched.
+
+PS3.5 6.2 (values and padding), 7.1-7.5 (elements, group length, sequences), PS3.10 7.2.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from isocenter.dataset.edits import Edits, swap_units
+from isocenter.dataset.headers import UNDEFINED_LENGTH, Unreadable
+from isocenter.dataset.plain import pass_explicit, pass_implicit
+from isocenter.dataset.profile import NEW_VRS
+from isocenter.dataset.scan import ITEM, PIXELS, ROOT, Scanner
+from isocenter.dataset.vr import (
+    ALL_VRS,
+    MARKERS,
+    NO_VR,
+    SHORT_VRS,
+    TEXT_VRS,
+    US_OR_OW,
+    US_OR_SS,
+    WORD_SIZES,
+)
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from isocenter.dataset.profile import RewriteProfile
+    from isocenter.dataset.scan import Level
+    from isocenter.wire import Buffer
+
+__all__ = ["RewritePlan", "Rewriter"]
+
+_TRAILING_PADDING = 0xFFFCFFFC
+_PIXEL_REPRESENTATION = 0x00280103
+_WAVEFORM_BITS = 0x54001004
+_WAVEFORM = frozenset({0x54000110, 0x54000112, 0x5400100A, 0x54001010})
+# Descriptors of look-up tables hold an unsigned number first: US whatever the pixels are.
+_ALWAYS_UNSIGNED = frozenset({0x00221452, 0x00281100, 0x00281101, 0x00281102, 0x00281103})
+_OLD_PIXELS = frozenset({0x7F00, 0x7F02})
+
+# Markers of DCMTK's that got into files.
+_FOREIGN_VRS = {b"ox": b"OB", b"px": b"OW", b"lt": b"OW", b"xs": b"US", b"up": b"UL"}
+
+_NOTHING: frozenset[int] = frozenset()
+
+_ITEM_END = 0xFFFEE00D
+_SEQUENCE_END = 0xFFFEE0DD
+
+
+class RewritePlan:
+    """What a data set becomes.
+
+    Attributes:
+        profile: the kind of rewriting.
+        edits: the changes; meaningless where the plan is the identity.
+        is_identity: True where the result is what there is already, bit for bit (and, for a
+            deflated one, nobody asked for another compression).
+        source_length: bytes of the data set, inflated.
+        length: bytes of the result before compression.
+        values: encoded values of the wanted elements that the data set has, by tag.
+    """
+
+    __slots__ = (
+        "edits",
+        "is_identity",
+        "length",
+        "profile",
+        "source_length",
+        "values",
+    )
+
+    def __init__(
+        self,
+        profile: RewriteProfile,
+        edits: Edits,
+        *,
+        is_identity: bool,
+        source_length: int,
+        values: dict[int, bytes],
+    ) -> None:
+        """Keep the facts."""
+        self.profile = profile
+        self.edits = edits
+        self.is_identity = is_identity
+        self.source_length = source_length
+        self.length = source_length if is_identity else source_length + edits.growth
+        self.values = values
+
+
+class _Note:
+    """What the rewriter remembers of a level.
+
+    Attributes:
+        place: of its length in the edits.
+        content: offset of its value in the result.
+        has_length: its length is written, not a delimiter.
+        stated: its length in the source, -1 where a delimiter ends it.
+        group: of the last element that was looked at, -1 for none.
+        group_place, group_content, group_stated: the same of the group's length, -1 for none.
+        is_signed: Pixel Representation is 1. waveform_bits: Waveform Bits Allocated.
+    """
+
+    __slots__ = (
+        "content",
+        "group",
+        "group_content",
+        "group_place",
+        "group_stated",
+        "has_length",
+        "is_signed",
+        "place",
+        "stated",
+        "waveform_bits",
+    )
+
+    def __init__(self) -> None:
+        self.place = self.stated = -1
+        self.content = 0
+        self.has_length = True
+        self.group = self.group_place = self.group_stated = -1
+        self.group_content = 0
+        self.is_signed = False
+        self.waveform_bits = 0
+
+
+class Rewriter:
+    """Plans how one data set is written anew, while it comes in pieces.
+
+    Args:
+        profile: the kind of rewriting.
+        prefix_length: bytes in front of the data set in its file, which file padding counts.
+
+    `feed` the pieces of the data set (inflated) in order, then `finish`.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_edits",
+        "_given",
+        "_notes",
+        "_options",
+        "_pack_item",
+        "_pack_long",
+        "_pack_short",
+        "_pack_u32",
+        "_prefix",
+        "_profile",
+        "_scanner",
+        "_values",
+        "_vrs",
+    )
+
+    def __init__(self, profile: RewriteProfile, *, prefix_length: int = 0) -> None:
+        """Begin before the first element."""
+        self._profile = profile
+        self._vrs = profile.dictionary.vrs
+        self._options = profile.options
+        self._edits = Edits()
+        self._values: dict[int, bytes] = {}
+        self._changed = False
+        self._given = b""  # VR that the element at hand says it has
+        self._prefix = prefix_length
+        self._scanner = Scanner(profile.source, self, profile.limits)
+        root = self._scanner.level
+        self._notes = [_Note()]
+        root.is_plain = self._is_plain(root)
+        order = profile.target.order
+        self._pack_short = struct.Struct(order + "HH2sH").pack
+        self._pack_long = struct.Struct(order + "HH2sxxI").pack
+        self._pack_item = struct.Struct(order + "HHI").pack
+        self._pack_u32 = struct.Struct(order + "I").pack
+
+    def feed(self, data: Buffer) -> None:
+        """Look at the next piece of the data set; it is not kept beyond the call.
+
+        Raises:
+            Unreadable: the bytes at an offset cannot be read as elements, or the list of
+                changes would become too long.
+        """
+        self._scanner.feed(data)
+
+    @property
+    def position(self) -> int:
+        """Offset of the next header; what stands before it need not be read."""
+        return self._scanner.position
+
+    def skip(self, count: int) -> None:
+        """Take the next `count` bytes, all before `position`, as fed."""
+        self._scanner.skip(count)
+
+    def finish(self) -> RewritePlan:
+        """Return the plan.
+
+        Raises:
+            CutShort: an element is not complete.
+            Unreadable: as `feed`.
+        """
+        self._scanner.finish()
+        return RewritePlan(
+            self._profile,
+            self._edits,
+            is_identity=not self._changed and not self._profile.is_conversion,
+            source_length=self._scanner.position,
+            values=self._values,
+        )
+
+    # What follows is called by the scanner.
+
+    def pass_plain(self, level: Level, data: Buffer, index: int, end: int) -> int:
+        """Pass over what stays as it is."""
+        profile = self._profile
+        wanted = self._options.wanted if level.kind == ROOT else _NOTHING
+        if profile.source.explicit:
+            return pass_explicit(
+                data, index, end, level.encoding, profile.kinds, wanted, self._values
+            )
+        return pass_implicit(
+            data, index, end, level.encoding, self._vrs, profile.kinds, wanted, self._values
+        )
+
+    def vr(self, level: Level, tag: int, vr: bytes, length: int) -> bytes:
+        """Return the VR of an element: as it says, or by the dictionary.
+
+        Raises:
+            Unreadable: the dictionary knows the tag for something else than an element.
+        """
+        self._given = vr
+        if not tag & 0xFFFF:
+            return b"UL"
+        if vr and vr != b"UN":
+            return vr if vr in ALL_VRS else _FOREIGN_VRS.get(vr, b"UN")
+        if length == UNDEFINED_LENGTH and vr:
+            return b"SQ"
+        if vr and not self._options.convert_un:
+            return vr
+        known = self._vrs.get(tag) or self._profile.dictionary.vr_of(tag, _creator(level, tag))
+        if known in MARKERS:
+            known = self._resolve(level, tag, known)
+        return b"SQ" if length == UNDEFINED_LENGTH and known == b"UN" else known
+
+    def _resolve(self, level: Level, tag: int, known: bytes) -> bytes:
+        """Return the VR of an element whose VR depends on others (PS3.5 A.1)."""
+        if known == US_OR_SS:
+            is_signed = self._notes[-1].is_signed and tag not in _ALWAYS_UNSIGNED
+            return b"SS" if is_signed else b"US"
+        if known == US_OR_OW:
+            return b"OW"
+        if known == NO_VR:
+            raise Unreadable(self._scanner.position, "a delimiter where an element should be")
+        if tag in _WAVEFORM:
+            return b"OW" if self._notes[-1].waveform_bits > 8 else b"OB"
+        group = tag >> 16
+        return b"OB" if group & 0xFF00 == 0x5000 or group in _OLD_PIXELS else b"OW"
+
+    def wants_value(self, level: Level, tag: int, vr: bytes) -> bool:
+        """Want text, whose padding decides, and what other elements depend on."""
+        return (
+            vr in TEXT_VRS
+            or vr == b"UI"
+            or not tag & 0xFFFF
+            or tag in {_PIXEL_REPRESENTATION, _WAVEFORM_BITS}
+            or (level.kind == ROOT and tag in self._options.wanted)
+        )
+
+    def element(
+        self,
+        level: Level,
+        tag: int,
+        vr: bytes,
+        start: int,
+        value: int,
+        length: int,
+        raw: bytes | None,
+    ) -> None:
+        """Write an element as it is asked for."""
+        note = self._notes[-1]
+        options = self._options
+        if tag == _TRAILING_PADDING and not options.keep_trailing_padding:
+            self._remove(start, value + length - start)
+            return
+        if tag >> 16 != note.group:
+            self._end_group(level, note, start)
+            self._begin_group(note, tag, start)
+        if not tag & 0xFFFF:
+            self._group_length(level, note, tag, start, value, length, raw)
+            return
+        if raw is not None and self._profile.needs_dictionary:
+            _learn(level, note, tag, raw)
+        new = raw
+        if level.kind == ROOT and tag in options.replacements:
+            new = options.replacements[tag]
+        elif raw is not None:
+            new = _normalised(vr, raw) if options.normalise_values else raw
+            if len(new) % 2 and vr != b"OW":
+                new += b"\0"
+        if level.kind == ROOT and tag in options.wanted and new is not None:
+            self._values[tag] = new
+        self._write(level, tag, vr, start, value, length, None if new is raw else new)
+
+    def _write(
+        self,
+        level: Level,
+        tag: int,
+        vr: bytes,
+        start: int,
+        value: int,
+        length: int,
+        new: bytes | None,
+    ) -> None:
+        """Write header and value; `new` is the value where it changes."""
+        target, edits, new_vrs = self._profile.target, self._edits, self._options.new_vrs
+        padding = length % 2 if new is None and vr != b"OW" else 0
+        size = length + padding if new is None else len(new)
+        written = vr if new_vrs or vr not in NEW_VRS else b"OB"
+        if written in SHORT_VRS and size > 0xFFFF and target.explicit:
+            written = b"UN" if new_vrs else b"OB"  # PS3.5 6.2.2
+        unit = 1
+        if level.encoding.little is not target.little:
+            # What goes to big endian as UN or as bytes has no byte order to change.
+            unit = WORD_SIZES[vr if target.little else written]
+        if (
+            new is None
+            and size == length
+            and level.encoding is target
+            and (written == self._given or not target.explicit)
+        ):
+            return
+        header = self._header(tag, written, size)
+        if new is not None:
+            edits.replace(start, value + length - start, header + swapped(new, unit))
+        else:
+            edits.replace(start, value - start, header)
+            if unit > 1:
+                edits.swap(value, length, unit)
+            if padding:
+                edits.replace(value + length, 0, b"\0")
+        self._changed = True
+        self._check_room(start)
+
+    def _header(self, tag: int, vr: bytes, length: int) -> bytes:
+        """Return the header of an element in the target's encoding."""
+        group, element = tag >> 16, tag & 0xFFFF
+        if not self._profile.target.explicit or group == 0xFFFE:
+            return self._pack_item(group, element, length)
+        if vr in SHORT_VRS:
+            return self._pack_short(group, element, vr, length)
+        return self._pack_long(group, element, vr, length)
+
+    def _remove(self, start: int, length: int) -> None:
+        self._edits.replace(start, length, b"")
+        self._changed = True
+        self._check_room(start)
+
+    def _check_room(self, start: int) -> None:
+        if len(self._edits) > self._options.maximum_plan_length:
+            raise Unreadable(start, "more changes than are kept in memory")
+
+    # Group lengths (PS3.5 7.2)
+
+    def _begin_group(self, note: _Note, tag: int, start: int) -> None:
+        note.group = group = tag >> 16
+        if self._options.group_lengths == "create" and group != 0xFFFC:
+            self._place_group_length(note, group, start, 0)
+            self._changed = True
+
+    def _place_group_length(self, note: _Note, group: int, start: int, removed: int) -> None:
+        """Write a group length whose value is not known yet."""
+        edits = self._edits
+        header = self._header(group << 16, b"UL", 4)
+        place = edits.replace(start, removed, header + bytes(4))
+        note.group_place = place + len(header)
+        note.group_content = start + removed + edits.growth
+
+    def _group_length(
+        self,
+        level: Level,
+        note: _Note,
+        tag: int,
+        start: int,
+        value: int,
+        length: int,
+        raw: bytes | None,
+    ) -> None:
+        """Handle a group length that is there."""
+        if self._options.group_lengths != "recalculate" or note.group_place >= 0:
+            self._remove(start, value + length - start)
+            return
+        encoding = level.encoding
+        is_well_formed = length == 4 and self._given in {b"", b"UL"} and raw is not None
+        note.group_stated = encoding.long(raw, 0)[0] if raw is not None and length == 4 else -1
+        if not is_well_formed:
+            self._changed = True
+        self._place_group_length(note, tag >> 16, start, value + length - start)
+        level.is_plain = False
+
+    def _end_group(self, level: Level, note: _Note, at: int) -> None:
+        """Write the length of the group that ends before `at`."""
+        if note.group_place < 0:
+            return
+        length = at + self._edits.growth - note.group_content
+        self._edits.patch(note.group_place, self._pack_u32(length))
+        if length != note.group_stated:
+            self._changed = True
+        note.group_place = note.group = -1
+        level.is_plain = self._is_plain(level)
+
+    def _is_plain(self, level: Level) -> bool:
+        """Tell whether elements of a level may be passed over."""
+        profile = self._profile
+        return (
+            profile.passes
+            and level.encoding is profile.target
+            and not (level.kind == ROOT and profile.options.replacements)
+        )
+
+    # Sequences, items, pixel data (PS3.5 7.5, A.4)
+
+    def opened(
+        self, outer: Level, level: Level, tag: int, vr: bytes, start: int, value: int
+    ) -> None:
+        """Write the header of a level; its length is known when it is closed."""
+        edits = self._edits
+        note = _Note()
+        if level.kind != ITEM:
+            outer_note = self._notes[-1]
+            if tag >> 16 != outer_note.group:
+                self._end_group(outer, outer_note, start)
+                self._begin_group(outer_note, tag, start)
+        level.is_plain = self._is_plain(level)
+        lengths = self._options.lengths
+        if level.kind == PIXELS or (lengths == "keep" and level.is_delimited):
+            note.has_length = False
+        else:
+            note.has_length = lengths != "undefined"
+        note.stated = -1 if level.is_delimited else level.end - value
+        written = b"OB" if level.kind == PIXELS else b"SQ"
+        if outer.encoding is self._profile.target and (
+            level.kind == ITEM or self._given == written or not outer.encoding.explicit
+        ):
+            note.place = edits.replace(
+                value - 4, 4, self._pack_u32(0 if note.has_length else UNDEFINED_LENGTH)
+            )
+            if note.has_length is level.is_delimited:
+                self._changed = True
+        else:
+            header = self._header(tag, written, 0 if note.has_length else UNDEFINED_LENGTH)
+            note.place = edits.replace(start, value - start, header) + len(header) - 4
+            self._changed = True
+        note.content = value + edits.growth
+        self._notes.append(note)
+        self._check_room(start)
+
+    def fragment(self, level: Level, start: int, value: int, length: int) -> None:
+        """Keep a fragment of pixel data; one of odd length gets a NUL."""
+        if length % 2:
+            self._edits.replace(value - 4, 4, self._pack_u32(length + 1))
+            self._edits.replace(value + length, 0, b"\0")
+            self._changed = True
+        elif self._profile.source is not self._profile.target:
+            self._edits.replace(start, 8, self._header(0xFFFEE000, b"", length))
+        self._check_room(start)
+
+    def stray(self, level: Level, start: int) -> None:
+        """Drop a delimiter that delimits nothing."""
+        del level
+        self._remove(start, 8)
+
+    def trailing(self, start: int, length: int) -> None:
+        """Drop zeros behind the last element, fewer than a header has."""
+        self._remove(start, length)
+
+    def closed(self, level: Level, at: int, delimiter: int) -> None:
+        """Write the length of a level, or its delimiter."""
+        edits, note, options = self._edits, self._notes.pop(), self._options
+        self._end_group(level, note, at)
+        if level.kind == ROOT:
+            if options.file_padding:
+                self._pad(at, self._prefix + at + edits.growth, options.file_padding)
+            return
+        if level.kind == ITEM and options.item_padding:
+            content = at + edits.growth - note.content
+            if content:
+                self._pad(at, content, options.item_padding)
+        length = at + edits.growth - note.content
+        if note.has_length:
+            if length >= UNDEFINED_LENGTH:
+                raise Unreadable(at, "longer than a length can say")
+            edits.patch(note.place, self._pack_u32(length))
+            if length != note.stated:
+                self._changed = True
+            if delimiter:
+                self._remove(at, delimiter)
+        elif not delimiter or level.encoding is not self._profile.target:
+            tag = _ITEM_END if level.kind == ITEM else _SEQUENCE_END
+            edits.replace(at, delimiter, self._header(tag, b"", 0))
+            self._changed = True
+
+    def _pad(self, at: int, length: int, multiple: int) -> None:
+        """Insert Data Set Trailing Padding so that `length` becomes a multiple (PS3.10 7.2)."""
+        padding = -length % multiple
+        if not padding:
+            return
+        header = len(self._header(_TRAILING_PADDING, b"OB", 0))
+        while padding < header:
+            padding += multiple
+        size = padding - header
+        self._edits.replace(at, 0, self._header(_TRAILING_PADDING, b"OB", size) + bytes(size))
+        self._changed = True
+
+
+def swapped(value: bytes, unit: int) -> bytes:
+    """Return a value in the other byte order; a rest shorter than a unit stays as it is."""
+    if unit == 1:
+        return value
+    whole = len(value) - len(value) % unit
+    return swap_units(value[:whole], unit) + value[whole:]
+
+
+def _normalised(vr: bytes, raw: bytes) -> bytes:
+    """Return a value in the form that DCMTK gives it; the same object where it has it.
+
+    Text ends with one blank at most, to be even; a UID has no blank anywhere and ends with
+    one NUL at most. Text of odd length, which is broken anyway, keeps what it has.
+    """
+    if vr == b"UI":
+        new = raw.rstrip(b"\0 ").replace(b" ", b"")
+        if len(new) % 2:
+            new += b"\0"
+    elif vr in TEXT_VRS and not len(raw) % 2:
+        new = raw.rstrip(b" ")
+        if len(new) % 2:
+            new += b" "
+    else:
+        return raw
+    return raw if new == raw else new
+
+
+def _creator(level: Level, tag: int) -> bytes | None:
+    """Return the private creator of an element, None where it has none (PS3.5 7.8.1)."""
+    if level.creators is None or not tag >> 16 & 1:
+        return None
+    return level.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF)
+
+
+def _learn(level: Level, note: _Note, tag: int, raw: bytes) -> None:
+    """Keep what the VRs of later elements of the same item depend on."""
+    if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
+        if level.creators is None:
+            level.creators = {}
+        level.creators[tag] = raw
+    elif not level.encoding.explicit and len(raw) >= 2:
+        if tag == _PIXEL_REPRESENTATION:
+            note.is_signed = level.encoding.tag(raw + b"\0\0", 0)[0] == 1
+        elif tag == _WAVEFORM_BITS:
+            note.waveform_bits = level.encoding.tag(raw + b"\0\0", 0)[0]
