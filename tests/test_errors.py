@@ -88,6 +88,7 @@ def test_a_class_is_not_changed_by_one_of_its_errors() -> None:
         ),
         (errors.DataSetError("truncated"), "truncated"),
         (errors.StorageFull("/x", "No space left"), "cannot write /x: No space left"),
+        (errors.StorageRefused("no study", path="/x"), "no study"),
     ],
 )
 def test_message_is_built_from_the_facts(error: errors.IsocenterError, message: str) -> None:
@@ -110,3 +111,5 @@ def test_facts_are_attributes() -> None:
     assert (failure.status, failure.comment) == (0xC000, "why")
     assert failure.offending_elements == (0x00100010,)
     assert errors.StorageFull("/x", "full").status == 0xA700
+    refused = errors.StorageRefused("no study", path="/x")
+    assert (refused.status, refused.path, refused.reason) == (0xC000, "/x", "no study")

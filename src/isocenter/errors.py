@@ -20,6 +20,7 @@ protocol asks for (abort source and reason, DIMSE status) is part of the class.
     +-- DataSetError               a data set or File Meta Information is unusable
     +-- StorageError               a received object could not be kept
     |   +-- StorageFull            no room left; answered A700
+    |   +-- StorageRefused         what it holds gives it no place; answered C000
     |   +-- DuplicateObject        another object of that name is kept; answered 0111
     +-- ConfigurationError         an option, file or environment value is unusable
 
@@ -47,6 +48,7 @@ __all__ = [
     "PeerProtocolError",
     "StorageError",
     "StorageFull",
+    "StorageRefused",
     "TimeoutExpired",
 ]
 
@@ -366,6 +368,23 @@ class DuplicateObject(StorageError):
     """
 
     status = 0x0111
+
+
+class StorageRefused(StorageError):
+    """What a received object holds gives it no place; answered C000 (PS3.4 B.2.3).
+
+    Attributes:
+        path: the folder that was to take it, "" where it has no name.
+        reason: the whole message, in the words of DCMTK's tools.
+    """
+
+    status = 0xC000
+
+    def __init__(self, reason: str, *, path: str = "") -> None:
+        """Keep the reason, which is the message."""
+        IsocenterError.__init__(self, reason)
+        self.path = path
+        self.reason = reason
 
 
 class ConfigurationError(IsocenterError):
