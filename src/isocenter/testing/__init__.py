@@ -10,17 +10,20 @@ Modules:
     reading: the same bytes taken apart again.
     peer: `ScriptedRequestor` and `ScriptedAcceptor`, peers that do what a script says.
     datasets: data sets and Part 10 files built without pydicom.
+    forgetful: `ForgetfulFileSystem`, which tells what a power cut leaves of a program's files.
 """
 
 from __future__ import annotations
 
 from isocenter.testing.datasets import DicomObject, ct_image, encode_data_set, generated_uid
+from isocenter.testing.forgetful import ForgetfulFileSystem
 from isocenter.testing.peer import RawConnection, ScriptedAcceptor, ScriptedRequestor
 from isocenter.testing.reading import AssociationFacts, RawMessage, RawPdu
 
 __all__ = [
     "AssociationFacts",
     "DicomObject",
+    "ForgetfulFileSystem",
     "RawConnection",
     "RawMessage",
     "RawPdu",
