@@ -1,0 +1,216 @@
+"""Every kind of data set to DCMTK's storescp and ours in normal mode, the files compared.
+
+Each option set starts both; a scripted peer sends both the same bytes over one association.
+Statuses have to agree and files to be equal to the byte, but for what names the
+implementation in group 0002, except where tests/interop/normal_mode_differences.py says so.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from tests.interop import normal_mode
+from tests.interop.normal_mode_differences import (
+    AS_IT_CAME,
+    LISTED,
+    NO_FILE,
+    OTHERWISE,
+    listed,
+)
+from tests.support import elements, part10
+from tests.support.tools import DCMTK, OURS, UNDER_TEST, Receiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.interop.normal_mode import Object, Outcome
+
+pytestmark = [pytest.mark.slow, pytest.mark.interop, pytest.mark.peer("dcmtk")]
+
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+
+OPTIONS = (
+    "",
+    "+te",
+    "+tb",
+    "+ti",
+    "+td",
+    "+g",
+    "-g",
+    "-e",
+    "+p 256 64",
+    "+uc",
+    "-u",
+    "-F",
+    "+cl 1",
+    "-up",
+    "+te -e +g",
+    "+tb +uc +g",
+    "+ti +g -e",
+    "+te -u +uc -g",
+    "+td -F +g",
+    "+p 64 34 -e +g",
+    "+ti +p 130 14",
+    "+tb -u +p 32 32",
+    "-F -e -u",
+)
+"""The option sets that are compared, in the tools' own spelling."""
+THOROUGH = ("", "+te", "+ti", "+tb")
+"""Where the big files are sent too: the others' options act on elements, not on size."""
+BROKEN = ("", "+te", "-F", "+p 256 64")
+"""Where the data sets that cannot be read are sent too: each costs an association."""
+SMALL, LARGE = 140_000, 3_000_000
+"""Largest real file in bytes: for every option set, and for the thorough ones."""
+
+
+@cache
+def _offered() -> bool:
+    return "--normal" in OURS.run("storescp", "--help").stdout
+
+
+def _objects(options: str) -> list[Object]:
+    found = normal_mode.generated()
+    found += normal_mode.collection(most=LARGE if options in THOROUGH else SMALL)
+    return found + (normal_mode.broken() if options in BROKEN else [])
+
+
+class Written(NamedTuple):
+    """A file in its parts; without File Meta under -F."""
+
+    meta: tuple[part10.MetaElement, ...]
+    preamble: bytes
+    transfer_syntax: str
+    data_set: bytes
+
+
+def _split(file: bytes, options: list[str], received: str) -> Written:
+    """Take a file apart, its data set inflated."""
+    syntax = {"+te": EXPLICIT_LITTLE, "+tb": "1.2.840.10008.1.2.2", "+ti": "1.2.840.10008.1.2",
+              "+td": DEFLATED}.get(next(iter(options), ""), received)  # fmt: skip
+    if "-F" in options:
+        return Written((), b"", syntax, file)
+    parts = part10.split(file)
+    return Written(parts.meta, parts.preamble, parts.transfer_syntax, parts.data_set)
+
+
+def _meta(written: Written) -> list[part10.MetaElement]:
+    """Return File Meta without what names the implementation or is made up for the file."""
+    found = []
+    for element in written.meta:
+        made_up = element.tag in part10.IMPLEMENTATION or element.tag == 0x00020000
+        # Where the data set has no instance UID the oracle writes a new one of its root.
+        made_up = made_up or (element.tag == 0x00020003 and b"7230010.3.1.4" in element.value)
+        found.append(element._replace(value=b"") if made_up else element)
+    return found
+
+
+def _inflated(data: bytes) -> bytes:
+    try:
+        return zlib.decompress(data, -zlib.MAX_WBITS)
+    except zlib.error:
+        return data
+
+
+_PADDING = (b"\xfc\xff\xfc\xffOB\0\0", b"\xff\xfc\xff\xfcOB\0\0", b"\xfc\xff\xfc\xff")
+
+
+def _unpadded(data: bytes) -> bytes:
+    """Return a data set without the File's trailing padding, whose size is the meta's."""
+    for head in _PADDING:
+        at = data.rfind(head)
+        if at >= 0 and not data[at + len(head) + 4 :].strip(b"\0"):
+            return data[:at]
+    return data
+
+
+def _problems(each: Object, options: str, oracle: Outcome, ours: Outcome) -> list[str]:
+    """Return what differs, in words."""
+    if oracle.status != ours.status or (oracle.file is None) != (ours.file is None):
+        return [f"{_told(oracle, each, options)} and {_told(ours, each, options)}"]
+    if oracle.file is None or ours.file is None or oracle.file == ours.file:
+        return []
+    words = options.split()
+    one = _split(oracle.file, words, each.transfer_syntax)
+    other = _split(ours.file, words, each.transfer_syntax)
+    found = []
+    if (one.preamble, _meta(one)) != (other.preamble, _meta(other)):
+        found.append(f"File Meta: {one.meta} and {other.meta}")
+    left, right = one.data_set, other.data_set
+    syntax = one.transfer_syntax
+    if left != right and syntax == DEFLATED and "+p" in words:
+        left, right, syntax = _inflated(left), _inflated(right), EXPLICIT_LITTLE
+    if left != right and "+p" in words:
+        left, right = _unpadded(left), _unpadded(right)
+        found += _badly_padded(ours.file, options)
+    if left != right:
+        if syntax == DEFLATED:
+            found.append(f"deflated to {len(left)} and {len(right)} bytes")
+            left, right, syntax = _inflated(left), _inflated(right), EXPLICIT_LITTLE
+        found += elements.differences(left, right, syntax)
+        if not found:
+            found.append(f"{left.hex()} and {right.hex()}")
+    return found
+
+
+def _badly_padded(file: bytes, options: str) -> list[str]:
+    """Return what is wrong with the size of a padded file."""
+    match = re.search(r"\+p (\d+)", options)
+    size = int(match[1]) if match else 1
+    return [f"{len(file)} bytes are no multiple of {size}"] if len(file) % size else []
+
+
+def _told(outcome: Outcome, each: Object, options: str) -> tuple[str, str]:
+    """Return what came of an object in two words, as the list of differences has it."""
+    if outcome.file is None:
+        return outcome.status, NO_FILE
+    data = _split(outcome.file, options.split(), each.transfer_syntax).data_set
+    return outcome.status, AS_IT_CAME if data == each.data_set else OTHERWISE
+
+
+def _unlisted(each: Object, options: str, oracle: Outcome, ours: Outcome) -> list[str]:
+    """Return what differs and does not stand in the list."""
+    problems = _problems(each, options, oracle, ours)
+    if problems and UNDER_TEST.is_ours:
+        told = _told(oracle, each, options), _told(ours, each, options)
+        if any((row.oracle, row.ours) == told for row in listed(each.name, options)):
+            return []
+    return problems
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_both_receivers_make_the_same_of_everything(options: str, tmp_path: Path) -> None:
+    if UNDER_TEST.is_ours and not _offered():
+        pytest.skip("our storescp does not offer its normal mode yet")
+    words = [*options.split(), "-pm", "+xd" if re.search(r"\+t[ebid]", options) else "+xa"]
+    objects = _objects(options)
+    with (
+        Receiver(DCMTK, tmp_path / "oracle", *words) as one,
+        Receiver(UNDER_TEST, tmp_path / "ours", *words) as other,
+        ThreadPoolExecutor(2) as both,
+    ):
+        oracle, ours = both.map(lambda receiver: normal_mode.send(receiver, objects), (one, other))
+        leftovers = other.leftovers
+    by_name = {each.name: each for each in objects if each.name in oracle}
+    assert len(by_name) > 900
+    assert set(by_name) <= set(ours)
+    found = {
+        name: problems
+        for name, each in by_name.items()
+        if (problems := _unlisted(each, options, oracle[name], ours[name]))
+    }
+    report = "\n".join(f"{name}: {'; '.join(what)}" for name, what in found.items())
+    assert not found, f"{len(found)} of {len(by_name)} differ under {options!r}:\n{report}"
+    assert leftovers == []
+
+
+def test_every_listed_difference_names_a_data_set_and_an_option_set() -> None:
+    names = {(each.name, options) for options in OPTIONS for each in _objects(options)}
+    idle = [row for row in LISTED if not any(row in listed(*each) for each in names)]
+    assert idle == []
