@@ -117,6 +117,7 @@ class Directory:
                         batch.error = error
                         # Those who came meanwhile will never hear of it from the system.
                         self._batch.error = error
+                        self._batch = _Batch()
                 batch.done = True
         if batch.error is not None:
             raise OSError(batch.error.errno, batch.error.strerror)
