@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from isocenter.net.association import Association
     from isocenter.net.listener import Listener
     from isocenter.node.files import FileStorage
+    from isocenter.sender.proposal import ContextChooser
     from isocenter.services.acceptor import Acceptor, Observer
     from isocenter.services.providers import StorageProvider, VerificationProvider
     from isocenter.ul.negotiation import AcceptedContext
@@ -86,6 +87,7 @@ class Peer:
         """Take the association over."""
         self._association = association
         self._user: int | None = None
+        self._chooser: ContextChooser | None = None
         self.contexts: Mapping[int, AcceptedContext] = association.contexts
 
     def __enter__(self) -> Self:
@@ -123,9 +125,10 @@ class Peer:
     def store(self, source: str | os.PathLike[str] | Dataset, *, priority: int = 0) -> StoreResult:
         """Send one object with C-STORE and return the peer's answer (PS3.7 9.1.1).
 
-        A file is sent as it is, in its own transfer syntax, without being held in memory. A
-        pydicom data set is encoded in the transfer syntax of the accepted context; a compressed
-        one needs a context with its own.
+        A file is sent as it is where its transfer syntax was accepted, without being held in
+        memory; otherwise it is converted while it is sent, if it is uncompressed or deflated. A
+        pydicom data set is encoded in the transfer syntax of the accepted context. What is
+        compressed needs a context with its own transfer syntax.
 
         Args:
             source: path of a DICOM file, or a data set.
@@ -148,18 +151,22 @@ class Peer:
         return self._send(context, sop_class_uid, sop_instance_uid, (data,), priority)
 
     def _store_file(self, path: str, priority: int) -> StoreResult:
+        from isocenter.sender.encoding import encode
         from isocenter.sender.prepare import prepare
 
+        if self._chooser is None:
+            from isocenter.sender.proposal import ContextChooser
+
+            self._chooser = ContextChooser(self.contexts)
         prepared = prepare(path)
         try:
-            context = self._choose(prepared.sop_class_uid, prepared.transfer_syntax_uid)
-            return self._send(
-                context,
-                prepared.sop_class_uid,
-                prepared.sop_instance_uid,
-                prepared.data,
-                priority,
-            )
+            sop_class, syntax = prepared.sop_class_uid, prepared.transfer_syntax_uid
+            context_id = self._chooser.choose(sop_class, syntax)
+            if context_id is None:
+                raise _no_context(sop_class, syntax)
+            context = self.contexts[context_id]
+            data = encode(prepared, context.transfer_syntax).data
+            return self._send(context, sop_class, prepared.sop_instance_uid, data, priority)
         finally:
             prepared.close()
 
@@ -176,19 +183,14 @@ class Peer:
                     transfer_syntax_uid is None and syntax in _UNCOMPRESSED
                 ):
                     return context
-        raise NegotiationError(
-            f"no accepted context for {uids.name_of(sop_class_uid)} in "
-            f"{uids.name_of(transfer_syntax_uid or _UNCOMPRESSED[0])}",
-            abstract_syntax=sop_class_uid,
-            transfer_syntax=transfer_syntax_uid or "",
-        )
+        raise _no_context(sop_class_uid, transfer_syntax_uid)
 
     def _send(
         self,
         context: AcceptedContext,
         sop_class_uid: str,
         sop_instance_uid: str,
-        data: Sequence[Segment],
+        data: Iterable[Segment],
         priority: int,
     ) -> StoreResult:
         self._user = threading.get_ident()
@@ -228,6 +230,15 @@ class Peer:
             self._association.request_abort()
         else:
             self._association.abort()
+
+
+def _no_context(sop_class_uid: str, transfer_syntax_uid: str | None) -> NegotiationError:
+    return NegotiationError(
+        f"no accepted context for {uids.name_of(sop_class_uid)} in "
+        f"{uids.name_of(transfer_syntax_uid or _UNCOMPRESSED[0])}",
+        abstract_syntax=sop_class_uid,
+        transfer_syntax=transfer_syntax_uid or "",
+    )
 
 
 def contexts_for(*paths: str | os.PathLike[str]) -> list[ProposedContext]:

@@ -10,6 +10,7 @@ import pytest
 
 from isocenter.errors import ConfigurationError
 from isocenter.sender.inputs import InputOptions, PathList, check_inputs, scan_directory
+from isocenter.sender.prepare import FILE_ONLY
 from isocenter.testing.datasets import ct_image
 
 if TYPE_CHECKING:
@@ -282,4 +283,4 @@ class TestRequired:
         (tmp_path / "raw").write_bytes(ct_image().data_set)
         assert check_inputs(["raw"], InputOptions(required=True)).sop_classes
         with pytest.raises(ConfigurationError, match="missing SOP class"):
-            check_inputs(["raw"], InputOptions(required=True, file_only=True))
+            check_inputs(["raw"], InputOptions(required=True, form=FILE_ONLY))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import DataSetError
-from isocenter.sender.prepare import identify, prepare
+from isocenter.sender.prepare import DATA_SET_ONLY, FILE_ONLY, identify, prepare
 from isocenter.testing.datasets import DEFLATED_EXPLICIT_LITTLE, IMPLICIT_LITTLE, ct_image
 from isocenter.wire import FileRegion
 
@@ -125,7 +125,7 @@ def test_raw_data_set(tmp_path: Path) -> None:
     assert bytes_of(prepared.data) == image.data_set
     for function in (prepare, identify):
         with pytest.raises(DataSetError, match="File meta information header missing"):
-            function(str(tmp_path / "raw"), file_only=True)
+            function(str(tmp_path / "raw"), form=FILE_ONLY)
 
 
 def test_identify_reads_the_uids_alone(tmp_path: Path) -> None:
@@ -153,10 +153,20 @@ def test_deflated_data_set_of_odd_length_is_padded(tmp_path: Path, size: int) ->
     prepared.close()
 
 
-def test_other_data_set_of_odd_length_is_refused(tmp_path: Path) -> None:
+def test_other_data_set_of_odd_length_is_marked(tmp_path: Path) -> None:
     image = ct_image()
     file = image.write(tmp_path / "ct")
+    assert not prepare(str(file)).is_odd
     with file.open("ab") as out:
         out.write(struct.pack("<HH2sH", 0x7FE1, 0x0010, b"LO", 1) + b"A")
-    with pytest.raises(DataSetError, match="odd length"):
-        prepare(str(file))
+    assert prepare(str(file)).is_odd
+
+
+def test_data_set_alone(tmp_path: Path) -> None:
+    image = ct_image()
+    (tmp_path / "raw").write_bytes(image.data_set)
+    image.write(tmp_path / "file")
+    for function in (prepare, identify):
+        function(str(tmp_path / "raw"), form=DATA_SET_ONLY)
+        with pytest.raises(DataSetError, match="File meta information header found"):
+            function(str(tmp_path / "file"), form=DATA_SET_ONLY)

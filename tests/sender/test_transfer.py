@@ -233,9 +233,9 @@ class TestOrder:
     ) -> None:
         link = Link()
 
-        def watch(path: str, *, file_only: bool) -> PreparedFile:
+        def watch(path: str, *, form: str) -> PreparedFile:
             link.log.append(path)
-            return prepare(path, file_only=file_only)
+            return prepare(path, form=form)
 
         monkeypatch.setattr(transfer, "prepare", watch)
         send(link, "a", "b", "c", options=TransferOptions(repeat=2))
@@ -414,7 +414,7 @@ class TestFiles:
         )
         assert lines.found == [
             "I: Sending file: jpeg.dcm",
-            "E: No conversion to transfer syntax LittleEndianExplicit possible!",
+            "E: No conversion to transfer syntax Little Endian Explicit possible!",
             "E: Store Failed, file: jpeg.dcm:",
             f"E: 0006:020e DIMSE Failed to send message {why}",
             f"E: Store SCU Failed: 0006:020e DIMSE Failed to send message {why}",

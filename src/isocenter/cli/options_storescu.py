@@ -5,7 +5,7 @@ from __future__ import annotations
 from isocenter.cli import groups
 from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
 
-__all__ = ["MAXIMUM_OPERATIONS", "PROPOSALS", "TOOL"]
+__all__ = ["INVENTION", "MAXIMUM_OPERATIONS", "PROPOSALS", "READ_MODES", "TOOL"]
 
 MAXIMUM_OPERATIONS = 64
 """Most operations that may be outstanding, as the engine caps them anyway."""
@@ -45,6 +45,9 @@ _PROPOSAL_OPTIONS = (
 PROPOSALS = tuple(option.long for option in _PROPOSAL_OPTIONS)
 """The block of alternatives that choose what is proposed."""
 
+READ_MODES = ("--read-file", "--read-file-only", "--read-dataset")
+"""The block of alternatives that say what a file may be."""
+
 _INPUT = Group(
     "input options",
     subgroups=(
@@ -58,6 +61,7 @@ _INPUT = Group(
                     is_default=True,
                 ),
                 Option("--read-file-only", "+fo", "only files with File Meta Information"),
+                Option("--read-dataset", "-f", "only data sets without File Meta Information"),
             ),
         ),
         Group(
@@ -83,10 +87,45 @@ _INPUT = Group(
                     "go into subdirectories as well",
                     requires=("--scan-directories",),
                 ),
+                Option(
+                    "--no-rename",
+                    "-rn",
+                    "leave the names of files as they are (default)",
+                    is_default=True,
+                ),
+                Option("--rename", "+rn", "append .done or .bad to the names of files sent"),
             ),
         ),
     ),
 )
+
+_INVENTION = (
+    Option("--invent-instance", "+II", "make up identity and SOP instance UID of\nevery object"),
+    Option(
+        "--invent-series",
+        "+IR",
+        "the same, with a new series after that many\nobjects",
+        integer("number", 1),
+        default="100",
+    ),
+    Option(
+        "--invent-study",
+        "+IS",
+        "the same, with a new study after that many\nseries",
+        integer("number", 1),
+        default="50",
+    ),
+    Option(
+        "--invent-patient",
+        "+IP",
+        "the same, with a new patient after that many\nstudies",
+        integer("number", 1),
+        default="25",
+    ),
+)
+
+INVENTION = tuple(option.long for option in _INVENTION)
+"""Options of which any makes up who the objects are about."""
 
 _NETWORK = Group(
     "network options",
@@ -108,6 +147,31 @@ _NETWORK = Group(
                     "+C",
                     "put the transfer syntaxes of a SOP class into\none presentation context",
                     default="separate pres. context for each TS",
+                ),
+            ),
+        ),
+        Group(
+            "post-1993 value representations",
+            (
+                Option(
+                    "--enable-new-vr",
+                    "+u",
+                    "keep VRs that are newer than 1993 (UN, UT and\nothers) (default)",
+                    is_default=True,
+                ),
+                Option("--disable-new-vr", "-u", "send them as OB"),
+            ),
+        ),
+        Group(
+            "deflate compression level",
+            (
+                Option(
+                    "--compression-level",
+                    "+cl",
+                    "0=uncompressed, 1=fastest, 9=best compression",
+                    integer("level", 0, 9),
+                    default="6",
+                    requires=("--propose-deflated",),
                 ),
             ),
         ),
@@ -135,6 +199,12 @@ _NETWORK = Group(
                     "go on with the next file after a failure",
                     default="do halt",
                 ),
+                Option(
+                    "--uid-padding",
+                    "-up",
+                    "do not warn where blanks are left out of\na SOP class or instance UID",
+                ),
+                *_INVENTION,
             ),
         ),
     ),
@@ -166,16 +236,21 @@ TOOL = Tool(
         PARAMETERS,
         LOGGING,
         "--verbose-pc",
-        ("--read-file", "--read-file-only"),
+        READ_MODES,
         "--scan-directories",
         "--scan-pattern",
         ("--no-recurse", "--recurse"),
+        ("--no-rename", "--rename"),
         PROPOSALS,
+        ("--enable-new-vr", "--disable-new-vr"),
+        "--compression-level",
         "--timeout",
         *groups.TIMEOUT_OPTIONS,
         "--max-pdu",
         "--max-send-pdu",
         "--repeat",
+        "--uid-padding",
+        *INVENTION,
         ("--ipv4", "--ipv6", "--ip-auto"),
         "--max-ops",
     ),

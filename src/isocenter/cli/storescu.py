@@ -6,7 +6,7 @@ Options to requests, outcomes to DCMTK's lines and exit codes; nothing else.
 from __future__ import annotations
 
 from isocenter.cli.exitcodes import ExitCode, exit_code_for_store_status
-from isocenter.cli.options_storescu import PROPOSALS, TOOL
+from isocenter.cli.options_storescu import INVENTION, PROPOSALS, READ_MODES, TOOL
 from isocenter.cli.start import start
 from isocenter.logs import CRITICAL, DEBUG, INFO, get_logger
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.net.association import Association
     from isocenter.sender.inputs import CheckedInputs
+    from isocenter.sender.invention import Inventor
     from isocenter.sender.outcome import Outcome
     from isocenter.ul.pdu import AAssociateRQ
 
@@ -60,13 +61,17 @@ def _inputs(line: ParsedCommandLine) -> CheckedInputs:
         recurse=line.block("--no-recurse", "--recurse") == "--recurse",
         halt=not line.given("--no-halt"),
         required=line.given("--required"),
-        file_only=_file_only(line),
+        form=_form(line),
     )
     return check_inputs(line.parameters_from("dcmfile-in"), options)
 
 
-def _file_only(line: ParsedCommandLine) -> bool:
-    return line.block("--read-file", "--read-file-only") == "--read-file-only"
+def _form(line: ParsedCommandLine) -> str:
+    """Return what a file may be."""
+    from isocenter.sender.prepare import ANY_FORM, DATA_SET_ONLY, FILE_ONLY
+
+    forms = {"--read-file-only": FILE_ONLY, "--read-dataset": DATA_SET_ONLY}
+    return forms.get(line.block(*READ_MODES) or "", ANY_FORM)
 
 
 def _request(line: ParsedCommandLine, inputs: CheckedInputs) -> AAssociateRQ:
@@ -134,14 +139,24 @@ def _send(line: ParsedCommandLine, inputs: CheckedInputs, association: Associati
     """Send the files and end the association."""
     from isocenter.cli.logsetup import ProgressDots
     from isocenter.cli.sending import AssociationLink
+    from isocenter.sender.encoding import EncodingOptions
     from isocenter.sender.transfer import TransferOptions, send_files
 
+    selector = line.block(*PROPOSALS)
     options = TransferOptions(
         halt=not line.given("--no-halt"),
         repeat=line.integer_or_none("--repeat") or 1,
         maximum_operations=line.integer("--max-ops"),
         abort=line.given("--abort"),
-        file_only=_file_only(line),
+        rename=line.block("--no-rename", "--rename") == "--rename",
+        form=_form(line),
+        inventor=_inventor(line),
+        correct_uids=line.given("--uid-padding"),
+        encoding=EncodingOptions(
+            new_vrs=line.block("--enable-new-vr", "--disable-new-vr") != "--disable-new-vr",
+            compression_level=line.integer_or_none("--compression-level"),
+        ),
+        prefer_deflated=selector == "--propose-deflated",
     )
     dots = ProgressDots("XMIT", line.level)
     return send_files(
@@ -150,6 +165,19 @@ def _send(line: ParsedCommandLine, inputs: CheckedInputs, association: Associati
         options,
         ignored=inputs.ignored,
         progress=dots if dots.enabled else None,
+    )
+
+
+def _inventor(line: ParsedCommandLine) -> Inventor | None:
+    """Return what makes up the objects' identities; any of the four options asks for it."""
+    if not any(line.given(name) for name in INVENTION):
+        return None
+    from isocenter.sender.invention import Inventor
+
+    return Inventor(
+        images_per_series=line.integer("--invent-series"),
+        series_per_study=line.integer("--invent-study"),
+        studies_per_patient=line.integer("--invent-patient"),
     )
 
 

@@ -17,7 +17,7 @@ from isocenter.errors import ConfigurationError, DataSetError
 from isocenter.logs import get_logger
 from isocenter.record import Record
 from isocenter.sender.conditions import reason_of
-from isocenter.sender.prepare import identify
+from isocenter.sender.prepare import ANY_FORM, identify
 from isocenter.uids import SOP_CLASSES
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -46,7 +46,7 @@ class InputOptions(Record):
         recurse: go into directories below a scanned one.
         halt: an unusable path ends the run; otherwise it is left out and counted.
         required: read each file's SOP class, because only those are to be proposed.
-        file_only: a file without File Meta Information is unusable (PS3.10 7.1).
+        form: what a file may be, see `prepare`.
     """
 
     scan_directories: bool = False
@@ -54,7 +54,7 @@ class InputOptions(Record):
     recurse: bool = False
     halt: bool = True
     required: bool = False
-    file_only: bool = False
+    form: str = ANY_FORM
 
 
 class PathList:
@@ -203,7 +203,7 @@ class _Check:
     def _storage_class(self, path: str) -> str | None:
         """Return the file's SOP class if it is a storage class and the file can be sent."""
         try:
-            sop_class = identify(path, file_only=self._options.file_only).sop_class_uid
+            sop_class = identify(path, form=self._options.form).sop_class_uid
         except (OSError, DataSetError) as problem:
             line = f"missing SOP class (or instance) in file: {path}: {reason_of(problem)}"
             self._leave_out(line)

@@ -6,7 +6,8 @@ A small file is read whole with the pass that identifies it, and closed; of a bi
 descriptor and the place of the data set are kept, so that memory does not grow with its size.
 
 On the wire a data set has an even length (PS3.8 annex E): a deflated one, which may end anywhere
-in a file, gets its NUL (PS3.5 A.5); any other of odd length is refused, since receivers abort.
+in a file, gets its NUL (PS3.5 A.5); any other of odd length cannot be sent as it is, since
+receivers abort.
 
 PS3.10 7, PS3.4 B.4.1.
 """
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
     from isocenter.dataset.identity import Identity
     from isocenter.wire import Segment
 
-__all__ = ["PreparedFile", "identify", "prepare"]
+__all__ = ["ANY_FORM", "DATA_SET_ONLY", "FILE_ONLY", "PreparedFile", "identify", "prepare"]
+
+ANY_FORM, FILE_ONLY, DATA_SET_ONLY = "any", "file", "data set"
+"""Forms a file may have: with or without File Meta Information (PS3.10 7.1), only with, only
+without."""
 
 # Opening a named pipe must not wait for somebody to write into it, nor a terminal become ours.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -36,18 +41,24 @@ class PreparedFile:
     Attributes:
         path: as given.
         sop_class_uid, sop_instance_uid, transfer_syntax_uid: without padding.
-        data: the data set: bytes in memory, or a region of the open file and the padding.
-        length: of `data` in bytes, even.
+        blank_uids: tags of the first two where blanks were left out of them.
+        source: the data set as it is in the file: bytes in memory, or a region of the open file.
+        data: `source`, and its padding where it is deflated and of odd length.
+        length: of `data` in bytes.
+        is_odd: it cannot be sent as it is, because its length is odd.
     """
 
     __slots__ = (
         "_facts",
         "_fd",
+        "blank_uids",
         "data",
+        "is_odd",
         "length",
         "path",
         "sop_class_uid",
         "sop_instance_uid",
+        "source",
         "transfer_syntax_uid",
     )
 
@@ -57,19 +68,23 @@ class PreparedFile:
         self.sop_class_uid = identity.sop_class_uid
         self.sop_instance_uid = identity.sop_instance_uid
         self.transfer_syntax_uid = identity.transfer_syntax_uid
+        self.blank_uids = identity.blank_uids
         self.length = identity.data_set_length
         self._fd = fd
         self._facts = (0, 0)
-        self.data: tuple[Segment, ...]
-        is_odd = self.length % 2
+        self.source: memoryview | FileRegion
         if identity.head is not None:
-            head = identity.head + b"\0" if is_odd else identity.head
-            self.data = (memoryview(head)[identity.data_set_offset :],)
+            self.source = memoryview(identity.head)[identity.data_set_offset :]
         else:
-            region = FileRegion(fd, identity.data_set_offset, self.length)
-            self.data = (region, b"\0") if is_odd else (region,)
+            self.source = FileRegion(fd, identity.data_set_offset, self.length)
             self._facts = _size_and_time(fd)
-        self.length += is_odd
+        self.data: tuple[Segment, ...] = (self.source,)
+        self.is_odd = False
+        if self.length % 2:
+            self.is_odd = not identity.encoding.is_deflated
+            if not self.is_odd:
+                self.data = (*self.data, b"\0")
+                self.length += 1
 
     def check_unchanged(self) -> None:
         """Look again just before the file is sent; one in memory cannot have changed.
@@ -94,27 +109,23 @@ def _size_and_time(fd: int) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 
 
-def prepare(path: str, *, file_only: bool = False) -> PreparedFile:
+def prepare(path: str, *, form: str = ANY_FORM) -> PreparedFile:
     """Open a file, identify it and see that nothing of it is missing.
 
     Args:
         path: of the file.
-        file_only: refuse a file without File Meta Information (PS3.10 7.1).
+        form: `ANY_FORM`, `FILE_ONLY` or `DATA_SET_ONLY`; another file is refused.
 
     Raises:
         OSError: it cannot be opened or read.
-        DataSetError: it is no DICOM file, is cut short or of odd length, or names no SOP class
-            or instance.
+        DataSetError: it is no DICOM file, is cut short, or names no SOP class or instance.
     """
     fd = os.open(path, _OPEN_FLAGS)
     try:
-        identity = read_identity(fd)
-        if file_only:
+        identity = read_identity(fd, data_set_only=form == DATA_SET_ONLY)
+        if form == FILE_ONLY:
             _demand_file_meta(identity)
         verify_complete(fd, identity)
-        if identity.data_set_length % 2 and not identity.encoding.is_deflated:
-            msg = f"data set of odd length, {identity.data_set_length} bytes (PS3.5 7.1.1)"
-            raise DataSetError(msg)
         if identity.head is None:
             prepared = PreparedFile(path, identity, fd)
             fd = -1
@@ -125,7 +136,7 @@ def prepare(path: str, *, file_only: bool = False) -> PreparedFile:
     return PreparedFile(path, identity, -1)
 
 
-def identify(path: str, *, file_only: bool = False) -> Identity:
+def identify(path: str, *, form: str = ANY_FORM) -> Identity:
     """Read a file's UIDs alone, as far as the beginning tells them.
 
     Raises:
@@ -133,10 +144,10 @@ def identify(path: str, *, file_only: bool = False) -> Identity:
     """
     fd = os.open(path, _OPEN_FLAGS)
     try:
-        identity = read_identity(fd, keep_head=False)
+        identity = read_identity(fd, keep_head=False, data_set_only=form == DATA_SET_ONLY)
     finally:
         os.close(fd)
-    if file_only:
+    if form == FILE_ONLY:
         _demand_file_meta(identity)
     return identity
 

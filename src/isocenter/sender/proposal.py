@@ -129,10 +129,6 @@ class ContextChooser:
             self._of_class.setdefault(key[0], []).append(key[1])
 
     def choose(self, sop_class_uid: str, transfer_syntax_uid: str) -> int | None:
-        """Return the id of the context that takes this object as it is, or None."""
-        return self._exact.get((sop_class_uid, transfer_syntax_uid))
-
-    def best(self, sop_class_uid: str, transfer_syntax_uid: str) -> int | None:
         """Return the id of the context that takes this object, converted if need be, or None.
 
         The object's own transfer syntax comes first; else, where it is one of those that can be

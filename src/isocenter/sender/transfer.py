@@ -22,17 +22,28 @@ from isocenter.sender.conditions import (
     is_peer_abort,
     reason_of,
 )
+from isocenter.sender.encoding import AS_IT_IS, encode
 from isocenter.sender.outcome import Outcome
-from isocenter.sender.prepare import prepare
+from isocenter.sender.prepare import ANY_FORM, prepare
 from isocenter.sender.proposal import ContextChooser, selector_of
+from isocenter.sender.renaming import mark_file
 from isocenter.services.storage import is_warning, store_status_text
-from isocenter.uids import modality_prefix, name_of
+from isocenter.uids import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    modality_prefix,
+    name_of,
+)
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Protocol
 
+    from isocenter.sender.encoding import EncodedDataSet, EncodingOptions
+    from isocenter.sender.invention import Invented, Inventor
     from isocenter.sender.link import StoreLink, StoreResponse
     from isocenter.sender.prepare import PreparedFile
 else:
@@ -53,14 +64,25 @@ class TransferOptions(Record):
         repeat: how often each file is sent, in a row; 1 or more.
         maximum_operations: requests outstanding at a time, 1 or more, as far as the peer granted.
         abort: end with A-ABORT instead of A-RELEASE.
-        file_only: a file without File Meta Information is unusable (PS3.10 7.1).
+        form: what a file may be, see `prepare`; another one is unusable.
+        rename: append ``.done`` to the names of files that were confirmed, ``.bad`` to those
+            that failed. A file that nothing was said of keeps its name.
+        inventor: makes up who each object is about, None for what the files say.
+        correct_uids: say nothing where blanks are left out of a UID (PS3.5 9.1).
+        encoding: how data sets are written where they are not sent as they are.
+        prefer_deflated: an uncompressed data set goes on a deflated context where there is one.
     """
 
     halt: bool = True
     repeat: int = 1
     maximum_operations: int = 1
     abort: bool = False
-    file_only: bool = False
+    form: str = ANY_FORM
+    rename: bool = False
+    inventor: Inventor | None = None
+    correct_uids: bool = False
+    encoding: EncodingOptions = AS_IT_IS
+    prefer_deflated: bool = False
 
 
 class Progress(Protocol):
@@ -111,6 +133,28 @@ def _why_not_as_it_is(transfer_syntax_uid: str) -> str:
     return words if selector is None else f"{words}: try --propose-{selector}"
 
 
+_SYNTAX_WORDS = {
+    IMPLICIT_VR_LITTLE_ENDIAN: "Little Endian Implicit",
+    EXPLICIT_VR_LITTLE_ENDIAN: "Little Endian Explicit",
+    EXPLICIT_VR_BIG_ENDIAN: "Big Endian Explicit",
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN: "Deflated Explicit VR Little Endian",
+}
+"""The names of DCMTK's conversion line, which are not those of its dumps."""
+
+
+def _syntax_words(transfer_syntax_uid: str) -> str:
+    return _SYNTAX_WORDS.get(transfer_syntax_uid) or name_of(transfer_syntax_uid)
+
+
+def _warn_of_blanks(current: PreparedFile) -> None:
+    """Say which UIDs are sent without the blanks they have."""
+    for tag in current.blank_uids:
+        name = "SOPClassUID (0008,0016)" if tag == 0x00080016 else "SOPInstanceUID (0008,0018)"
+        _LOGGER.warning(
+            "Element %s contains one or more space characters, which were removed", name
+        )
+
+
 class _Unusable:
     """A file that cannot be sent, kept until its turn to be reported comes."""
 
@@ -122,6 +166,30 @@ class _Unusable:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class _Fate:
+    """What became of one file so far, which may be sent several times.
+
+    Attributes:
+        path: as given.
+        unanswered: requests that no response came to yet.
+        failed: it is to be called bad.
+        is_over: nothing more of it will be sent.
+        is_whole: it was sent as often as asked for.
+    """
+
+    __slots__ = ("failed", "is_over", "is_whole", "path", "unanswered")
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.unanswered = 0
+        self.failed = self.is_over = self.is_whole = False
+
+    def mark(self) -> None:
+        """Rename the file once all is known; one that was not sent as often as asked keeps it."""
+        if self.is_over and not self.unanswered and (self.failed or self.is_whole):
+            mark_file(self.path, confirmed=not self.failed)
 
 
 class _Transfer:
@@ -139,8 +207,8 @@ class _Transfer:
         self._options = options
         self._progress = progress
         self._window = options.maximum_operations
-        self._chooser = ContextChooser(link.contexts)
-        self._outstanding: dict[int, str] = {}
+        self._chooser = ContextChooser(link.contexts, prefer_deflated=options.prefer_deflated)
+        self._outstanding: dict[int, _Fate] = {}
         self._upcoming: PreparedFile | _Unusable | None = None
         self._halted = False
         # Asked for once: at the default level a file costs no call into logging.
@@ -190,6 +258,18 @@ class _Transfer:
 
     def _send_one(self, current: PreparedFile | _Unusable, files: Iterator[str]) -> str | None:
         """Send one file as often as asked for; return the condition if it cannot be sent."""
+        fate = _Fate(current.path)
+        condition = self._repeat(current, fate, files)
+        fate.is_over = True
+        if condition is not None:
+            fate.failed = True
+        if self._options.rename:
+            fate.mark()
+        return condition
+
+    def _repeat(
+        self, current: PreparedFile | _Unusable, fate: _Fate, files: Iterator[str]
+    ) -> str | None:
         link, outstanding = self._link, self._outstanding
         is_first = True
         for _ in range(self._options.repeat):
@@ -202,20 +282,53 @@ class _Transfer:
                 _LOGGER.info("Sending file: %s", current.path)
             if isinstance(current, _Unusable):
                 return self._report_unusable(current.path, current.problem)
+            if is_first and current.blank_uids and not self._options.correct_uids:
+                _warn_of_blanks(current)
+            invented = self._invent()
             context_id = self._chooser.choose(current.sop_class_uid, current.transfer_syntax_uid)
             if context_id is None:
                 return self._report_no_context(current)
             try:
+                data_set = self._encode(current, context_id, invented)
                 current.check_unchanged()
             except (OSError, DataSetError) as problem:
                 return self._report_unusable(current.path, problem)
-            self._submit(context_id, message_id, current)
+            self._submit(context_id, message_id, current, fate, data_set, invented)
             if is_first:
                 is_first = False
                 self._upcoming = self._prepare_next(files)
+        fate.is_whole = True
         return None
 
-    def _submit(self, context_id: int, message_id: int, current: PreparedFile) -> None:
+    def _invent(self) -> Invented | None:
+        """Make up the next object's identity, where the options say so."""
+        inventor = self._options.inventor
+        if inventor is None:
+            return None
+        invented = inventor.next()
+        _LOGGER.info("%s", invented.lines())
+        return invented
+
+    def _encode(
+        self, current: PreparedFile, context_id: int, invented: Invented | None
+    ) -> EncodedDataSet:
+        """Return the data set in the transfer syntax of the context."""
+        own, target = current.transfer_syntax_uid, self._link.contexts[context_id].transfer_syntax
+        if own != target and self._info:
+            names = _syntax_words(own), _syntax_words(target)
+            _LOGGER.info("Converting transfer syntax: %s -> %s", *names)
+        replacements = None if invented is None else invented.replacements()
+        return encode(current, target, replacements=replacements, options=self._options.encoding)
+
+    def _submit(
+        self,
+        context_id: int,
+        message_id: int,
+        current: PreparedFile,
+        fate: _Fate,
+        data_set: EncodedDataSet,
+        invented: Invented | None,
+    ) -> None:
         """Send one request; it is outstanding from here on, whatever happens."""
         if self._info:
             if self._debug:
@@ -223,7 +336,8 @@ class _Transfer:
             else:
                 modality = modality_prefix(current.sop_class_uid, "OT")
                 _LOGGER.info("Sending Store Request (MsgID %d, %s)", message_id, modality)
-        self._outstanding[message_id] = current.path
+        self._outstanding[message_id] = fate
+        fate.unanswered += 1
         progress = self._progress
         if progress is not None:
             progress.begin()
@@ -232,19 +346,23 @@ class _Transfer:
                 context_id,
                 message_id=message_id,
                 sop_class_uid=current.sop_class_uid,
-                sop_instance_uid=current.sop_instance_uid,
-                data=current.data,
+                sop_instance_uid=(
+                    current.sop_instance_uid if invented is None else invented.sop_instance_uid
+                ),
+                data=data_set.data,
             )
             self.outcome.submitted += 1
             if self._debug:
                 _LOGGER.debug("%s", self._link.request_dump(message_id))
             if progress is not None:
-                progress.add(-(-current.length // self._link.max_send_pdv))
+                progress.add(-(-data_set.length // self._link.max_send_pdv))
         except (DataSetError, OSError) as problem:
             # The file ended before the length that was promised, or cannot be read any more:
             # the message cannot be completed.
             del self._outstanding[message_id]
             self._report_failed(current.path, condition_of(problem))
+            fate.is_over = True
+            self._settle(fate, failed=True)
             if isinstance(problem, OSError):
                 raise DataSetError(reason_of(problem)) from problem
             raise
@@ -252,13 +370,21 @@ class _Transfer:
             if progress is not None:
                 progress.end()
 
+    def _settle(self, fate: _Fate, *, failed: bool) -> None:
+        """Take note of the end of one request."""
+        fate.unanswered -= 1
+        if failed:
+            fate.failed = True
+        if self._options.rename:
+            fate.mark()
+
     def _prepare_next(self, files: Iterator[str]) -> PreparedFile | _Unusable | None:
         """Open, read and judge the next file; what is wrong with it is said when its turn comes."""
         path = next(files, None)
         if path is None:
             return None
         try:
-            return prepare(path, file_only=self._options.file_only)
+            return prepare(path, form=self._options.form)
         except (OSError, DataSetError) as problem:
             return _Unusable(path, problem)
         except ValueError as problem:  # a NUL in the path
@@ -267,23 +393,23 @@ class _Transfer:
     def _collect(self) -> None:
         """Wait for one response and count it; a failure halts where the options say so."""
         response = self._link.next_response()
-        path = self._outstanding.pop(response.message_id_being_responded_to, None)
-        if path is None:
+        fate = self._outstanding.pop(response.message_id_being_responded_to, None)
+        if fate is None:
             # After a "pending", which C-STORE does not have and which counts as a failure.
             return
         status = response.status
         outcome = self.outcome
+        is_confirmed = status == 0 or is_warning(status)
+        self._settle(fate, failed=not is_confirmed)
         if self._info:
             self._log_response(response)
-        if status == 0:
+        if is_confirmed:
             outcome.confirmed += 1
-        elif is_warning(status):
-            outcome.confirmed += 1
-            outcome.warnings += 1
+            outcome.warnings += status != 0
         else:
             comment = " ".join((response.error_comment or "").split())
             words = f"status 0x{status:04x} ({store_status_text(status)})"
-            self._report_failed(path, f"{words}: {comment}" if comment else words, status)
+            self._report_failed(fate.path, f"{words}: {comment}" if comment else words, status)
             self._halted = self._options.halt
 
     def _log_response(self, response: StoreResponse) -> None:
@@ -314,7 +440,7 @@ class _Transfer:
             _LOGGER.error("No presentation context for: (%s) %s", prefix, sop_class)
         else:
             condition = f"{SEND_FAILED} ({_why_not_as_it_is(current.transfer_syntax_uid)})"
-            _LOGGER.error("No conversion to transfer syntax %s possible!", name_of(other))
+            _LOGGER.error("No conversion to transfer syntax %s possible!", _syntax_words(other))
         self._report_failed(current.path, condition)
         return condition
 
@@ -328,8 +454,10 @@ class _Transfer:
         outcome.broken = True
         is_file = isinstance(problem, DataSetError)
         condition = condition_of(problem)
-        for path in self._outstanding.values():
-            self._report_failed(path, _UNANSWERED if is_file else condition)
+        for fate in self._outstanding.values():
+            self._report_failed(fate.path, _UNANSWERED if is_file else condition)
+            fate.is_over = True
+            self._settle(fate, failed=True)
         self._outstanding.clear()
         if isinstance(problem, AssociationReleased):
             _LOGGER.error("Protocol Error: Peer requested release (Aborting)")
