@@ -27,6 +27,8 @@ STEP = 16 * 1024 * 1024
 MAXIMUM_AGE = 0.25
 """Seconds an answer is believed when an object begins."""
 
+_BLOCK = 4096  # bytes that an object takes beyond its length: its last block is rarely full
+
 
 class Reserve:
     """Keeps `minimum_free` bytes free; used by several threads.
@@ -61,6 +63,7 @@ class Reserve:
         with self._lock:
             if self._allowed <= 0 or time.monotonic() - self._asked > MAXIMUM_AGE:
                 self._ask(fd, 0)
+            self._allowed -= _BLOCK
 
     def take(self, fd: int, count: int) -> None:
         """Refuse to write `count` bytes where less would stay free; else count them.
