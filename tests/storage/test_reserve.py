@@ -88,7 +88,7 @@ def test_long_object_asks_once_per_step(disk: Disk) -> None:
     assert disk.asked <= 1 + 4
     disk.free = MIB + 512 * 1024  # somebody else filled it
     with pytest.raises(StorageFull):
-        reserve.take(0, MIB)
+        reserve.take(0, STEP)
 
 
 def test_limit_below_zero_is_refused() -> None:
