@@ -7,6 +7,7 @@ no sender's code stands between the bytes of an object and the receiver.
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from isocenter.testing import ScriptedRequestor
@@ -61,13 +62,17 @@ def broken() -> list[Object]:
 
 def collection(*, most: int) -> list[Object]:
     """Return the real files' data sets of at most so many bytes, an even number each."""
+    return [each for each in _real() if len(each.data_set) <= most]
+
+
+@cache
+def _real() -> tuple[Object, ...]:
     found = []
     for sample in sendable():
         data = part10.read(sample.path).data_set
-        if len(data) <= most:
-            uids = sample.transfer_syntax, sample.sop_class_uid, sample.sop_instance_uid
-            found.append(Object(sample.name, *uids, data + b"\0" * (len(data) % 2)))
-    return found
+        uids = sample.transfer_syntax, sample.sop_class_uid, sample.sop_instance_uid
+        found.append(Object(sample.name, *uids, data + b"\0" * (len(data) % 2)))
+    return tuple(found)
 
 
 class _Line:

@@ -96,8 +96,10 @@ def _split(file: bytes, options: list[str], received: str) -> Written:
               "+td": DEFLATED}.get(next(iter(options), ""), received)  # fmt: skip
     if "-F" in options:
         return Written((), b"", syntax, file)
-    parts = part10.split(file)
-    return Written(parts.meta, parts.preamble, parts.transfer_syntax, parts.data_set)
+    # By its length: a data set may begin with elements of group 0002 too.
+    end = 144 + int.from_bytes(file[140:144], "little")
+    parts = part10.split(file[:end])
+    return Written(parts.meta, parts.preamble, parts.transfer_syntax, file[end:])
 
 
 def _meta(written: Written) -> list[part10.MetaElement]:
@@ -179,7 +181,7 @@ def _unlisted(each: Object, options: str, oracle: Outcome, ours: Outcome) -> lis
     problems = _problems(each, options, oracle, ours)
     if problems and UNDER_TEST.is_ours:
         told = _told(oracle, each, options), _told(ours, each, options)
-        if any((row.oracle, row.ours) == told for row in listed(each.name, options)):
+        if any(row.holds(*told) for row in listed(each.name, options)):
             return []
     return problems
 
