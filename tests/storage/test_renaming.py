@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from isocenter.errors import StorageError
-from isocenter.storage import renaming
+from isocenter.storage import exclusive, renaming
 from isocenter.storage.folders import OutputFolders
 from isocenter.storage.renaming import number_files
 
@@ -22,17 +21,17 @@ if TYPE_CHECKING:
     from isocenter.storage.folders import Folder
 
 
-@pytest.fixture(params=["system call", "refused by the file system", "no system call"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=["system call", "no system call"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
     if request.param == "no system call":
-        monkeypatch.setattr(sys, "platform", "other")
-    elif request.param == "refused by the file system":
-        monkeypatch.setattr(renaming, "_system_call", lambda: lambda *_: errno.EINVAL)
-    return str(request.param)
+        monkeypatch.setattr(exclusive, "_renameat2", refuse)
 
 
 @pytest.fixture
-def folder(tmp_path: Path, way: str) -> Iterator[Folder]:
+def folder(tmp_path: Path, way: None) -> Iterator[Folder]:
     with OutputFolders(str(tmp_path)) as folders, folders.open("study") as made:
         yield made
 
@@ -136,16 +135,13 @@ def test_two_servers_that_rename_at_a_time_lose_nothing(folder: Folder) -> None:
     assert all(name.startswith("CT0") for name in found)
 
 
-def test_no_rename_leaves_no_empty_file(
-    folder: Folder, way: str, monkeypatch: pytest.MonkeyPatch
+def test_file_that_may_not_be_renamed_keeps_its_name_and_leaves_no_other(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if way == "system call":
-        pytest.skip("reserves no name")
-    write(folder, "CT.1")
-
-    def fail(*arguments: object, **options: object) -> None:
+    def refuse(*arguments: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(os, "rename", fail)
+    write(folder, "CT.1")
+    monkeypatch.setattr(exclusive, "_renameat2", refuse)
     assert len(number_files(folder, ["CT.1"]).warnings) == 1
     assert contents(folder) == {"CT.1": "CT.1"}

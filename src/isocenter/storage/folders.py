@@ -18,6 +18,7 @@ import threading
 
 from isocenter.errors import ConfigurationError, StorageError, StorageFull, StorageRefused
 from isocenter.record import NamedTuple
+from isocenter.storage.directories import force
 from isocenter.storage.naming import (
     TEMPORARY_PREFIX,
     date_folder,
@@ -291,7 +292,7 @@ class OutputFolders:
         try:
             fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
             try:
-                os.fsync(fd)
+                force(fd)
             finally:
                 os.close(fd)
         except OSError as error:

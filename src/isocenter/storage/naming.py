@@ -352,78 +352,17 @@ def study_folder(study_uid: str, prefix: str) -> FileName:
 
 _PATIENT_LENGTH = 220  # bytes; leaves room for a stamp with a serial number
 
-# What DCMTK makes of the letters of Latin-1, 0xC0 to 0xFF.
-_LATIN_1 = [
-    "A",
-    "A",
-    "A",
-    "A",
-    "Ae",
-    "A",
-    "A",
-    "C",
-    "E",
-    "E",
-    "E",
-    "E",
-    "I",
-    "I",
-    "I",
-    "I",
-    "D",
-    "N",
-    "O",
-    "O",
-    "O",
-    "O",
-    "Oe",
-    "_",
-    "O",
-    "U",
-    "U",
-    "U",
-    "Ue",
-    "Y",
-    "_",
-    "ss",
-    "a",
-    "a",
-    "a",
-    "a",
-    "ae",
-    "a",
-    "a",
-    "c",
-    "e",
-    "e",
-    "e",
-    "e",
-    "i",
-    "i",
-    "i",
-    "i",
-    "d",
-    "n",
-    "o",
-    "o",
-    "o",
-    "o",
-    "oe",
-    "_",
-    "o",
-    "u",
-    "u",
-    "u",
-    "ue",
-    "y",
-    "_",
-    "y",
-]
+# What DCMTK makes of the letters of Latin-1, 0xC0 to 0xFF; two characters for each.
+_LATIN_1 = (
+    "A A A A AeA A C E E E E I I I I D N O O O O Oe_ O U U U UeY _ ss"
+    "a a a a aea a c e e e e i i i i d n o o o o oe_ o u u u uey _ y "
+)
 
 
 def _letter(code: int) -> str:
     if code >= 0xC0:
-        return _LATIN_1[code - 0xC0]
+        place = 2 * (code - 0xC0)
+        return _LATIN_1[place : place + 2].rstrip()
     character = chr(code)
     return character if character.isascii() and character.isalnum() else "_"
 
