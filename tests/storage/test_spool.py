@@ -14,6 +14,7 @@ import pytest
 from isocenter.errors import StorageError, StorageFull
 from isocenter.storage import leftovers
 from isocenter.storage.spool import Spool
+from tests.support.filesystems import small_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 def spool(tmp_path: Path) -> Iterator[Spool]:
     with Spool(str(tmp_path), anonymous=False) as made:
         yield made
+
+
+def put(spool: Spool, name: str, content: bytes) -> str:
+    with spool.begin() as file:
+        file.write([content])
+        return file.publish(name)
 
 
 def names(folder: Path) -> list[str]:
@@ -168,26 +175,47 @@ def test_failing_system_call_leaves_nothing(
     assert names(tmp_path) == []
 
 
-def test_disk_that_is_really_full(tmp_path: Path) -> None:
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(tmp_path)],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("cannot mount a small file system here")
-    try:
-        with Spool(str(tmp_path), anonymous=False) as spool:
-            file = spool.begin()
-            with pytest.raises(StorageFull):
-                file.write([bytes(100_000)])
-            assert names(tmp_path) == []
-            file = spool.begin()
-            file.write([bytes(10_000)])
-            file.publish("fits")
-            assert names(tmp_path) == ["fits"]
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("anonymous", [True, False])
+@pytest.mark.parametrize("durable", [True, False])
+def test_disk_that_is_really_full(tmp_path: Path, *, anonymous: bool, durable: bool) -> None:
+    with (
+        small_file_system(tmp_path / "disk", mebibytes=1) as folder,
+        Spool(str(folder), anonymous=anonymous, durable=durable) as spool,
+    ):
+        put(spool, "first", bytes(500_000))
+        file = spool.begin()
+        file.write([bytes(300_000)])
+        with pytest.raises(StorageFull) as caught:
+            file.write([bytes(300_000), b"more"])
+        assert caught.value.status == 0xA700
+        assert names(folder) == ["first"]
+        with pytest.raises(ValueError, match="closed"):
+            file.publish("a")
+        put(spool, "fits", bytes(300_000))
+        with pytest.raises(StorageFull):
+            put(spool, "first", bytes(400_000))
+        assert (folder / "first").stat().st_size == 500_000
+        (folder / "first").unlink()
+        put(spool, "goes on", bytes(400_000))
+        assert names(folder) == ["fits", "goes on"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_disk_that_is_taken_away_and_another_in_its_place(
+    tmp_path: Path, *, anonymous: bool
+) -> None:
+    folder = tmp_path / "disk"
+    with small_file_system(folder, mebibytes=1):
+        spool = Spool(str(folder), anonymous=anonymous)
+        for _ in range(4):
+            spool.prepare()
+        early = spool.begin()
+    with spool:
+        put(spool, "a", b"x")
+        assert names(folder) == ["a"]
+        early.discard()
 
 
 def test_directory_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -352,3 +380,112 @@ def test_without_locks_nothing_is_cleaned(
         assert spool.clean_leftovers() == 0
         spool.begin().publish("a")
     assert names(tmp_path) == [".isocenter-1-1.part", "a"]
+
+
+SERVE = """
+import sys
+from isocenter.storage.duplicates import publish
+from isocenter.storage.spool import Spool
+folder, server = sys.argv[1:]
+spool = Spool(folder, anonymous=False)
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(100):
+    if number % 10 == 0:
+        spool.clean_leftovers()  # as at the start of a server
+    file = spool.begin()
+    file.write([b"%s %d" % (server.encode(), number)])
+    publish(file, f"object-{number}", "keep-both")
+    file = spool.begin()
+    file.write([b"common"])
+    publish(file, "common", "overwrite")
+"""
+
+
+@pytest.mark.slow
+def test_two_servers_in_one_directory_lose_no_object(tmp_path: Path) -> None:
+    servers = [
+        subprocess.Popen(
+            [sys.executable, "-c", SERVE, str(tmp_path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for name in ("A", "B")
+    ]
+    for server in servers:
+        assert server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+    for server in servers:
+        assert server.stdin is not None
+        server.stdin.write(b"\n")
+        server.stdin.flush()
+    for server in servers:
+        with server:
+            assert server.wait(timeout=30) == 0
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found.pop("common") == b"common"
+    expected = [f"{server} {number}".encode() for server in "AB" for number in range(100)]
+    assert sorted(found.values()) == sorted(expected)
+    assert sorted(found) == sorted(
+        f"object-{number}{end}" for number in range(100) for end in ("", "_1")
+    )
+
+
+@pytest.mark.parametrize(
+    "missing", [(), ("copy_file_range",), ("copy_file_range", "sendfile")], ids=str
+)
+def test_parts_of_another_file_are_appended(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
+) -> None:
+    content = os.urandom(9 * 1024 * 1024)
+    with spool.begin() as source, spool.begin() as file:
+        source.write([content])
+
+        def impossible(*unused: object) -> int:
+            raise OSError(errno.EXDEV, "not between these")
+
+        for name in missing:
+            monkeypatch.setattr(os, name, impossible)
+        file.write([b"head"])
+        file.copy_from(source.fileno(), 3, len(content) - 3)
+        file.copy_from(source.fileno(), 0, 0)
+        file.write([b"tail"])
+        file.copy_from(source.fileno(), 1, 1)
+        assert file.length == len(content) + 6
+        file.publish("a")
+        assert (tmp_path / "a").read_bytes() == b"head" + content[3:] + b"tail" + content[1:2]
+        short = spool.begin()
+        with pytest.raises(StorageError, match="too short"):
+            short.copy_from(source.fileno(), 10, len(content))
+        with pytest.raises(ValueError, match="closed"):
+            short.copy_from(source.fileno(), 0, 1)
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.slow
+def test_copy_onto_a_full_disk_or_below_the_limit_leaves_nothing(tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", mebibytes=1) as folder:
+        source = os.open(tmp_path / "source", os.O_RDWR | os.O_CREAT)
+        os.truncate(source, 2_000_000)
+        for minimum_free in (0, 200_000):
+            with Spool(str(folder), minimum_free=minimum_free) as spool:
+                file = spool.begin()
+                with pytest.raises(StorageFull):
+                    file.copy_from(source, 0, 2_000_000)
+                put(spool, "a", bytes(700_000))
+                (folder / "a").unlink()
+        os.close(source)
+        assert names(folder) == []
+
+
+def test_renaming_needs_a_free_name_and_a_plain_one(spool: Spool, tmp_path: Path) -> None:
+    put(spool, "a", b"a")
+    put(spool, "b", b"b")
+    with pytest.raises(FileExistsError):
+        spool.rename("a", "b")
+    with pytest.raises(FileNotFoundError):
+        spool.rename("c", "d")
+    with pytest.raises(ValueError, match="no name"):
+        spool.rename("a", "../a")
+    assert spool.rename("a", "c") == str(tmp_path / "c")
+    assert names(tmp_path) == ["b", "c"]
