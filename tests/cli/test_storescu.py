@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import struct
+import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -201,6 +203,102 @@ def test_file_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Peer().run("+fo", "HERE", "raw") == 1
     expected = "E: Bad DICOM file: raw: File meta information header missing"
     assert expected in capsys.readouterr().err.splitlines()
+
+
+def test_data_set_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = ct_image()
+    (tmp_path / "raw").write_bytes(image.data_set)
+    peer = Peer()
+    assert peer.run("-f", "HERE", "raw") == 0
+    assert peer.received[0].data_set == image.data_set
+    assert Peer().run("-f", "HERE", "a.dcm") == 1
+    assert Peer().run("-R", "-f", "HERE", "a.dcm") == 1
+    reason = "a.dcm: File meta information header found, no data set alone"
+    lines = capsys.readouterr().err.splitlines()
+    assert f"E: Bad DICOM file: {reason}" in lines
+    assert f"F: missing SOP class (or instance) in file: {reason}" in lines
+
+
+@pytest.mark.parametrize("options", [("-xi",), ("-xd",), ("-xi", "-R")])
+def test_conversion(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    peer = Peer()
+    assert peer.run("-v", *options, "HERE", "a.dcm") == 0
+    data = peer.received[0].data_set
+    name = "Little Endian Implicit"
+    if "-xd" in options:
+        data = zlib.decompress(data, -zlib.MAX_WBITS)
+        name = "Deflated Explicit VR Little Endian"
+    syntax = EXPLICIT_LITTLE if "-xd" in options else IMPLICIT_LITTLE
+    assert data == ct_image(sop_instance_uid="2.25.97", transfer_syntax=syntax).data_set
+    line = f"I: Converting transfer syntax: Little Endian Explicit -> {name}"
+    assert line in capsys.readouterr().err.splitlines()
+
+
+def test_compression_level(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = []
+    for level in ("0", "9"):
+        peer = Peer()
+        assert peer.run("-xd", "+cl", level, "HERE", "a.dcm") == 0
+        sizes.append(len(peer.received[0].data_set))
+    assert sizes[0] > len(ct_image(sop_instance_uid="2.25.97").data_set) > sizes[1]
+    assert Peer().run("+cl", "9", "HERE", "a.dcm") == 1
+    message = "error: --compression-level only allowed with --propose-deflated"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "vr"), [("+u", "OL"), ("-u", "OB")])
+def test_new_vrs(tmp_path: Path, option: str, vr: str) -> None:
+    image = ct_image(extra=[(0x00280120, "OL", b"\1\2\3\4")])
+    image.write(tmp_path / "new.dcm")
+    expected = ct_image(
+        sop_instance_uid=image.sop_instance_uid, extra=[(0x00280120, vr, b"\1\2\3\4")]
+    )
+    peer = Peer()
+    assert peer.run(option, "HERE", "new.dcm") == 0
+    assert peer.received[0].data_set == expected.data_set
+
+
+@pytest.mark.parametrize("options", [(), ("-up",)])
+def test_blanks_of_uids(
+    tmp_path: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = ct_image(sop_instance_uid="2.25.1111")
+    image = replace(image, data_set=image.data_set.replace(b"2.25.1111\0", b"2.25.1111 "))
+    image.write(tmp_path / "blank.dcm")
+    peer = Peer()
+    assert peer.run(*options, "HERE", "blank.dcm") == 0
+    assert b"2.25.1111\0" in peer.received[0].data_set
+    assert ("space characters" in capsys.readouterr().err) == (not options)
+
+
+@pytest.mark.parametrize(
+    ("options", "counters"),
+    [
+        (("+II",), "(pa0, st0, se0, im5)"),
+        (("+IR", "2"), "(pa0, st0, se2, im1)"),
+        (("+IR", "2", "+IS", "1"), "(pa0, st2, se0, im1)"),
+        (("+IR", "1", "+IS", "2", "+IP", "1"), "(pa2, st0, se1, im0)"),
+    ],
+)
+def test_invention(
+    options: tuple[str, ...], counters: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    peer = Peer()
+    assert peer.run("-v", "--repeat", "3", *options, "HERE", "a.dcm", "b.dcm") == 0
+    assert len(set(peer.uids)) == 6
+    assert all(uid.startswith("2.25.") and len(uid) > 20 for uid in peer.uids)
+    for message in peer.received:
+        assert message.text(0x1000).encode() in message.data_set
+        assert b"OFFIS^TEST_PN_" in message.data_set
+    lines = [line for line in capsys.readouterr().err.splitlines() if "Inventing" in line]
+    assert lines[-1] == f"I: Inventing Identifying Information {counters}:"
+
+
+def test_renaming(tmp_path: Path) -> None:
+    assert Peer(0, 0xA700).run("+rn", "-nh", "HERE", "a.dcm", "b.dcm") == 0xA7
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.dcm.done", "b.dcm.bad", "sub"]
+    assert Peer().run("+rn", "-rn", "HERE", "a.dcm.done") == 0
+    assert (tmp_path / "a.dcm.done").exists()
 
 
 @pytest.mark.parametrize(
