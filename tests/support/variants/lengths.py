@@ -155,6 +155,6 @@ def long_cases(e: Encoder) -> Iterator[Case]:
     inner = e.item(e.element(0x00104000, "", b"A" * 70000), undefined=True)
     yield Case(
         "too long: LT in an item",
-        e.element(0x00080000, "", _WRONG)
-        + e.element(0x00081140, "", inner + e.tag(0xFFFEE0DD), length=UNDEFINED),
+        e.element(0x00081140, "", inner + e.tag(0xFFFEE0DD), length=UNDEFINED),
+        head=e.element(0x00080000, "", _WRONG),
     )

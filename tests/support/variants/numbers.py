@@ -79,8 +79,7 @@ def ambiguous_cases(e: Encoder) -> Iterator[Case]:
         table = e.item(signed, e.element(0x00283002, vr, one * 3))
         yield Case(f"table in an item, {value} inside", e.sequence(0x00283010, table))
     signed = e.element(0x00280103, "US", one)
-    later = e.element(0x00221452, "US", one) + signed + e.element(0x00221452, "US", one)
-    yield Case("mapped pixel value", later)
+    yield Case("mapped pixel value", e.element(0x00221452, "US", one) + signed)
     before = e.sequence(0x00081140, e.item(e.element(0x00280106, "US", one)))
     yield Case("representation behind the item", before + signed)
     yield Case(
@@ -96,7 +95,7 @@ def ambiguous_cases(e: Encoder) -> Iterator[Case]:
         wave = said + e.element(0x5400100A, vr, one) + e.element(0x54001010, vr, one * 2)
         yield Case(f"waveform of {bits} bits", wave)
         yield Case(f"waveform of {bits} bits in an item", e.sequence(0x54000100, e.item(wave)))
-        yield Case(f"channel minimum of {bits} bits", said + e.element(0x54000110, vr, one))
+        yield Case(f"channel minimum before {bits} bits", e.element(0x54000110, "OB", one) + said)
     for tag in (0x00283006, 0x50003000, 0x5000200C, 0x60003000, 0x60203000, 0x7F000010):
         name = f"({tag >> 16:04x},{tag & 0xFFFF:04x}) alone"
         yield Case(name, e.element(tag, "OB" if tag >> 24 == 0x50 else "OW", one * 2))
