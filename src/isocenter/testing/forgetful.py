@@ -35,7 +35,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, Self
 
@@ -338,10 +337,9 @@ class ForgetfulFileSystem:
                 ]
             return fd
 
-    def _written(self, fd: int, offset: int, length: int) -> None:
+    def _written(self, fd: int, inode: int, offset: int, length: int) -> None:
         """Write down what a call that succeeded wrote; the bytes are read back."""
-        inode = self._of_descriptor(fd)
-        if inode >= 0 and length:
+        if length:
             with open(f"/proc/self/fd/{fd}", "rb") as file:
                 file.seek(offset)
                 data = file.read(length)
@@ -349,12 +347,13 @@ class ForgetfulFileSystem:
 
     def _append(self, name: str, fd: int, *arguments: object) -> object:
         """Call what writes at the descriptor's position."""
-        self._announce(name, fd, self._of_descriptor(fd))
+        inode = self._of_descriptor(fd)
+        if inode < 0:  # also a socket, which may block
+            return self._call(name, *arguments)
+        self._announce(name, fd, inode)
         with self._lock:
-            count = self._call(name, *arguments)
-            with suppress(OSError):  # a pipe or socket has no position
-                end = os.lseek(fd, 0, os.SEEK_CUR)
-                self._written(fd, end - int(str(count)), int(str(count)))
+            count = int(str(self._call(name, *arguments)))
+            self._written(fd, inode, os.lseek(fd, 0, os.SEEK_CUR) - count, count)
             return count
 
     def _write(self, fd: int, data: Buffer) -> object:
@@ -380,10 +379,13 @@ class ForgetfulFileSystem:
         return self._write_at("copy_file_range", dst, offset_dst, *arguments)
 
     def _write_at(self, name: str, fd: int, offset: int, *arguments: object) -> object:
-        self._announce(name, fd, self._of_descriptor(fd))
+        inode = self._of_descriptor(fd)
+        if inode < 0:
+            return self._call(name, *arguments)
+        self._announce(name, fd, inode)
         with self._lock:
-            count = self._call(name, *arguments)
-            self._written(fd, offset, int(str(count)))
+            count = int(str(self._call(name, *arguments)))
+            self._written(fd, inode, offset, count)
             return count
 
     def _pwrite(self, fd: int, data: Buffer, offset: int) -> object:
