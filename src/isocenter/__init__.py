@@ -25,10 +25,12 @@ if TYPE_CHECKING:
         IsocenterError,
         LocalProtocolError,
         NegotiationError,
+        ObjectMismatch,
         PduDecodeError,
         PeerProtocolError,
         StorageError,
         StorageFull,
+        StorageRefused,
         TimeoutExpired,
     )
     from isocenter.services.acceptor import Observer
@@ -58,6 +60,7 @@ __all__ = [
     "IsocenterError",
     "LocalProtocolError",
     "NegotiationError",
+    "ObjectMismatch",
     "Observer",
     "PduDecodeError",
     "Peer",
@@ -67,6 +70,7 @@ __all__ = [
     "StorageError",
     "StorageFull",
     "StorageProvider",
+    "StorageRefused",
     "StoreRequest",
     "StoreResult",
     "TimeoutExpired",

@@ -510,7 +510,8 @@ def _check_title(name: str, title: str) -> None:
 def _file_storage(directory: str | os.PathLike[str]) -> FileStorage:
     """Return the provider that writes each object to a file."""
     from isocenter.node.files import FileStorage
-    from isocenter.storage.receive import Receiver, StorageOptions
+    from isocenter.storage.options import StorageOptions
+    from isocenter.storage.receive import Receiver
     from isocenter.storage.spool import Spool
 
     return FileStorage(Receiver(Spool(os.fspath(directory)), StorageOptions()))

@@ -21,6 +21,7 @@ protocol asks for (abort source and reason, DIMSE status) is part of the class.
     +-- StorageError               a received object could not be kept
     |   +-- StorageFull            no room left; answered A700
     |   +-- StorageRefused         what it holds gives it no place; answered C000
+    |   |   +-- ObjectMismatch     UIDs of data set and request differ; answered A900
     |   +-- DuplicateObject        another object of that name is kept; answered 0111
     +-- ConfigurationError         an option, file or environment value is unusable
 
@@ -44,6 +45,7 @@ __all__ = [
     "IsocenterError",
     "LocalProtocolError",
     "NegotiationError",
+    "ObjectMismatch",
     "PduDecodeError",
     "PeerProtocolError",
     "StorageError",
@@ -385,6 +387,15 @@ class StorageRefused(StorageError):
         IsocenterError.__init__(self, reason)
         self.path = path
         self.reason = reason
+
+
+class ObjectMismatch(StorageRefused):
+    """The data set is of another SOP class or instance than its request; answered A900.
+
+    PS3.4 B.2.3.
+    """
+
+    status = 0xA900
 
 
 class ConfigurationError(IsocenterError):

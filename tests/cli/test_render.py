@@ -56,7 +56,11 @@ def test_usage_is_laid_out_in_columns() -> None:
                             Option("--d", "+d", "d", default="off", requires=("--a", "--b")),
                             Option("--e", "-e", "e", conflicts=("--a",)),
                         ),
-                        note="not today",
+                    ),
+                    Group(
+                        "words",
+                        (Option("--f", "-f", "f", conflicts=("--a",)),),
+                        note="not with --a",
                     ),
                 ),
             ),
@@ -76,7 +80,7 @@ def test_usage_is_laid_out_in_columns() -> None:
         "general options:\n"
         "  -h      --help         help\n"
         "network options:\n"
-        "  numbers (not today):\n"
+        "  numbers:\n"
         "    -a    --a            n: integer (1..9)\n"
         "                         one\n"
         "                         two\n"
@@ -90,6 +94,8 @@ def test_usage_is_laid_out_in_columns() -> None:
         "                         (only with --a or --b)\n"
         "    -e    --e            e\n"
         "                         (not with --a)\n"
+        "  words (not with --a):\n"
+        "    -f    --f            f\n"
         "\n"
     )
 

@@ -10,14 +10,16 @@ import pytest
 from isocenter import uids
 from isocenter.dataset.part10 import read_file_meta
 from isocenter.errors import ConfigurationError, StorageError
-from isocenter.storage.receive import Receiver, StorageOptions
+from isocenter.storage.options import StorageOptions
+from isocenter.storage.placing import Origin, Placement, StoredObject
+from isocenter.storage.receive import ReceivedObject, Receiver
 from isocenter.storage.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from isocenter.storage.receive import ReceivedObject
+    from isocenter.storage.receive import IgnoredObject
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 DATA = b"\x08\x00\x05\x00CS\x02\x00X "
@@ -32,9 +34,9 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 def begin(
     receiver: Receiver, *, sop_class_uid: str = CT, sop_instance_uid: str = "1.2.3"
-) -> ReceivedObject:
+) -> ReceivedObject | IgnoredObject:
     return receiver.begin(
-        calling_ae_title="STORESCU",
+        origin=Origin(1, "STORESCU"),
         sop_class_uid=sop_class_uid,
         sop_instance_uid=sop_instance_uid,
         transfer_syntax_uid=uids.EXPLICIT_VR_LITTLE_ENDIAN,
@@ -50,7 +52,8 @@ def test_object_is_kept_byte_for_byte_behind_its_file_meta(spool: Spool) -> None
     received.write([DATA[:3], memoryview(DATA)[3:7]])
     received.write([DATA[7:]])
     stored = received.finish()
-    assert stored == (f"{spool.directory}/CT.1.2.3", len(DATA), "")
+    path = f"{spool.directory}/CT.1.2.3"
+    assert stored == StoredObject(path, len(DATA), "CT.1.2.3", Placement(), ())
     with open(stored.path, "rb") as file:
         content = file.read()
     meta = read_file_meta(content)
@@ -115,8 +118,7 @@ def test_hostile_uid_stays_in_the_directory(spool: Spool, tmp_path: Path, uid: s
     received = begin(Receiver(spool, StorageOptions()), sop_class_uid=uid, sop_instance_uid=uid)
     received.write([DATA])
     stored = received.finish()
-    assert received.warning == stored.warning
-    assert bool(stored.warning) is (uid not in {"..", ""})
+    assert bool(stored.notes) is (uid not in {"..", ""})
     assert os.listdir(tmp_path) == ["out"]
     assert [os.path.basename(stored.path)] == stored_names(spool)
 
@@ -132,7 +134,9 @@ def test_discarded_object_leaves_nothing(spool: Spool) -> None:
     received.write([DATA])
     received.discard()
     received.discard()
-    with begin(Receiver(spool, StorageOptions())) as other:
+    other = begin(Receiver(spool, StorageOptions()))
+    assert isinstance(other, ReceivedObject)
+    with other:
         other.write([DATA])
     assert stored_names(spool) == []
 
@@ -140,7 +144,7 @@ def test_discarded_object_leaves_nothing(spool: Spool) -> None:
 def test_ignored_object_is_counted_and_not_kept(spool: Spool) -> None:
     received = begin(Receiver(spool, StorageOptions(ignore=True)))
     received.write([DATA, DATA])
-    assert received.finish() == ("", 2 * len(DATA), "")
+    assert received.finish() == StoredObject("", 2 * len(DATA), "", Placement(), ())
     received.discard()
     assert stored_names(spool) == []
     assert begin(Receiver(None, StorageOptions(ignore=True))).finish().path == ""

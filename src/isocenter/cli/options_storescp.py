@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from isocenter.cli import groups
-from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
+from isocenter.cli import options_output as output
+from isocenter.cli.spec import (
+    LOGGING,
+    PARAMETERS,
+    Group,
+    Option,
+    Parameter,
+    Tool,
+    choice,
+    integer,
+    string,
+)
 
 __all__ = ["PREFERENCES", "TOOL"]
 
@@ -90,10 +101,11 @@ _NETWORK = Group(
                 Option(
                     "--abort-after",
                     "",
-                    "abort when the first object is complete, instead\nof answering",
+                    "abort when the first object is complete,\ninstead of answering",
                 ),
                 Option("--abort-during", "", "abort while the first object arrives"),
                 Option("--promiscuous", "-pm", "accept also SOP classes that are not known"),
+                Option("--uid-padding", "-up", "correct blanks in UIDs without a warning"),
             ),
         ),
     ),
@@ -102,29 +114,18 @@ _NETWORK = Group(
 _OUTPUT = Group(
     "output options",
     subgroups=(
-        Group(
-            "general",
-            (
-                Option(
-                    "--output-directory",
-                    "-od",
-                    "where received objects are written;\nthe directory must exist",
-                    string("directory"),
-                    default=".",
-                ),
-            ),
-        ),
-        Group(
-            "bit preserving mode",
-            (
-                Option(
-                    "--bit-preserving",
-                    "+B",
-                    "write each data set as it came, byte for byte.\n"
-                    "For now this is the only way of writing, so it\n"
-                    "also holds without this option",
-                ),
-            ),
+        output.directory_group(),
+        output.mode_group(),
+        output.file_format_group(),
+        output.write_syntax_group(output.COMPRESSED_PREFERENCES),
+        output.new_vr_group(),
+        output.group_length_group(),
+        output.length_group(),
+        output.padding_group(),
+        output.unknown_vr_group(),
+        output.compression_group(
+            ("--write-xfer-deflated", "--write-xfer-same"),
+            "not with --write-xfer-little/big/implicit",
         ),
         Group(
             "filename generation",
@@ -134,6 +135,17 @@ _OUTPUT = Group(
                     "-uf",
                     "name files after the SOP Instance UID (default)",
                     is_default=True,
+                ),
+                Option(
+                    "--unique-filenames",
+                    "+uf",
+                    "name each file after a UID of its own",
+                ),
+                Option(
+                    "--timenames",
+                    "-tn",
+                    "name files after the time of their creation",
+                    conflicts=("--unique-filenames",),
                 ),
                 Option(
                     "--filename-extension",
@@ -157,6 +169,26 @@ _OWN = Group(
             default="1",
             conflicts=("--fork",),
         ),
+        Option(
+            "--durable",
+            "",
+            "answer success once object and folder are on\ndisk",
+        ),
+        Option(
+            "--on-duplicate",
+            "",
+            "what to do where another object has the name;\n"
+            "the same object again is always a success",
+            choice("policy", "overwrite", "keep-both", "ignore", "reject"),
+            default="overwrite",
+        ),
+        Option(
+            "--min-free",
+            "",
+            "refuse objects (A700) while less would be free\non the disk",
+            integer("mebibytes", 0),
+            default="0",
+        ),
     ),
 )
 
@@ -179,6 +211,12 @@ TOOL = Tool(
         "--sleep-after",
         "--sleep-during",
         ("--ipv4", "--ipv6", "--ip-auto"),
+        *output.FORMAT_EVALUATION,
+        ("--default-filenames", "--unique-filenames"),
+        "--timenames",
+        "--durable",
+        "--on-duplicate",
+        "--min-free",
         "--workers",
     ),
     # DCMTK's usage shows the port as optional because its --inetd needs none.

@@ -415,6 +415,9 @@ class _Evaluation:
             if value.kind == "integer":
                 text = self.line.value_or_none(name, index)
                 self.check_integer(name, value, "" if text is None else text)
+            elif value.choices and self.line.value_or_none(name, index) not in value.choices:
+                text = self.line.value_or_none(name, index)
+                raise self.fail(f"Invalid value for option {name} ({text})")
 
     def holds(self, condition: str) -> bool:
         if condition == VERBOSE_MODE:

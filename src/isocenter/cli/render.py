@@ -31,6 +31,7 @@ RELEASE_DATE = "2026-11-21"
 
 _SHORT_WIDTH = 4
 _SPACE = 2
+_NOTE_WIDTH = 46  # columns of what follows from an option's facts
 
 
 def identifier(name: str) -> str:
@@ -111,19 +112,31 @@ def version_text(tool: Tool) -> str:
 
 def _default_apart(option: Option) -> bool:
     # Behind a range of two numbers the line would be too long for a terminal.
-    return not option.values or option.values[-1].maximum is not None
+    last = option.values[-1] if option.values else None
+    return last is None or last.maximum is not None or bool(last.choices)
 
 
-def _notes(option: Option) -> str:
+def _notes(option: Option, group: Group) -> str:
     """Return the lines that follow from the option's facts, each with a newline in front."""
     notes = []
     if option.default is not None and _default_apart(option):
         notes.append(f"default: {option.default}")
-    if option.requires:
-        notes.append(f"only with {' or '.join(option.requires)}")
-    if option.conflicts:
-        notes.append(f"not with {' or '.join(option.conflicts)}")
-    return "".join(f"\n({note})" for note in notes)
+    if not group.note:  # which says the same for all of them
+        if option.requires:
+            notes.append(f"only with {' or '.join(option.requires)}")
+        if option.conflicts:
+            notes.append(f"not with {' or '.join(option.conflicts)}")
+    return "".join(f"\n{_wrapped(f'({note})')}" for note in notes)
+
+
+def _wrapped(text: str) -> str:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= _NOTE_WIDTH:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return "\n".join(lines)
 
 
 def _long_width(tool: Tool) -> int:
@@ -141,7 +154,7 @@ def _group(group: Group, indent: int, short_width: int, long_width: int) -> list
     lines = [" " * (indent - 2) + group.name + note + ":"]
     width = max([long_width, *(len(option.long) for option in group.options)])
     for option in group.options:
-        text = option.help_text + _notes(option)
+        text = option.help_text + _notes(option, group)
         if option.values:
             text = f"{value_text(option)}\n{text}"
         lines.append(_row(indent, (option.short, option.long), (short_width, width), text))

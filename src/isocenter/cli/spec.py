@@ -25,6 +25,7 @@ __all__ = [
     "Parameter",
     "Tool",
     "Value",
+    "choice",
     "integer",
     "string",
 ]
@@ -49,9 +50,10 @@ class Value:
         signed: True where a leading minus sign is read as such (and the number
             may be hexadecimal or octal, as C's ``%li``); False where it is refused.
         shown: the help text's words for the range, where they are not the numbers.
+        choices: the strings that are allowed, empty for any.
     """
 
-    __slots__ = ("kind", "maximum", "minimum", "name", "shown", "signed")
+    __slots__ = ("choices", "kind", "maximum", "minimum", "name", "shown", "signed")
 
     def __init__(
         self,
@@ -62,10 +64,12 @@ class Value:
         maximum: int | None = None,
         signed: bool = False,
         shown: str = "",
+        choices: tuple[str, ...] = (),
     ) -> None:
         """Keep the facts."""
         self.name = name
         self.kind = kind
+        self.choices = choices
         self.minimum = minimum
         self.maximum = maximum
         self.signed = signed
@@ -75,6 +79,11 @@ class Value:
 def string(name: str, shown: str = "string") -> tuple[Value, ...]:
     """Return the values of an option that takes one string."""
     return (Value(name, "string", shown=shown),)
+
+
+def choice(name: str, *choices: str) -> tuple[Value, ...]:
+    """Return the values of an option that takes one of some words."""
+    return (Value(name, "string", shown=", ".join(choices), choices=choices),)
 
 
 def integer(

@@ -31,7 +31,6 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
     Ends with 0 when stopped by a signal after finishing what was being received.
     """
-    del env
     line = start(TOOL, argv)
     if isinstance(line, ExitCode):
         return line
@@ -50,7 +49,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         _LOGGER.critical("specified output directory is not writeable")
         return ExitCode.FAILURE
     try:
-        acceptor = _acceptor(line)
+        acceptor = _acceptor(line, env)
         served = run_server(line, acceptor, _LOGGER)
     except ConfigurationError as problem:
         _LOGGER.critical("%s", problem)
@@ -58,21 +57,18 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     return ExitCode.SUCCESS if served else ExitCode.FAILURE
 
 
-def _acceptor(line: ParsedCommandLine) -> Acceptor:
+def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> Acceptor:
     """Build what serves each association."""
     from isocenter.cli.receiving import Misbehaviour, ReceiverObserver, ToolReception
+    from isocenter.cli.storing import open_spool, storage_options
     from isocenter.node.files import FileStorage
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
     from isocenter.services.verification import AlwaysVerified
-    from isocenter.storage.receive import Receiver, StorageOptions
-    from isocenter.storage.spool import Spool
+    from isocenter.storage.receive import Receiver
 
-    options = StorageOptions(
-        ignore=line.given("--ignore"),
-        extension=line.value_or_none("--filename-extension") or "",
-    )
-    spool = None if options.ignore else Spool(line.value("--output-directory") or ".")
+    options = storage_options(line, env)
+    spool = None if options.ignore else open_spool(line)
     misbehaviour = Misbehaviour(
         sleep_after=float(line.integer("--sleep-after")),
         sleep_during=float(line.integer("--sleep-during")),

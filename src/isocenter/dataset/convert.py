@@ -165,6 +165,11 @@ class PlanBuilder:
 
             self.feed = inflate_and_feed
 
+    @property
+    def values(self) -> dict[int, bytes]:
+        """Encoded values of the wanted elements found so far, by tag."""
+        return self._rewriter.values
+
     def walk(self, region: FileRegion) -> None:
         """Look at a region of a file, reading no value that nothing depends on.
 

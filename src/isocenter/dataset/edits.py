@@ -29,6 +29,7 @@ _RECORD = struct.Struct("<QQI")
 _SIZE = _RECORD.size
 _SWAP = 1 << 31
 _SWAP_CHUNK = 1024 * 1024  # bytes of a value in memory at once
+_LONG_RUN = 64 * 1024  # bytes that are not read to be written, but copied within the kernel
 _TYPECODES = {2: "H", 4: "I", 8: "Q"}
 
 
@@ -119,30 +120,65 @@ def edited_views(edits: Edits, data: memoryview) -> Iterator[Buffer]:
 def edited_region(edits: Edits, region: FileRegion) -> Iterator[Segment]:
     """Yield the result of the changes to a region of a file, streaming.
 
-    What stays is named as regions; of a value that is swapped 1 MiB is in memory at once.
+    Long runs that stay are named as regions; short ones are read together, and of a value
+    that is swapped 1 MiB is in memory at once. Buffers are valid until the next segment is
+    asked for.
 
     Raises:
         DataSetError: the file became shorter meanwhile.
         OSError: it cannot be read.
     """
     script = memoryview(edits.script)
-    fd, base = region.fd, region.offset
+    window = _Window(region)
     position = 0
     for offset, removed, code, place in edits._records():  # noqa: SLF001 - one module
         if offset > position:
-            yield FileRegion(fd, base + position, offset - position)
+            yield window.run(position, offset)
         position = offset + removed
         if code > 0:
             yield script[place : place + code]
         elif code < 0:
             for start in range(offset, position, _SWAP_CHUNK):
                 size = min(_SWAP_CHUNK, position - start)
-                chunk = os.pread(fd, size, base + start)
-                if len(chunk) < size:
-                    raise DataSetError("file became shorter while it was read")
-                yield swap_units(chunk, -code)
+                yield swap_units(window.read(start, size), -code)
     if position < region.length:
-        yield FileRegion(fd, base + position, region.length - position)
+        yield window.run(position, region.length)
+
+
+class _Window:
+    """The part of a region that was read last."""
+
+    __slots__ = ("_data", "_region", "_start")
+
+    def __init__(self, region: FileRegion) -> None:
+        self._region = region
+        self._data = memoryview(b"")
+        self._start = 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Read bytes of the region.
+
+        Raises:
+            DataSetError: there are fewer.
+            OSError: they cannot be read.
+        """
+        data = os.pread(self._region.fd, size, self._region.offset + offset)
+        if len(data) < size:
+            raise DataSetError("file became shorter while it was read")
+        return data
+
+    def run(self, start: int, end: int) -> Segment:
+        """Return a part of the region: a view where it is short."""
+        region = self._region
+        if end - start >= _LONG_RUN:
+            return FileRegion(region.fd, region.offset + start, end - start)
+        index = start - self._start
+        if index < 0 or index + end - start > len(self._data):
+            size = min(_LONG_RUN, region.length - start)
+            self._data = memoryview(self.read(start, size))
+            self._start = start
+            index = 0
+        return self._data[index : index + end - start]
 
 
 def edited_stream(edits: Edits, chunks: Iterable[Buffer]) -> Iterator[Buffer]:

@@ -51,6 +51,8 @@ _FOREIGN_VRS = {b"ox": b"OB", b"px": b"OW", b"lt": b"OW", b"xs": b"US", b"up": b
 
 _NOTHING: frozenset[int] = frozenset()
 
+_MOST_NAMED = 16  # elements with blanks in UIDs that a plan names
+
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
 
@@ -66,12 +68,14 @@ class RewritePlan:
         source_length: bytes of the data set, inflated.
         length: bytes of the result before compression.
         values: encoded values of the wanted elements that the data set has, by tag.
+        mended_uids: tags of elements, the first 16, whose UIDs had blanks that were removed.
     """
 
     __slots__ = (
         "edits",
         "is_identity",
         "length",
+        "mended_uids",
         "profile",
         "source_length",
         "values",
@@ -85,8 +89,10 @@ class RewritePlan:
         is_identity: bool,
         source_length: int,
         values: dict[int, bytes],
+        mended_uids: tuple[int, ...] = (),
     ) -> None:
         """Keep the facts."""
+        self.mended_uids = mended_uids
         self.profile = profile
         self.edits = edits
         self.is_identity = is_identity
@@ -145,6 +151,7 @@ class Rewriter:
         "_changed",
         "_edits",
         "_given",
+        "_mended",
         "_notes",
         "_options",
         "_pack_item",
@@ -165,6 +172,7 @@ class Rewriter:
         self._options = profile.options
         self._edits = Edits()
         self._values: dict[int, bytes] = {}
+        self._mended: list[int] = []
         self._changed = False
         self._given = b""  # VR that the element at hand says it has
         self._prefix = prefix_length
@@ -192,6 +200,11 @@ class Rewriter:
         """Offset of the next header; what stands before it need not be read."""
         return self._scanner.position
 
+    @property
+    def values(self) -> dict[int, bytes]:
+        """Encoded values of the wanted elements found so far, by tag."""
+        return self._values
+
     def skip(self, count: int) -> None:
         """Take the next `count` bytes, all before `position`, as fed."""
         self._scanner.skip(count)
@@ -210,6 +223,7 @@ class Rewriter:
             is_identity=not self._changed and not self._profile.is_conversion,
             source_length=self._scanner.position,
             values=self._values,
+            mended_uids=tuple(self._mended),
         )
 
     # What follows is called by the scanner.
@@ -301,6 +315,8 @@ class Rewriter:
             new = _normalised(vr, raw) if options.normalise_values else raw
             if len(new) % 2 and vr != b"OW":
                 new += b"\0"
+            if vr == b"UI" and new is not raw and b" " in raw and len(self._mended) < _MOST_NAMED:
+                self._mended.append(tag)
         if level.kind == ROOT and tag in options.wanted and new is not None:
             self._values[tag] = new
         self._write(level, tag, vr, start, value, length, None if new is raw else new)

@@ -10,8 +10,10 @@ Only `request_stop` and `request_abort` may be called from other threads.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
+from itertools import count
 
 from isocenter.dimse.codec import encode_command
 from isocenter.dimse.messages import CommandReceived, DataReceived, MessageAssembler
@@ -57,6 +59,8 @@ if TYPE_CHECKING:
     from isocenter.wire import Segment
 
 __all__ = ["Association", "Incoming", "StopRequested"]
+
+_numbers = count()
 
 _AWAY = 1.0
 """Seconds between two looks at the transport from which on the owner was busy elsewhere."""
@@ -128,6 +132,8 @@ class Association:
         self._closed = False
         self._fragment = 0
         self.peer_address = peer_address
+        self.number = os.getpid() << 32 | next(_numbers)
+        """No other association of this machine's running processes has it."""
         self.request: AAssociateRQ | None = None
         self.accept: AAssociateAC | None = None
         self.contexts: Mapping[int, AcceptedContext] = {}

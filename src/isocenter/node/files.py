@@ -7,6 +7,7 @@ it, dots or pauses, comes in through `Reception`.
 from __future__ import annotations
 
 from isocenter.logs import get_logger
+from isocenter.storage.placing import Origin
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -63,10 +64,15 @@ class FileStorage:
         """
         reception = None if self._reception is None else self._reception()
         written = self._receiver.begin(
+            origin=Origin(
+                request.association_number,
+                request.calling_ae_title,
+                request.called_ae_title,
+                request.peer_host,
+            ),
             sop_class_uid=request.sop_class_uid,
             sop_instance_uid=request.sop_instance_uid,
             transfer_syntax_uid=request.transfer_syntax_uid,
-            calling_ae_title=request.calling_ae_title,
         )
         try:
             for fragments in request.fragments():
@@ -80,6 +86,7 @@ class FileStorage:
             written.discard()
             raise
         request.defer(self._receiver.prepare)
-        if stored.warning:
-            _LOGGER.warning("%s", stored.warning)
+        for level, text in stored.notes:
+            if _LOGGER.isEnabledFor(level):
+                _LOGGER.log(level, "%s", text)
         return 0

@@ -76,6 +76,9 @@ class Observer(Protocol):
     def failed(self, association: Association, problem: IsocenterError) -> None:
         """The association ended otherwise: aborted, lost, timed out, or the peer broke a rule."""
 
+    def ended(self, association: Association) -> None:
+        """It is over, however it ended; always the last call."""
+
 
 class SilentObserver:
     """An observer that says nothing; base for those that say little."""
@@ -118,6 +121,9 @@ class SilentObserver:
     def failed(self, association: Association, problem: IsocenterError) -> None:
         """Say nothing."""
 
+    def ended(self, association: Association) -> None:
+        """Say nothing."""
+
 
 class Acceptor:
     """Serves associations with one policy and one registry; shared by all threads.
@@ -156,6 +162,8 @@ class Acceptor:
         except IsocenterError as problem:
             observer.failed(association, problem)
             association.abort()
+        finally:
+            observer.ended(association)
 
     def _serve_messages(self, association: Association) -> None:
         observer = self._observer

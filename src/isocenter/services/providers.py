@@ -91,7 +91,7 @@ class StoreRequest:
         """Gather the facts; nothing is read yet."""
         self._driver = association
         self._complete = not command.has_data_set
-        self.deferred: Callable[[], None] | None = None
+        self.deferred: list[Callable[[], None]] = []
         self.association: AAssociateRQ | None = association.request
         self.context = context
         self.command = command
@@ -116,6 +116,21 @@ class StoreRequest:
     def calling_ae_title(self) -> str:
         """AE title of the sender, without padding."""
         return normalise(self.association.calling_ae_title) if self.association is not None else ""
+
+    @property
+    def called_ae_title(self) -> str:
+        """AE title that the sender called, without padding."""
+        return normalise(self.association.called_ae_title) if self.association is not None else ""
+
+    @property
+    def peer_host(self) -> str:
+        """Address of the sender without its port."""
+        return self.peer_address.rpartition(":")[0].strip("[]") or self.peer_address
+
+    @property
+    def association_number(self) -> int:
+        """A number that no other association has, in whichever process of the server."""
+        return self._driver.number
 
     @property
     def complete(self) -> bool:
@@ -183,10 +198,10 @@ class StoreRequest:
     def defer(self, action: Callable[[], None]) -> None:
         """Have `action` called once the response is sent, while the peer is busy.
 
-        For what the next object needs and this one's answer need not wait for. One action; a
-        later one replaces it. It is not called where the association ends first.
+        For what the answer need not wait for. Actions are called in their order, also where
+        the response could not be sent; none may raise.
         """
-        self.deferred = action
+        self.deferred.append(action)
 
     def drain(self) -> None:
         """Read and drop what is left of the data set.

@@ -213,7 +213,9 @@ def perform_store(
         has_data_set=False,
     )
     association.session.performed(response)
-    association.send(context_id, response)
-    if request.deferred is not None:
-        request.deferred()
+    try:
+        association.send(context_id, response)
+    finally:
+        for action in request.deferred:
+            action()
     return request, status

@@ -1,8 +1,15 @@
-"""A received object: File Meta Information in front, its bytes as they came, a file.
+"""A received object on its way to a file: written, read, checked, placed, named, published.
 
-Joins `spool`, `naming` and `isocenter.dataset.part10`. Owns what a file of a received
-object consists of and what it is called. Must not know of messages, nor of what is in a
-data set: it is kept byte for byte.
+Joins `spool`, `duplicates`, `naming`, `placing` and the rewriter of `isocenter.dataset`. Owns
+the order of these steps and what a file of a received object consists of. Must not know of
+messages.
+
+Theory of operation. The bytes go to a temporary file as they come, File Meta Information
+first; a short object is held in memory until it is whole. Beside it the rewriter looks at the
+same views. At the end, if the data set already is what normal mode would make of it, the
+temporary file is published; else a second one is written from it, in which what stays is
+copied by the kernel. What cannot be read as a data set is published as it came: bytes that
+arrived whole are never lost to a parser.
 
 PS3.10 7.1, PS3.4 B.2.3 (statuses of C-STORE).
 """
@@ -11,71 +18,51 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.part10 import FileMetaTemplate
-from isocenter.errors import ConfigurationError, StorageError
-from isocenter.logs import get_logger
-from isocenter.record import NamedTuple, Record
-from isocenter.storage.naming import TimeNames, default_file_name, unique_file_name
-from isocenter.uids import BIT_PRESERVING_VERSION_NAME, IMPLEMENTATION_CLASS_UID
+from isocenter.errors import (
+    ConfigurationError,
+    ObjectMismatch,
+    StorageError,
+    StorageRefused,
+)
+from isocenter.logs import INFO, WARNING, get_logger
+from isocenter.storage.duplicates import publish
+from isocenter.storage.naming import (
+    ShortNames,
+    TimeNames,
+    default_file_name,
+    unique_file_name,
+)
+from isocenter.storage.placing import Note, Placement, StoredObject
+from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Literal, Self, TypeAlias
+    from collections.abc import Mapping, Sequence
+    from typing import Self
 
+    from isocenter.dataset.convert import PlanBuilder
+    from isocenter.dataset.profile import RewriteProfile
+    from isocenter.dataset.rewrite import RewritePlan
     from isocenter.storage.naming import FileName
-    from isocenter.storage.spool import Spool, SpoolFile
+    from isocenter.storage.options import StorageOptions
+    from isocenter.storage.placing import Origin, Placing
+    from isocenter.storage.spool import Folder, Spool
+    from isocenter.storage.spoolfile import SpoolFile
     from isocenter.wire import Buffer
 
-__all__ = [
-    "NamingScheme",
-    "ReceivedObject",
-    "Receiver",
-    "StorageOptions",
-    "StoredObject",
-]
+__all__ = ["IgnoredObject", "ReceivedObject", "Receiver"]
 
 _LOGGER = get_logger(__name__)
 
-NamingScheme: TypeAlias = "Literal['default', 'unique', 'time']"
-"""``<prefix>.<SOP Instance UID>``, ``<prefix>.X.<new UID>`` or ``<time>.<prefix>``."""
+_SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 
+_HELD = 64 * 1024
+"""Bytes of a data set, inclusive, held in memory until it is whole: a second file would cost
+a small object more than the copy."""
 
-class StorageOptions(Record):
-    """What becomes of received objects."""
-
-    naming: NamingScheme = "default"
-    """How files are called."""
-
-    extension: str = ""
-    """Appended to every name as it is; no dot is added."""
-
-    write_file_meta: bool = True
-    """Preamble and File Meta Information in front; False writes the data set alone."""
-
-    ignore: bool = False
-    """Take the bytes and keep nothing."""
-
-    clean_leftovers: bool = True
-    """Remove at the start what processes that were killed left in the directory."""
-
-    implementation_class_uid: str = IMPLEMENTATION_CLASS_UID
-    """Implementation Class UID (0002,0012) of the files."""
-
-    implementation_version_name: str = BIT_PRESERVING_VERSION_NAME
-    """Implementation Version Name (0002,0013) of the files."""
-
-
-class StoredObject(NamedTuple):
-    """What became of a received object.
-
-    Fields: `path` its file, "" where nothing is kept; `length` bytes of the data set;
-    `warning` a line for the log, "" for none.
-    """
-
-    path: str
-    length: int
-    warning: str
+_NAMES_TRIED = 1000  # of those that nobody else should have
 
 
 class Receiver:
@@ -84,6 +71,7 @@ class Receiver:
     Args:
         spool: the directory; None only with `StorageOptions.ignore`.
         options: what becomes of the objects.
+        placing: chooses folders; None puts everything into the directory.
 
     May be used by several threads, and by processes forked after it was made.
 
@@ -92,16 +80,30 @@ class Receiver:
         ValueError: there is no spool and the options need one.
     """
 
-    __slots__ = ("_spool", "_template", "_time_names", "options")
+    __slots__ = (
+        "_profiles",
+        "_short_names",
+        "_spool",
+        "_templates",
+        "_time_names",
+        "options",
+        "placing",
+    )
 
-    def __init__(self, spool: Spool | None, options: StorageOptions) -> None:
+    def __init__(
+        self, spool: Spool | None, options: StorageOptions, placing: Placing | None = None
+    ) -> None:
         """Check the options and clean the directory."""
         if spool is None and not options.ignore:
             raise ValueError("objects that are kept need a directory")
         self.options = options
-        self._time_names = TimeNames()
-        # The last one used; threads replace it as a whole.
-        self._template: tuple[tuple[str, str, str], FileMetaTemplate] | None = None
+        self.placing = placing
+        self._time_names = TimeNames(microseconds=options.naming == "long-time")
+        self._short_names = ShortNames()
+        # Of the last kind of object; threads replace it as a whole.
+        self._templates: tuple[tuple[str, str, str], FileMetaTemplate] | None = None
+        # By transfer syntax; None where data sets of it cannot be read.
+        self._profiles: dict[str, RewriteProfile | None] = {}
         try:
             self.file_name("", "")
         except ValueError as error:
@@ -115,11 +117,13 @@ class Receiver:
 
     def file_name(self, sop_class_uid: str, sop_instance_uid: str) -> FileName:
         """Return the name for an object under the options' scheme."""
-        extension = self.options.extension
-        if self.options.naming == "default":
+        extension, naming = self.options.extension, self.options.naming
+        if naming == "default":
             return default_file_name(sop_class_uid, sop_instance_uid, extension)
-        if self.options.naming == "unique":
+        if naming == "unique":
             return unique_file_name(sop_class_uid, extension)
+        if naming == "short":
+            return self._short_names.next(sop_class_uid, extension)
         return self._time_names.next(sop_class_uid, extension)
 
     def close(self) -> None:
@@ -135,15 +139,15 @@ class Receiver:
     def begin(
         self,
         *,
-        calling_ae_title: str,
+        origin: Origin,
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
-    ) -> ReceivedObject:
+    ) -> ReceivedObject | IgnoredObject:
         """Begin an object with the facts of its request.
 
         Args:
-            calling_ae_title: of the association; becomes Source Application Entity Title.
+            origin: its calling AE title becomes Source Application Entity Title.
             sop_class_uid: Affected SOP Class UID of the request.
             sop_instance_uid: Affected SOP Instance UID of the request.
             transfer_syntax_uid: of the presentation context.
@@ -152,27 +156,96 @@ class Receiver:
             StorageFull, StorageError: there can be no file.
         """
         if self._spool is None:
-            return ReceivedObject(self, None, "", "", b"")
-        head = b""
-        if self.options.write_file_meta:
-            try:
-                template = self._template
-                key = (sop_class_uid, transfer_syntax_uid, calling_ae_title)
-                if template is None or template[0] != key:
-                    template = self._template = (
-                        key,
-                        FileMetaTemplate(
-                            transfer_syntax_uid=transfer_syntax_uid,
-                            sop_class_uid=sop_class_uid,
-                            source_application_entity_title=calling_ae_title,
-                            implementation_class_uid=self.options.implementation_class_uid,
-                            implementation_version_name=self.options.implementation_version_name,
-                        ),
-                    )
-                head = template[1].encode(sop_instance_uid)
-            except ValueError as error:
-                raise StorageError(self._spool.directory, str(error)) from error
-        return ReceivedObject(self, self._spool.begin(), sop_class_uid, sop_instance_uid, head)
+            return IgnoredObject()
+        return ReceivedObject(
+            self, self._spool, origin, sop_class_uid, sop_instance_uid, transfer_syntax_uid
+        )
+
+    def head(
+        self, origin: Origin, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+    ) -> bytes:
+        """Return preamble and File Meta Information of a file, b"" where it is to have none.
+
+        Raises:
+            StorageError: a value of the request cannot be written.
+        """
+        options = self.options
+        if not options.write_file_meta or self._spool is None:
+            return b""
+        key = (sop_class_uid, transfer_syntax_uid, origin.calling_ae_title)
+        try:
+            kept = self._templates
+            if kept is None or kept[0] != key:
+                kept = self._templates = (
+                    key,
+                    FileMetaTemplate(
+                        transfer_syntax_uid=transfer_syntax_uid,
+                        sop_class_uid=sop_class_uid,
+                        source_application_entity_title=origin.calling_ae_title,
+                        implementation_class_uid=options.implementation_class_uid,
+                        implementation_version_name=options.version_name,
+                    ),
+                )
+            return kept[1].encode(sop_instance_uid)
+        except ValueError as error:
+            raise StorageError(self._spool.directory, str(error)) from error
+
+    def profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
+        """Return how data sets of a transfer syntax are written anew, None for as they come."""
+        try:
+            return self._profiles[transfer_syntax_uid]
+        except KeyError:
+            pass
+        profile = None
+        if not self.options.ignore and (
+            self.options.rewrite is not None or self.placing is not None
+        ):
+            profile = self._make_profile(transfer_syntax_uid)
+        self._profiles[transfer_syntax_uid] = profile
+        return profile
+
+    def _make_profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
+        from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
+        from isocenter.dataset.profile import RewriteOptions, RewriteProfile
+        from isocenter.record import replace
+
+        options = self.options.rewrite or RewriteOptions()
+        if self.placing is not None:
+            options = replace(options, wanted=options.wanted | self.placing.wanted)
+        dictionary = self.options.dictionary or DEFAULT_DICTIONARY
+        try:
+            return RewriteProfile(transfer_syntax_uid, options, dictionary=dictionary)
+        except ValueError:
+            pass
+        try:  # compressed: no conversion, but everything else
+            return RewriteProfile(
+                transfer_syntax_uid,
+                replace(options, transfer_syntax_uid=""),
+                dictionary=dictionary,
+            )
+        except ValueError:  # a transfer syntax that is not known
+            return None
+
+
+class IgnoredObject:
+    """An object of which nothing is kept (``--ignore``)."""
+
+    __slots__ = ("length",)
+
+    def __init__(self) -> None:
+        """Begin with nothing received."""
+        self.length = 0
+
+    def write(self, views: Sequence[Buffer]) -> None:
+        """Count the bytes."""
+        self.length += sum(map(len, views))
+
+    def finish(self) -> StoredObject:
+        """Say that nothing is kept."""
+        return StoredObject("", self.length)
+
+    def discard(self) -> None:
+        """Nothing is there."""
 
 
 class ReceivedObject:
@@ -183,35 +256,61 @@ class ReceivedObject:
 
     Attributes:
         length: bytes of the data set written so far.
-        warning: a line for the log once it is finished, "" for none.
     """
 
     __slots__ = (
+        "_builder",
         "_file",
         "_head",
+        "_held",
+        "_origin",
+        "_problem",
         "_receiver",
         "_sop_class_uid",
         "_sop_instance_uid",
+        "_spool",
+        "_transfer_syntax_uid",
         "length",
-        "warning",
     )
 
     def __init__(
         self,
         receiver: Receiver,
-        file: SpoolFile | None,
+        spool: Spool,
+        origin: Origin,
         sop_class_uid: str,
         sop_instance_uid: str,
-        head: bytes,
+        transfer_syntax_uid: str,
     ) -> None:
-        """Take over a temporary file; None keeps nothing."""
+        """Begin with the facts of its request."""
         self._receiver = receiver
-        self._file = file
+        self._spool = spool
+        self._origin = origin
         self._sop_class_uid = sop_class_uid
         self._sop_instance_uid = sop_instance_uid
-        self._head = head
+        self._transfer_syntax_uid = transfer_syntax_uid
+        self._file: SpoolFile | None = None
+        self._held: list[bytes] | None = None
+        self._builder: PlanBuilder | None = None
+        self._problem = ""
         self.length = 0
-        self.warning = ""
+        self._head = receiver.head(origin, sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        profile = receiver.profile(transfer_syntax_uid)
+        if profile is None:
+            self._file = spool.begin()
+            return
+        from isocenter.dataset.convert import PlanBuilder
+
+        self._held = []
+        prefix = len(self._head)
+        if prefix and profile.options.file_padding:
+            prefix = len(self._new_head(profile.target_uid))
+        self._builder = PlanBuilder(profile, prefix_length=prefix)
+
+    def _new_head(self, transfer_syntax_uid: str) -> bytes:
+        return self._receiver.head(
+            self._origin, self._sop_class_uid, self._sop_instance_uid, transfer_syntax_uid
+        )
 
     def write(self, views: Sequence[Buffer]) -> None:
         """Append fragments of the data set; they are not kept beyond the call.
@@ -221,27 +320,186 @@ class ReceivedObject:
                 file is gone.
         """
         self.length += sum(map(len, views))
-        if self._file is None:
-            return
+        if self._builder is not None and not self._problem:
+            self._look(self._builder, views)
+        held = self._held
+        if held is not None:
+            if self.length <= _HELD:
+                held.extend(map(bytes, views))
+                return
+            self._held = None
+            views = [*held, *views]
+        self._spill(views)
+
+    def _look(self, builder: PlanBuilder, views: Sequence[Buffer]) -> None:
+        """Show fragments to the rewriter; what it cannot read is kept as it comes."""
+        try:
+            for view in views:
+                builder.feed(view)
+        except (CutShort, Unreadable) as problem:
+            self._give_up_reading(problem)
+
+    def _give_up_reading(self, problem: CutShort | Unreadable) -> None:
+        reason = (
+            problem.reason
+            if isinstance(problem, Unreadable)
+            else f"{problem.missing} bytes are missing"
+        )
+        self._problem = f"{reason} at offset {problem.offset}"
+
+    def _spill(self, views: Sequence[Buffer]) -> SpoolFile:
+        """Write to the temporary file, File Meta Information first, and return it."""
+        file = self._file
+        if file is None:
+            file = self._file = self._spool.begin()
         if self._head:
             # One system call for the File Meta Information and the first fragments.
             head, self._head = self._head, b""
-            self._file.write([head, *views])
-        else:
-            self._file.write(views)
+            file.write([head, *views])
+        elif views:
+            file.write(views)
+        return file
 
     def finish(self) -> StoredObject:
-        """Publish the file under its name, overwriting what has it.
+        """Check, place and publish the object.
 
         Raises:
-            StorageFull, StorageError: the file could not be published and is gone.
+            ObjectMismatch, StorageRefused: what the data set says forbids to keep it.
+            DuplicateObject: another object has its name, and the policy is to reject.
+            StorageFull, StorageError: it could not be kept.
+            In each case nothing is left of it.
         """
-        if self._file is None:
-            return StoredObject("", self.length, "")
-        if self._head:
-            self.write(())
-        name, self.warning = self._receiver.file_name(self._sop_class_uid, self._sop_instance_uid)
-        return StoredObject(self._file.publish(name), self.length, self.warning)
+        try:
+            plan, values = self._read()
+            if self._receiver.options.check_uids:
+                self._check(values, is_read=plan is not None)
+            placement = self._place(values, is_read=plan is not None)
+            try:
+                file = self._complete(plan)
+                return self._publish(file, placement, () if plan is None else plan.mended_uids)
+            except BaseException:
+                if placement.ticket >= 0 and self._receiver.placing is not None:
+                    self._receiver.placing.given_up(placement.ticket)
+                raise
+        except BaseException:
+            self.discard()
+            raise
+
+    def _read(self) -> tuple[RewritePlan | None, dict[int, bytes]]:
+        """Return the plan, None for a data set kept as it came, and the wanted values."""
+        builder = self._builder
+        if builder is None:
+            return None, {}
+        if self._problem:
+            return None, builder.values
+        try:
+            return builder.finish(), builder.values
+        except (CutShort, Unreadable) as problem:
+            self._give_up_reading(problem)
+            return None, builder.values
+
+    def _check(self, values: Mapping[int, bytes], *, is_read: bool) -> None:
+        """Compare the UIDs of data set and request; one that could not be read may lack them."""
+        pairs = (
+            (_SOP_CLASS, "SOP class", self._sop_class_uid),
+            (_SOP_INSTANCE, "SOP instance", self._sop_instance_uid),
+        )
+        for tag, what, requested in pairs:
+            value = values.get(tag)
+            if value is None:
+                if is_read:
+                    raise StorageRefused(f"bad DICOM object: {what} UID missing in the data set")
+            elif (found := value.rstrip(b"\0 ").decode("latin-1")) != requested:
+                raise ObjectMismatch(
+                    f"{what} UID of the data set, {found!r}, is not the request's, {requested!r}"
+                )
+
+    def _place(self, values: Mapping[int, bytes], *, is_read: bool) -> Placement:
+        placing = self._receiver.placing
+        if placing is None:
+            return _HERE
+        try:
+            return placing.place(values, self._origin)
+        except StorageRefused:
+            if is_read:
+                raise
+            return _HERE  # it could not be read, so it cannot say where it belongs
+
+    def _complete(self, plan: RewritePlan | None) -> SpoolFile:
+        """Return a temporary file with all that the object's file is to hold."""
+        held = self._held
+        if plan is None or plan.is_identity:
+            return self._spill(held or ())
+        from isocenter.dataset.convert import rewritten
+        from isocenter.storage.writing import write_segments
+
+        new = self._spool.begin()
+        try:
+            head = self._new_head(plan.profile.target_uid)
+            if held is not None:
+                write_segments(new, head, rewritten(plan, b"".join(held)))
+            else:
+                raw, self._file = self._spill(()), None
+                with raw:
+                    offset = raw.length - self.length
+                    region = FileRegion(raw.fileno(), offset, self.length)
+                    write_segments(new, head, rewritten(plan, region))
+        except BaseException:
+            new.discard()
+            raise
+        self._file = new
+        return new
+
+    def _publish(
+        self, file: SpoolFile, placement: Placement, mended_uids: tuple[int, ...]
+    ) -> StoredObject:
+        """Give the file its name in its folder."""
+        spool, receiver = self._spool, self._receiver
+        options = receiver.options
+        folder = spool.folder(*placement.folder.split("/")) if placement.folder else None
+        notes = list(placement.notes)
+        if mended_uids and options.warn_of_blanks:
+            notes += map(_blanks_note, mended_uids)
+        for _ in range(_NAMES_TRIED):
+            name, warning = receiver.file_name(self._sop_class_uid, self._sop_instance_uid)
+            if warning:
+                notes.append(Note(WARNING, warning))
+            try:
+                if options.naming == "default":
+                    path = self._publish_default(file, name, folder, notes)
+                else:
+                    path = file.publish(name, replace=False, folder=folder)
+                    if options.rewrite is not None:
+                        notes.append(Note(INFO, f"storing DICOM file: {path}"))
+            except FileExistsError:
+                continue  # two servers in one directory, or a clock set back
+            except FileNotFoundError:
+                # Somebody removed the folder between making it and publishing into it.
+                if receiver.placing is None:
+                    raise StorageError(spool.path(name, folder), "the folder is gone") from None
+                receiver.placing.restore(placement.folder)
+                continue
+            break
+        else:
+            raise StorageError(spool.path("", folder), "no free file name was found")
+        if self._problem:
+            notes.append(Note(WARNING, f"{path}: kept as it came, cannot be read: {self._problem}"))
+        return StoredObject(path, self.length, name, placement, tuple(notes))
+
+    def _publish_default(
+        self, file: SpoolFile, name: str, folder: Folder | None, notes: list[Note]
+    ) -> str:
+        """Publish under the name of the object, which another one may have."""
+        options = self._receiver.options
+        path, outcome = publish(file, name, options.duplicates, folder, extension=options.extension)
+        # DCMTK's bit-preserving mode says nothing of either.
+        if options.rewrite is not None:
+            notes.append(Note(INFO, f"storing DICOM file: {path}"))
+            if outcome == "overwritten":
+                notes.append(Note(WARNING, f"DICOM file already exists, overwriting: {path}"))
+        if text := _OUTCOMES.get(outcome):
+            notes.append(Note(WARNING, f"DICOM file already exists, {text}: {path}"))
+        return path
 
     def discard(self) -> None:
         """Remove what was written; does nothing once finished or discarded."""
@@ -253,3 +511,18 @@ class ReceivedObject:
 
     def __exit__(self, *unused: object) -> None:
         self.discard()
+
+
+_HERE = Placement()
+
+_OUTCOMES = {"kept-both": "keeping both", "ignored": "ignoring the new one"}
+
+
+def _blanks_note(tag: int) -> Note:
+    from isocenter.dataset.dictionary import keyword_of
+
+    return Note(
+        WARNING,
+        f"Element {keyword_of(tag)} ({tag >> 16:04x},{tag & 0xFFFF:04x}) contains one or more "
+        "space characters, which were removed",
+    )
