@@ -10,6 +10,7 @@ import pytest
 from isocenter.errors import StorageError
 from isocenter.storage import directories
 from isocenter.storage.directories import MOST_FOLDERS, Directories, force
+from isocenter.storage.duplicates import publish
 from isocenter.storage.spool import Spool
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def test_object_goes_into_a_folder_and_one_within(spool: Spool, tmp_path: Path) 
     folder = spool.folder("data")
     assert spool.exists("a", folder)
     assert not spool.exists("b", folder)
-    assert spool.rename("a", "b", folder) == folder.path("b") == str(tmp_path / "out/data/b")
+    assert folder.path("a") == str(tmp_path / "out" / "data" / "a")
     assert os.listdir(tmp_path / "out") == ["data"]
     assert put(spool, "c") == str(tmp_path / "out" / "c")
 
@@ -207,3 +208,17 @@ def test_drive_with_a_cache_of_its_own_is_told_to_write_it(
     assert calls == [("fcntl", 51)]
     force(7)
     assert calls[1:] == [("fcntl", 51), ("fsync", 7)]
+
+
+def test_folder_that_leaves_the_cache_at_once_can_be_used(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directories, "MOST_FOLDERS", 0)
+    (tmp_path / "out" / "study" / "series").mkdir(parents=True)
+    folder = spool.folder("study", "series")
+    for outcome in ("new", "identical"):
+        file = spool.begin()
+        file.write([b"x"])
+        assert publish(file, "a", "reject", folder).outcome == outcome
+    assert spool.exists("a", folder)
+    spool.sync_folder(folder)

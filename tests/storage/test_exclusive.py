@@ -64,11 +64,12 @@ def test_taken_name_is_refused_and_a_free_one_given(spool: Spool, tmp_path: Path
 def test_published_file_is_renamed_but_never_over_another(spool: Spool, tmp_path: Path) -> None:
     put(spool, "a", b"a", replace=True)
     put(spool, "b", b"b", replace=True)
+    fd = spool.find().fd
     with pytest.raises(FileExistsError):
-        spool.rename("a", "b")
+        exclusive.rename_to_free_name("a", "b", source_fd=fd, target_fd=fd)
     with pytest.raises(FileNotFoundError):
-        spool.rename("absent", "c")
-    assert spool.rename("a", "c") == str(tmp_path / "c")
+        exclusive.rename_to_free_name("absent", "c", source_fd=fd, target_fd=fd)
+    exclusive.rename_to_free_name("a", "c", source_fd=fd, target_fd=fd)
     assert contents(tmp_path) == {"b": b"b", "c": b"a"}
 
 

@@ -476,16 +476,3 @@ def test_copy_onto_a_full_disk_or_below_the_limit_leaves_nothing(tmp_path: Path)
                 (folder / "a").unlink()
         os.close(source)
         assert names(folder) == []
-
-
-def test_renaming_needs_a_free_name_and_a_plain_one(spool: Spool, tmp_path: Path) -> None:
-    put(spool, "a", b"a")
-    put(spool, "b", b"b")
-    with pytest.raises(FileExistsError):
-        spool.rename("a", "b")
-    with pytest.raises(FileNotFoundError):
-        spool.rename("c", "d")
-    with pytest.raises(ValueError, match="no name"):
-        spool.rename("a", "../a")
-    assert spool.rename("a", "c") == str(tmp_path / "c")
-    assert names(tmp_path) == ["b", "c"]

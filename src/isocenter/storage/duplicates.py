@@ -192,7 +192,8 @@ def _is_same_object(file: SpoolFile, name: str, folder: Folder | None) -> bool:
             return False
         file.spool.settle(fd, name, folder)
         after = os.fstat(fd)
-        there = os.stat(name, dir_fd=file.spool.find(folder).fd, follow_symlinks=False)
+        directory = file.spool.find(folder)
+        there = os.stat(name, dir_fd=directory.fd, follow_symlinks=False)
     except FileNotFoundError:
         raise
     except OSError:

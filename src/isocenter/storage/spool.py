@@ -35,7 +35,6 @@ from contextlib import suppress
 
 from isocenter.errors import StorageError
 from isocenter.storage.directories import Directories, force
-from isocenter.storage.exclusive import link_to_free_name
 from isocenter.storage.leftovers import lock, remove_leftovers, temporary_name
 from isocenter.storage.reserve import Reserve
 from isocenter.storage.spoolfile import (
@@ -213,7 +212,8 @@ class Spool:
     def exists(self, name: str, folder: Folder | None = None) -> bool:
         """Tell whether something has this name in the directory or folder."""
         try:
-            os.stat(name, dir_fd=self.find(folder).fd, follow_symlinks=False)
+            directory = self.find(folder)  # held, for its descriptor goes with it
+            os.stat(name, dir_fd=directory.fd, follow_symlinks=False)
         except (OSError, StorageError):
             return False
         return True
@@ -229,10 +229,10 @@ class Spool:
             OSError: it cannot be opened; EINVAL where it is no regular file.
             StorageError: the folder cannot be opened.
         """
-        directory_fd = self.find(folder).fd
+        directory = self.find(folder)
         # Opening a device may do something to it, so it is looked at first.
-        if stat.S_ISREG(os.stat(name, dir_fd=directory_fd, follow_symlinks=False).st_mode):
-            fd = os.open(name, _READ, dir_fd=directory_fd)
+        if stat.S_ISREG(os.stat(name, dir_fd=directory.fd, follow_symlinks=False).st_mode):
+            fd = os.open(name, _READ, dir_fd=directory.fd)
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 return fd
             os.close(fd)
@@ -257,45 +257,18 @@ class Spool:
         except OSError as error:
             raise storage_error(self.path(name, folder), error) from error
 
-    def rename(self, name: str, new: str, folder: Folder | None = None) -> str:
-        """Rename a published file within its folder and never over another; return its path.
-
-        If the machine stops in between, the file has its old name, the new one or both.
-
-        Raises:
-            FileExistsError: something has the new name; nothing was changed.
-            FileNotFoundError: there is no such file, or no such folder.
-            StorageError: any other failure; the file has one of its names, or both.
-            ValueError: a name is no path component.
-        """
-        check_component(name)
-        check_component(new)
-        directory = self.find(folder)
-        try:
-            if link_to_free_name(name, new, source_fd=directory.fd, target_fd=directory.fd):
-                if self.durable:
-                    directory.sync()
-                os.unlink(name, dir_fd=directory.fd)
-            if self.durable:
-                directory.sync()
-        except (FileExistsError, FileNotFoundError):
-            raise
-        except OSError as error:
-            raise storage_error(self.path(new, folder), error) from error
-        return self.path(new, folder)
-
     def _takes_anonymous_files(self) -> bool:
         """Try once to make a file without a name and to give it one."""
         if not _ANONYMOUS:
             return False
-        directory_fd = self._open_directories().root.fd
+        root = self._open_directories().root
         name = temporary_name()
         try:
-            fd = os.open(".", _ANONYMOUS, 0o666, dir_fd=directory_fd)
+            fd = os.open(".", _ANONYMOUS, 0o666, dir_fd=root.fd)
             try:
                 lock(fd, insist=False)
-                link_anonymous(fd, name, directory_fd)
-                os.unlink(name, dir_fd=directory_fd)
+                link_anonymous(fd, name, root.fd)
+                os.unlink(name, dir_fd=root.fd)
             finally:
                 os.close(fd)
         except OSError:
@@ -310,8 +283,8 @@ class Spool:
         """
         if self._anonymous and self._directories is not None and len(self._spares) < _SPARES:
             with suppress(OSError):
-                directory_fd = self._directories.root.fd
-                self._spares.append(os.open(".", _ANONYMOUS, 0o666, dir_fd=directory_fd))
+                root = self._directories.root
+                self._spares.append(os.open(".", _ANONYMOUS, 0o666, dir_fd=root.fd))
 
     def begin(self) -> SpoolFile:
         """Create a file that nobody sees, or a locked temporary one.
@@ -372,8 +345,9 @@ class Spool:
         Raises:
             StorageError: the directory cannot be listed.
         """
+        root = self._open_directories().root
         try:
-            return remove_leftovers(self._open_directories().root.fd)
+            return remove_leftovers(root.fd)
         except OSError as error:
             raise storage_error(self.directory, error) from error
 
