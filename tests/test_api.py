@@ -22,6 +22,7 @@ from isocenter.errors import (
     NegotiationError,
     TimeoutExpired,
 )
+from isocenter.testing import ct_image
 from isocenter.ul.request import ProposedContext
 from tests.support.processes import Process, run, wait_until
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 WAIT = 20.0
+CONVERTED = (
+    uids.IMPLICIT_VR_LITTLE_ENDIAN,
+    uids.EXPLICIT_VR_BIG_ENDIAN,
+    uids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+)
 
 
 class Collector:
@@ -112,6 +118,41 @@ def test_file_goes_into_a_directory_bit_for_bit(tmp_path: Path) -> None:
     original = Path(path).read_bytes()
     data_set = original[original.index(b"\x08\x00\x05\x00") :]
     assert kept.read_bytes().endswith(data_set)
+
+
+@pytest.mark.parametrize("size", [64, 800], ids=["in memory", "streamed"])
+@pytest.mark.parametrize("target", CONVERTED)
+def test_file_is_converted_where_the_peer_accepted_another_transfer_syntax(
+    tmp_path: Path, target: str, size: int
+) -> None:
+    image = ct_image(rows=size, columns=size)
+    path = image.write(tmp_path / "a.dcm")
+    collector = Collector()
+    context = ProposedContext(abstract_syntax=image.sop_class_uid, transfer_syntaxes=(target,))
+    with (
+        isocenter.serve(storage_provider=collector) as server,
+        isocenter.connect("127.0.0.1", server.port, contexts=[context]) as peer,
+    ):
+        assert peer.store(path).confirmed
+        assert peer.store(path).confirmed
+    for received in collector.received:
+        assert received.file_meta.TransferSyntaxUID == target
+        assert received.SOPInstanceUID == image.sop_instance_uid
+        assert received.Rows == size
+        assert len(received.PixelData) == 2 * size * size
+
+
+def test_compressed_file_is_not_converted(tmp_path: Path) -> None:
+    image = ct_image(transfer_syntax="1.2.840.10008.1.2.4.70")
+    path = image.write(tmp_path / "a.dcm")
+    with (
+        isocenter.serve(storage_provider=Collector()) as server,
+        isocenter.connect("127.0.0.1", server.port) as peer,
+    ):
+        with pytest.raises(NegotiationError) as caught:
+            peer.store(path)
+        assert caught.value.transfer_syntax == "1.2.840.10008.1.2.4.70"
+        peer.echo()
 
 
 def test_several_files_need_one_context_for_each_class_and_syntax() -> None:

@@ -52,6 +52,7 @@ from tests.net.support import (
 from tests.ul.engines import data_pdu
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from isocenter.services.providers import StoreRequest
@@ -69,6 +70,17 @@ def response(message_id: int) -> CStoreRSP:
         status=0,
         has_data_set=False,
     )
+
+
+def pdvs_of(pdu_bytes: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Take a P-DATA-TF apart: context id, control header and fragment of each PDV."""
+    assert pdu_bytes[0] == 4
+    position = 6
+    while position < len(pdu_bytes):
+        length = int.from_bytes(pdu_bytes[position : position + 4], "big")
+        end = position + 4 + length
+        yield pdu_bytes[position + 4], pdu_bytes[position + 5], pdu_bytes[position + 6 : end]
+        position = end
 
 
 def read_until_closed(peer: socket.socket) -> list[bytes]:
@@ -462,6 +474,45 @@ def test_file_that_becomes_shorter_ends_in_an_abort(tmp_path: Path) -> None:
         association.send(1, store_request(), [FileRegion(fd, 0, 2000)])
     os.close(fd)
     assert read_until_closed(peer) == [USER_ABORT]
+    peer.close()
+
+
+def test_segments_that_come_one_by_one_arrive_as_one_data_set() -> None:
+    association, peer = as_requestor()
+    pieces = [bytes([number % 251]) * (number * 37 % 5000) for number in range(300)]
+
+    def read() -> bytes:
+        found = b""
+        while True:
+            pdu_bytes = read_pdu(peer)
+            for context_id, control, fragment in pdvs_of(pdu_bytes):
+                assert context_id == 1
+                if not control & 1:
+                    found += fragment
+                    if control & 2:
+                        return found
+
+    received: list[bytes] = []
+    reader = Thread(lambda: received.append(read()))
+    association.send(1, store_request(), iter(pieces))
+    reader.finish()
+    assert received == [b"".join(pieces)]
+    association.close()
+    peer.close()
+
+
+@pytest.mark.parametrize("problem", [DataSetError("became shorter"), OSError(5, "on fire")])
+def test_source_that_fails_while_it_is_sent_ends_in_an_abort(problem: Exception) -> None:
+    association, peer = as_requestor(options=AssociationOptions(linger=0.05))
+
+    def source() -> Iterator[bytes]:
+        yield bytes(20_000)
+        raise problem
+
+    with pytest.raises(type(problem)):
+        association.send(1, store_request(), source())
+    assert read_until_closed(peer)[-1] == USER_ABORT
+    assert association.closed
     peer.close()
 
 
