@@ -319,6 +319,30 @@ def test_name_that_cannot_be_forced_onto_the_disk_is_taken_back(
     )
 
 
+def test_without_hard_links_a_whole_new_file_stays_rather_than_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impossible(*unused: object, **named: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    (tmp_path / "a").write_bytes(b"old")
+    monkeypatch.setattr(os, "link", impossible)
+    with (
+        ForgetfulFileSystem(tmp_path) as disk,
+        Spool(str(tmp_path), durable=True) as spool,
+    ):
+        fd = spool.find().fd
+
+        def fail(call: str, what: object) -> None:
+            if call == "fsync" and what == fd:
+                raise OSError(errno.EIO, "broken")
+
+        disk.before = fail
+        with pytest.raises(StorageError, match="broken"):
+            stored(spool, "a", b"new")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"new"}
+
+
 def test_folder_whose_name_cannot_be_forced_onto_the_disk_gets_no_object(tmp_path: Path) -> None:
     (tmp_path / "study").mkdir()
     with ForgetfulFileSystem(tmp_path) as disk, Spool(str(tmp_path), durable=True) as spool:

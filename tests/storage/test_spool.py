@@ -476,3 +476,49 @@ def test_copy_onto_a_full_disk_or_below_the_limit_leaves_nothing(tmp_path: Path)
                 (folder / "a").unlink()
         os.close(source)
         assert names(folder) == []
+
+
+@pytest.mark.parametrize("anonymous", [True, False])
+def test_error_that_comes_with_closing_is_noticed_before_the_file_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, anonymous: bool
+) -> None:
+    with Spool(str(tmp_path), anonymous=anonymous) as spool:
+        file = spool.begin()
+        file.write([b"x"])
+        real = os.close
+
+        def fail(fd: int) -> None:
+            real(fd)
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+        monkeypatch.setattr(os, "close", fail)
+        with pytest.raises(StorageFull, match="quota"):
+            file.publish("a")
+        monkeypatch.undo()
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_temporary_names_of_a_process_with_the_same_id_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool
+) -> None:
+    serial = iter(range(1000))
+
+    def next_name() -> str:
+        return f".isocenter-1-{next(serial) // 2}.part"  # each one twice
+
+    theirs = {f".isocenter-1-{number}.part" for number in (0, 1, 3)}
+    for name in theirs:
+        (tmp_path / name).write_bytes(b"theirs")
+    (tmp_path / "beside").mkdir()
+    with Spool(str(tmp_path / "beside")) as beside:
+        expected = beside._anonymous
+    for module in ("spool", "leftovers"):
+        monkeypatch.setattr(f"isocenter.storage.{module}.temporary_name", next_name)
+    with Spool(str(tmp_path), durable=durable) as spool:
+        assert spool._anonymous == expected
+        for content in (b"first", b"second", b"third"):
+            put(spool, "a", content)
+    assert (tmp_path / "a").read_bytes() == b"third"
+    assert set(names(tmp_path)) == theirs | {"a", "beside"}
+    assert {(tmp_path / name).read_bytes() for name in theirs} == {b"theirs"}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from itertools import count
 
 from isocenter.storage.naming import TEMPORARY_PREFIX, TEMPORARY_SUFFIX
@@ -28,7 +29,17 @@ else:
     _flock = fcntl.flock
     _LOCK = fcntl.LOCK_EX | fcntl.LOCK_NB
 
-__all__ = ["is_temporary", "lock", "remove_leftovers", "temporary_name"]
+__all__ = [
+    "ATTEMPTS",
+    "is_temporary",
+    "link_temporary",
+    "lock",
+    "remove_leftovers",
+    "temporary_name",
+]
+
+ATTEMPTS = 100
+"""Temporary names tried; one is enough unless somebody works against us."""
 
 # Errors of flock(2) on a file system without locks.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -41,6 +52,24 @@ process id of its own."""
 def temporary_name() -> str:
     """Return a name that no other living process on this machine makes."""
     return f"{TEMPORARY_PREFIX}{os.getpid()}-{next(_serial)}{TEMPORARY_SUFFIX}"
+
+
+def link_temporary(link: Callable[[str], None]) -> str:
+    """Make a link under a temporary name that nobody has, and return the name.
+
+    A process in another container may have our id and so take our names.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for _attempt in range(ATTEMPTS - 1):
+        name = temporary_name()
+        with suppress(FileExistsError):
+            link(name)
+            return name
+    name = temporary_name()
+    link(name)
+    return name
 
 
 def is_temporary(name: str) -> bool:

@@ -35,7 +35,13 @@ from contextlib import suppress
 
 from isocenter.errors import StorageError
 from isocenter.storage.directories import Directories, force
-from isocenter.storage.leftovers import lock, remove_leftovers, temporary_name
+from isocenter.storage.leftovers import (
+    ATTEMPTS,
+    link_temporary,
+    lock,
+    remove_leftovers,
+    temporary_name,
+)
 from isocenter.storage.reserve import Reserve
 from isocenter.storage.spoolfile import (
     FULL,
@@ -54,7 +60,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Folder", "Spool", "SpoolFile"]
 
-_ATTEMPTS = 100  # temporary names tried; one is enough unless somebody works against us
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -262,12 +267,11 @@ class Spool:
         if not _ANONYMOUS:
             return False
         root = self._open_directories().root
-        name = temporary_name()
         try:
             fd = os.open(".", _ANONYMOUS, 0o666, dir_fd=root.fd)
             try:
                 lock(fd, insist=False)
-                link_anonymous(fd, name, root.fd)
+                name = link_temporary(lambda free: link_anonymous(fd, free, root.fd))
                 os.unlink(name, dir_fd=root.fd)
             finally:
                 os.close(fd)
@@ -316,7 +320,7 @@ class Spool:
 
     def _begin_named(self, directory: Directory) -> SpoolFile:
         name = ""
-        for _attempt in range(_ATTEMPTS):
+        for _attempt in range(ATTEMPTS):
             name = temporary_name()
             try:
                 fd = os.open(name, _CREATE, 0o666, dir_fd=directory.fd)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from isocenter.errors import StorageError, StorageFull
 from isocenter.storage.directories import force
 from isocenter.storage.exclusive import link_to_free_name
-from isocenter.storage.leftovers import is_temporary, lock, temporary_name
+from isocenter.storage.leftovers import is_temporary, link_temporary, lock
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -187,7 +187,8 @@ class SpoolFile:
             FileNotFoundError: there is no such folder, or no longer; the file can be
                 published once it was made again.
             StorageFull, StorageError: the file could not be published and is gone; what had
-                the name before still has it.
+                the name before still has it. (Where there are no hard links and a directory
+                cannot be forced onto the disk, the new file has the name.)
             ValueError: the name is no path component, or the file is closed.
         """
         if self._fd < 0:
@@ -201,7 +202,7 @@ class SpoolFile:
                     force(self._fd)
                     self._forced = True
                 target.secure()
-            elif self._name:
+            else:
                 # A network file system tells of a full disk when a descriptor is closed. The
                 # lock belongs to the open file and outlives the copy.
                 os.close(os.dup(self._fd))
@@ -226,7 +227,8 @@ class SpoolFile:
             self.discard()
             raise
         fd, self._fd = self._fd, -1
-        os.close(fd)
+        with suppress(OSError):  # what there was to say was said before
+            os.close(fd)
         del self._root
         return path
 
@@ -236,11 +238,11 @@ class SpoolFile:
         if replace:
             self._rename_over(self._name, name, target)
         elif link_to_free_name(self._name, name, source_fd=source_fd, target_fd=target.fd):
-            self._sync(name, target, "")
+            self._sync(name, target)
             with suppress(OSError):  # left for `Spool.clean_leftovers`
                 os.unlink(self._name, dir_fd=source_fd)
         else:
-            self._sync(name, target, "")
+            self._sync(name, target)
 
     def _publish_anonymous(
         self, name: str, target: Directory, *, replace: bool, in_folder: bool
@@ -259,55 +261,67 @@ class SpoolFile:
             if not replace:
                 raise
         else:
-            self._sync(name, target, "")
+            self._sync(name, target)
             return
         lock(self._fd, insist=False)  # against cleaning
-        temporary = temporary_name()
-        link_anonymous(self._fd, temporary, self._root.fd)
+        root_fd = self._root.fd
+        temporary = link_temporary(lambda free: link_anonymous(self._fd, free, root_fd))
         try:
             self._rename_over(temporary, name, target)
         except OSError:
             with suppress(OSError):
-                os.unlink(temporary, dir_fd=self._root.fd)
+                os.unlink(temporary, dir_fd=root_fd)
             raise
 
     def _rename_over(self, temporary: str, name: str, target: Directory) -> None:
         """Rename a temporary name over `name`; where durable, what had it can have it back."""
+        source_fd, target_fd = self._root.fd, target.fd
         aside = ""
-        root_fd = self._root.fd
+        may_undo = True
+
+        def put_aside(free: str) -> None:
+            os.link(name, free, src_dir_fd=target_fd, dst_dir_fd=source_fd, follow_symlinks=False)
+
         if self._spool.durable:
-            aside = temporary_name()
             try:
-                os.link(
-                    name, aside, src_dir_fd=target.fd, dst_dir_fd=root_fd, follow_symlinks=False
-                )
+                aside = link_temporary(put_aside)
+            except FileNotFoundError:
+                pass  # nothing has the name
             except OSError:
-                aside = ""  # nothing has the name, or there are no hard links
+                # There are no hard links. What had the name is then gone for good, so if the
+                # directory cannot be synced, the new file, whole and on the disk, stays.
+                may_undo = False
         try:
-            os.rename(temporary, name, src_dir_fd=root_fd, dst_dir_fd=target.fd)
-            self._sync(name, target, aside)
+            os.rename(temporary, name, src_dir_fd=source_fd, dst_dir_fd=target_fd)
+            self._sync(name, target, aside, may_undo=may_undo)
         finally:
             if aside:
                 with suppress(OSError):
-                    os.unlink(aside, dir_fd=root_fd)
+                    os.unlink(aside, dir_fd=source_fd)
 
-    def _sync(self, name: str, target: Directory, aside: str) -> None:
+    def _sync(
+        self, name: str, target: Directory, aside: str = "", *, may_undo: bool = True
+    ) -> None:
         """Force the new entry onto the disk where durable; if that fails, take it back."""
         if not self._spool.durable:
             return
         try:
             target.sync()
         except OSError:
-            with suppress(OSError):
-                there = os.stat(name, dir_fd=target.fd, follow_symlinks=False)
-                # Not what another one published under this name since.
-                if os.path.samestat(there, os.fstat(self._fd)):
-                    if aside:
-                        root_fd = self._root.fd
-                        os.rename(aside, name, src_dir_fd=root_fd, dst_dir_fd=target.fd)
-                    else:
-                        os.unlink(name, dir_fd=target.fd)
+            if may_undo:
+                with suppress(OSError):
+                    self._undo(name, target, aside)
             raise
+
+    def _undo(self, name: str, target: Directory, aside: str) -> None:
+        """Take a name from this file and give it to the one put aside, if there is one."""
+        there = os.stat(name, dir_fd=target.fd, follow_symlinks=False)
+        if not os.path.samestat(there, os.fstat(self._fd)):
+            return  # another one was published under this name since
+        if aside:
+            os.rename(aside, name, src_dir_fd=self._root.fd, dst_dir_fd=target.fd)
+        else:
+            os.unlink(name, dir_fd=target.fd)
 
     def discard(self) -> None:
         """Remove the temporary file; does nothing once published or discarded."""
@@ -317,7 +331,8 @@ class SpoolFile:
         if self._name:
             with suppress(OSError):  # gone with its directory, or left for `clean_leftovers`
                 os.unlink(self._name, dir_fd=self._root.fd)
-        os.close(fd)
+        with suppress(OSError):
+            os.close(fd)
         del self._root
 
     def __enter__(self) -> Self:
