@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from isocenter.errors import DataSetError
 from isocenter.sender.encoding import EncodingOptions, encode
@@ -300,3 +302,33 @@ def test_unknown_transfer_syntax_is_sent_as_it_is_and_cannot_be_altered(folder: 
     assert folder.encode(image) == image.data_set
     with pytest.raises(DataSetError, match=r"1\.2\.3\.4"):
         folder.encode(image, replacements={0x00100010: b"A "})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    syntax=st.sampled_from(SYNTAXES),
+    target=st.sampled_from(SYNTAXES),
+    changes=st.lists(st.tuples(st.integers(128, 900), st.binary(max_size=6)), max_size=4),
+    end=st.none() | st.integers(1, 2000),
+)
+def test_any_damage_is_sent_or_refused_and_nothing_else(
+    tmp_path: Path, syntax: str, target: str, changes: list[tuple[int, bytes]], end: int | None
+) -> None:
+    image = ct_image(transfer_syntax=syntax, rows=20, columns=20, sop_instance_uid="2.25.1")
+    content = bytearray(image.part10()[:end])
+    for offset, data in changes:
+        content[offset : offset + len(data)] = data
+    path = tmp_path / "damaged"
+    path.write_bytes(content)
+    try:
+        prepared = prepare(str(path))
+    except DataSetError:
+        return
+    for options in (EncodingOptions(), EncodingOptions(new_vrs=False)):
+        for replacements in (None, {0x00100010: b"A^"}):
+            try:
+                data_set = encode(prepared, target, replacements=replacements, options=options)
+                bytes_of(data_set)
+            except DataSetError:
+                continue
+    prepared.close()
