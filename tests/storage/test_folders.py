@@ -13,6 +13,7 @@ import pytest
 
 from isocenter.errors import ConfigurationError, StorageError, StorageFull, StorageRefused
 from isocenter.storage.folders import FOLDER_TAGS, FolderName, FolderNamer, OutputFolders
+from isocenter.storage.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +36,8 @@ def out(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folders(out: Path) -> Iterator[OutputFolders]:
-    with OutputFolders(str(out)) as made:
-        yield made
+    with Spool(str(out)) as spool:
+        yield OutputFolders(spool)
 
 
 def test_tags_are_those_that_the_schemes_look_at() -> None:
@@ -100,40 +101,33 @@ def test_longest_prefix_leaves_room_for_a_uid() -> None:
 def test_new_folder_is_made_with_the_umask(folders: OutputFolders, out: Path) -> None:
     mask = os.umask(0o027)
     try:
-        with folders.open("a") as folder:
-            assert folder.created == ("a",)
-            assert folder.path == f"{out}/a"
-            assert os.path.samestat(os.fstat(folder.fileno()), (out / "a").stat())
+        assert folders.make("a") == ("a",)
+        assert folders.path("a") == f"{out}/a"
     finally:
         os.umask(mask)
     assert stat.S_IMODE((out / "a").stat().st_mode) == 0o750
-    assert folder.fileno() == -1
 
 
 def test_existing_folder_is_taken(folders: OutputFolders, out: Path) -> None:
     (out / "a").mkdir()
-    with folders.open("a") as folder:
-        assert folder.created == ()
+    assert folders.make("a") == ()
 
 
 def test_folders_in_folders_are_made(folders: OutputFolders, out: Path) -> None:
-    with folders.open("data/2020/01") as folder:
-        assert folder.created == ("data", "data/2020", "data/2020/01")
-    with folders.open("data/2020/02") as folder:
-        assert folder.created == ("data/2020/02",)
+    assert folders.make("data/2020/01") == ("data", "data/2020", "data/2020/01")
+    assert folders.make("data/2020/02") == ("data/2020/02",)
     assert (out / "data/2020/02").is_dir()
 
 
 def test_no_folder_is_the_output_directory(folders: OutputFolders, out: Path) -> None:
-    with folders.open("") as folder:
-        assert folder.path == str(out)
-        assert os.path.samestat(os.fstat(folder.fileno()), out.stat())
+    assert folders.make("") == ()
+    assert folders.path("") == str(out)
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/../b", "/a", "a//b", "a/", "\0"])
 def test_name_that_could_lead_elsewhere_is_no_folder(folders: OutputFolders, name: str) -> None:
     with pytest.raises(ValueError, match="no name for a folder"):
-        folders.open(name)
+        folders.make(name)
 
 
 def _link(place: Path) -> None:
@@ -160,7 +154,7 @@ def test_what_is_no_folder_is_refused_and_not_followed(
     assert callable(obstacle)
     obstacle(out / "a")
     with pytest.raises(StorageRefused) as caught:
-        folders.open("a")
+        folders.make("a")
     assert caught.value.status == 0xC000
     assert caught.value.path == f"{out}/a"
     assert str(caught.value) == f"could not create subdirectory for study: {out}/a"
@@ -168,11 +162,8 @@ def test_what_is_no_folder_is_refused_and_not_followed(
 
 def test_link_in_the_middle_is_refused_for_dates_too(out: Path) -> None:
     _link(out / "data")
-    with (
-        OutputFolders(str(out), by_study=False) as folders,
-        pytest.raises(StorageError) as caught,
-    ):
-        folders.open("data/2020")
+    with Spool(str(out)) as spool, pytest.raises(StorageError) as caught:
+        OutputFolders(spool, by_study=False).make("data/2020")
     assert not isinstance(caught.value, StorageRefused)
     assert caught.value.status == 0xA700
     assert not os.listdir(out.parent / "elsewhere")
@@ -182,15 +173,15 @@ def test_full_disk_is_told_apart_for_dates(out: Path, monkeypatch: pytest.Monkey
     def full(name: str, *, dir_fd: int) -> None:
         raise OSError(28, "No space left on device")
 
-    with OutputFolders(str(out), by_study=False) as folders:
+    with Spool(str(out)) as spool:
         monkeypatch.setattr("isocenter.storage.folders.os.mkdir", full)
         with pytest.raises(StorageFull):
-            folders.open("data")
+            OutputFolders(spool, by_study=False).make("data")
 
 
 def test_name_too_long_is_refused(folders: OutputFolders) -> None:
     with pytest.raises(StorageRefused, match="could not create"):
-        folders.open("x" * 256)
+        folders.make("x" * 256)
 
 
 def test_output_directory_removed_is_an_error_until_there_is_a_new_one(
@@ -198,34 +189,26 @@ def test_output_directory_removed_is_an_error_until_there_is_a_new_one(
 ) -> None:
     shutil.rmtree(out)
     with pytest.raises(StorageRefused, match="could not create"):
-        folders.open("a")
+        folders.make("a")
     out.mkdir()
-    with folders.open("a") as folder:
-        assert folder.created == ("a",)
+    assert folders.make("a") == ("a",)
     assert (out / "a").is_dir()
 
 
 def test_folder_removed_in_between_is_made_again(folders: OutputFolders, out: Path) -> None:
-    folders.open("a").close()
+    folders.make("a")
     (out / "a").rmdir()
-    with folders.open("a") as folder:
-        assert folder.created == ("a",)
+    assert folders.make("a") == ("a",)
 
 
-def test_missing_output_directory_cannot_be_opened(tmp_path: Path) -> None:
-    for name in ("nothing", "a\0b"):
-        with pytest.raises(StorageError):
-            OutputFolders(str(tmp_path / name))
+def test_nothing_can_be_made_once_the_spool_is_closed(out: Path) -> None:
+    spool = Spool(str(out))
+    spool.close()
+    with pytest.raises(StorageRefused, match="could not create"):
+        OutputFolders(spool).make("a")
 
 
-def test_nothing_can_be_opened_after_closing(folders: OutputFolders) -> None:
-    folders.close()
-    folders.close()
-    with pytest.raises(ValueError, match="closed"):
-        folders.open("a")
-
-
-def test_durable_folders_are_synced_parent_by_parent_and_once(
+def test_new_folders_are_forced_onto_the_disk_with_the_first_file_in_them(
     out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[str] = []
@@ -235,32 +218,17 @@ def test_durable_folders_are_synced_parent_by_parent_and_once(
         synced.append(os.path.relpath(os.readlink(f"/proc/self/fd/{fd}"), out))
         sync(fd)
 
-    monkeypatch.setattr("isocenter.storage.folders.os.fsync", note)
-    (out / "data").mkdir()
-    with OutputFolders(str(out), durable=True) as folders:
-        folders.open("data/2020").close()
-        # Also for the one that was there: who made it may not have come to syncing it.
-        assert synced == [".", "data"]
-        folders.open("data/2020").close()
-        assert synced == [".", "data"]
-        (out / "data/2020").rmdir()
-        folders.open("data/2020").close()
-        assert synced == [".", "data", "data"]
-
-
-def test_folder_that_cannot_be_made_durable_is_an_error(
-    out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(fd: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr("isocenter.storage.folders.os.fsync", fail)
-    with (
-        OutputFolders(str(out), durable=True) as folders,
-        pytest.raises(StorageError, match="Input/output error") as caught,
-    ):
-        folders.open("a")
-    assert caught.value.status == 0xA700
+    with Spool(str(out), durable=True) as spool:
+        folders = OutputFolders(spool)
+        monkeypatch.setattr("isocenter.storage.directories.os.fsync", note)
+        folders.make("data/2020")
+        assert synced == []
+        for name in ("a", "b"):
+            with spool.begin() as file:
+                file.publish(name, folder=spool.folder("data", "2020"))
+    # Its file, then what leads to it, outermost first; the second file finds that done.
+    assert synced[1:4] == [".", "data", "data/2020"]
+    assert synced[5:] == ["data/2020"]
 
 
 def test_threads_that_make_one_folder_agree(folders: OutputFolders) -> None:
@@ -268,8 +236,7 @@ def test_threads_that_make_one_folder_agree(folders: OutputFolders) -> None:
 
     def make() -> None:
         for number in range(50):
-            with folders.open(f"x/{number}") as folder:
-                made.extend(folder.created)
+            made.extend(folders.make(f"x/{number}"))
 
     threads = [threading.Thread(target=make) for _ in range(4)]
     for thread in threads:
@@ -282,13 +249,14 @@ def test_threads_that_make_one_folder_agree(folders: OutputFolders) -> None:
 def test_no_descriptor_is_left_open(out: Path) -> None:
     (out / "file").touch()
     before = len(os.listdir("/proc/self/fd"))
-    with OutputFolders(str(out), durable=True) as folders:
+    with Spool(str(out), durable=True) as spool:
+        folders = OutputFolders(spool)
         for name in ("a/b/c", "file", "a/b/d", "file/x"):
             try:
-                folders.open(name).close()
+                folders.make(name)
             except StorageRefused:
                 assert name.startswith("file")
         shutil.rmtree(out)
         with pytest.raises(StorageRefused):
-            folders.open("a")
+            folders.make("a")
     assert len(os.listdir("/proc/self/fd")) == before

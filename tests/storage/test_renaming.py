@@ -5,20 +5,24 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from isocenter.errors import StorageError
 from isocenter.storage import exclusive, renaming
-from isocenter.storage.folders import OutputFolders
+from isocenter.storage.directories import Directories
 from isocenter.storage.renaming import number_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from isocenter.storage.folders import Folder
+    from isocenter.storage.directories import Directory
+
+
+class Folder(NamedTuple):
+    directory: Directory
+    path: str
 
 
 @pytest.fixture(params=["system call", "no system call"])
@@ -31,9 +35,10 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture
-def folder(tmp_path: Path, way: None) -> Iterator[Folder]:
-    with OutputFolders(str(tmp_path)) as folders, folders.open("study") as made:
-        yield made
+def folder(tmp_path: Path, way: None) -> Folder:
+    (tmp_path / "study").mkdir()
+    found = Directories(str(tmp_path), durable=False).find(["study"])
+    return Folder(found, f"{tmp_path}/study")
 
 
 def write(folder: Folder, *names: str) -> None:
@@ -53,7 +58,7 @@ def contents(folder: Folder) -> dict[str, str]:
 def test_files_are_numbered_in_the_order_of_arrival(folder: Folder) -> None:
     names = ("CT.1.2.9.dcm", "MR.1.2.1", "CT.1.2.3", "UNKNOWN.7")
     write(folder, *names)
-    result = number_files(folder, names)
+    result = number_files(folder.directory, folder.path, names)
     numbered = ("CT000001", "MR000002", "CT000003", "UN000004")
     assert result == (tuple(zip(names, numbered, strict=True)), ())
     assert contents(folder) == dict(sorted(zip(numbered, names, strict=True)))
@@ -62,15 +67,19 @@ def test_files_are_numbered_in_the_order_of_arrival(folder: Folder) -> None:
 def test_two_characters_behind_the_time_are_taken_from_time_names(folder: Folder) -> None:
     names = ("20260102030405062.CT.dcm", "20260102030405062_0000.RTd", "20260102030405062_12345.MR")
     write(folder, *names)
-    numbered = [new for _, new in number_files(folder, names, time_names=True).names]
+    numbered = [
+        new for _, new in number_files(folder.directory, folder.path, names, time_names=True).names
+    ]
     assert numbered == ["CT000001", "RT000002", "MR000003"]
 
 
 def test_numbers_go_on_behind_those_of_an_earlier_delivery(folder: Folder) -> None:
     write(folder, "CT.1", "CT.2")
-    number_files(folder, ["CT.1", "CT.2"])
+    number_files(folder.directory, folder.path, ["CT.1", "CT.2"])
     write(folder, "CT.1", "CT.3", "MR.123456", "x1234567890123")
-    assert [new for _, new in number_files(folder, ["CT.1", "CT.3"]).names] == [
+    assert [
+        new for _, new in number_files(folder.directory, folder.path, ["CT.1", "CT.3"]).names
+    ] == [
         "CT000003",
         "CT000004",
     ]
@@ -84,14 +93,14 @@ def test_numbers_go_on_behind_those_of_an_earlier_delivery(folder: Folder) -> No
 
 def test_numbers_of_more_than_six_digits_follow(folder: Folder) -> None:
     write(folder, "CT999999", "CT.1")
-    assert number_files(folder, ["CT.1"]).names == (("CT.1", "CT1000000"),)
+    assert number_files(folder.directory, folder.path, ["CT.1"]).names == (("CT.1", "CT1000000"),)
     write(folder, "CT.2")
-    assert number_files(folder, ["CT.2"]).names == (("CT.2", "CT1000001"),)
+    assert number_files(folder.directory, folder.path, ["CT.2"]).names == (("CT.2", "CT1000001"),)
 
 
 def test_file_that_vanished_is_told_in_the_words_of_dcmtk(folder: Folder) -> None:
     write(folder, "CT.1", "CT.3")
-    result = number_files(folder, ["CT.1", "CT.2", "CT.3"])
+    result = number_files(folder.directory, folder.path, ["CT.1", "CT.2", "CT.3"])
     assert result.warnings == (
         f"cannot rename file '{folder.path}/CT.2' to '{folder.path}/CT000002'",
     )
@@ -100,14 +109,19 @@ def test_file_that_vanished_is_told_in_the_words_of_dcmtk(folder: Folder) -> Non
 
 def test_folder_that_vanished_renames_nothing(folder: Folder, tmp_path: Path) -> None:
     (tmp_path / "study").rmdir()
-    result = number_files(folder, ["CT.1"])
+    result = number_files(folder.directory, folder.path, ["CT.1"])
     assert (result.names, len(result.warnings)) == ((), 1)
 
 
-def test_folder_that_cannot_be_listed_is_an_error(folder: Folder) -> None:
-    folder.close()
-    with pytest.raises(StorageError):
-        number_files(folder, ["CT.1"])
+def test_folder_that_cannot_be_listed_is_an_error(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("isocenter.storage.renaming.os.listdir", refuse)
+    with pytest.raises(StorageError, match="Permission denied"):
+        number_files(folder.directory, folder.path, ["CT.1"])
 
 
 def test_name_taken_after_listing_is_left_alone(
@@ -115,7 +129,7 @@ def test_name_taken_after_listing_is_left_alone(
 ) -> None:
     write(folder, "CT000001", "CT000002", "CT.1")
     monkeypatch.setattr(renaming, "_highest", lambda _: 0)
-    assert number_files(folder, ["CT.1"]).names == (("CT.1", "CT000003"),)
+    assert number_files(folder.directory, folder.path, ["CT.1"]).names == (("CT.1", "CT000003"),)
     assert contents(folder)["CT000001"] == "CT000001"
 
 
@@ -124,7 +138,7 @@ def test_two_servers_that_rename_at_a_time_lose_nothing(folder: Folder) -> None:
     yours = [f"CT.{number}" for number in range(1, 200, 2)]
     write(folder, *mine, *yours)
     threads = [
-        threading.Thread(target=number_files, args=(folder, names)) for names in (mine, yours)
+        threading.Thread(target=number_files, args=(*folder, names)) for names in (mine, yours)
     ]
     for thread in threads:
         thread.start()
@@ -143,5 +157,5 @@ def test_file_that_may_not_be_renamed_keeps_its_name_and_leaves_no_other(
 
     write(folder, "CT.1")
     monkeypatch.setattr(exclusive, "_renameat2", refuse)
-    assert len(number_files(folder, ["CT.1"]).warnings) == 1
+    assert len(number_files(folder.directory, folder.path, ["CT.1"]).warnings) == 1
     assert contents(folder) == {"CT.1": "CT.1"}

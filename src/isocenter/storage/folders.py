@@ -1,7 +1,9 @@
 """Folders below the output directory: which one an object belongs in, and making it.
 
 Joins DCMTK's sorting options with the names of `naming`. Owns every call that creates a
-folder. Must not know of files in them, nor when a study ends (`study`).
+folder. Must not know of files in them, when a study ends (`study`), nor how a directory is
+opened and forced onto the disk: publishing does that (`directories`), with the folder's own
+name before the file's.
 
 A folder's name was made from what a peer sent, and the output directory may be shared with
 others. So folders are reached step by step from the output directory's descriptor, and a
@@ -14,11 +16,9 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 
-from isocenter.errors import ConfigurationError, StorageError, StorageFull, StorageRefused
+from isocenter.errors import ConfigurationError, StorageError, StorageRefused
 from isocenter.record import NamedTuple
-from isocenter.storage.directories import force
 from isocenter.storage.naming import (
     TEMPORARY_PREFIX,
     date_folder,
@@ -26,15 +26,17 @@ from isocenter.storage.naming import (
     study_folder,
     study_uid_of,
 )
+from isocenter.storage.spoolfile import storage_error
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Literal, Self, TypeAlias
+    from typing import Literal, TypeAlias
+
+    from isocenter.storage.spool import Spool
 
 __all__ = [
     "FOLDER_TAGS",
-    "Folder",
     "FolderName",
     "FolderNamer",
     "FolderScheme",
@@ -142,205 +144,100 @@ class FolderNamer:
         return FolderName(name, stamped=True, warning=warning, repeated=True)
 
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ATTEMPTS = 100  # times a folder is made that somebody else removes at once
-_REMEMBERED = 4096  # folders known to be on disk; more are synced once again
-
-# O_PATH: a folder may be a drop-box, which can be written but not listed.
-_OPEN = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-_OPEN_BELOW = _OPEN | os.O_NOFOLLOW
-
-
-class Folder:
-    """An open folder; close it, or use it as a context manager.
-
-    Attributes:
-        path: as log lines show it: the output directory as it was given, and the folder.
-        created: paths below the output directory that were made for it, outermost first.
-    """
-
-    __slots__ = ("_fd", "created", "path")
-
-    def __init__(self, fd: int, path: str, created: tuple[str, ...]) -> None:
-        """Take over the descriptor."""
-        self._fd = fd
-        self.path = path
-        self.created = created
-
-    def fileno(self) -> int:
-        """Return the descriptor, good for a path relative to it only; -1 once closed."""
-        return self._fd
-
-    def close(self) -> None:
-        """Give the descriptor back; may be called again."""
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.close()
 
 
 class OutputFolders:
-    """The folders of one output directory.
+    """The folders of one output directory, as far as they have to be made.
 
     Args:
-        directory: path of an existing directory.
-        durable: a folder is on disk, by fsync(2) of the one it is in, before `open` returns
-            it for the first time.
+        spool: of the output directory.
         by_study: folders are those of studies; what keeps one from being made is then
             answered as DCMTK's storescp does, C000, else A700.
 
     May be used by several threads.
-
-    Raises:
-        StorageError: the directory cannot be opened.
     """
 
-    __slots__ = ("_by_study", "_durable", "_lock", "_roots", "_synced", "directory")
+    __slots__ = ("_by_study", "_spool")
 
-    def __init__(self, directory: str, *, durable: bool = False, by_study: bool = True) -> None:
-        """Open the directory."""
-        self.directory = directory
-        """As it was given; in errors and in the paths returned."""
+    def __init__(self, spool: Spool, *, by_study: bool = True) -> None:
+        """Keep the arguments."""
+        self._spool = spool
         self._by_study = by_study
-        self._durable = durable
-        self._lock = threading.Lock()
-        self._synced: set[str] = set()
-        self._roots: list[int] = []
-        try:
-            self._roots.append(os.open(directory, _OPEN))
-        except (OSError, ValueError) as error:
-            raise StorageError(directory, _reason(error)) from error
 
     def path(self, folder: str) -> str:
         """Return the path of a folder, as log lines show it."""
-        return f"{self.directory}/{folder}" if folder else self.directory
+        return f"{self._spool.directory}/{folder}" if folder else self._spool.directory
 
-    def open(self, folder: str) -> Folder:
-        """Return a folder below the output directory, made if need be with what it is in.
+    def make(self, folder: str) -> tuple[str, ...]:
+        """Make a folder below the output directory, if need be with what it is in.
 
         Args:
             folder: components between ``/``, none of them ``.`` or ``..``; "" for the output
                 directory itself.
 
-        The mode of a new one is 0777 less the umask.
+        Returns the paths below the output directory that were made, outermost first. The mode
+        of a new one is 0777 less the umask.
 
         Raises:
             StorageRefused: of studies' folders: it cannot be made or opened, or its name is
                 that of a file or of a symbolic link.
-            StorageFull, StorageError: of other folders: the same. Of all: it was not made
-                durable.
-            ValueError: the name is none for a folder, or `close` was called.
+            StorageFull, StorageError: of other folders: the same.
+            ValueError: the name is none for a folder.
         """
         parts = folder.split("/") if folder else []
         if any(part in {"", ".", ".."} or "\0" in part for part in parts):
             raise ValueError(f"{folder!r} is no name for a folder")
-        if not self._roots:
-            raise ValueError("the output directory is closed")
-        root = self._roots[-1]
         try:
             try:
-                return self._descend(root, folder, parts)
+                return self._make(parts)
             except FileNotFoundError:
                 # The directory was removed; perhaps there is a new one of that name.
-                return self._descend(self._reopen(root), folder, parts)
-        except OSError as error:
+                self._spool.current()
+                return self._make(parts)
+        except (OSError, StorageError) as error:
             raise self._error(folder, error) from error
 
-    def _reopen(self, root: int) -> int:
-        with self._lock:
-            if self._roots[-1] == root:
-                # The older descriptor stays open for those who are using it.
-                self._roots.append(os.open(self.directory, _OPEN))
-                self._synced.clear()
-            return self._roots[-1]
-
-    def _descend(self, root: int, folder: str, parts: list[str]) -> Folder:
-        created = []
-        fd = os.dup(root)
+    def _make(self, parts: list[str]) -> tuple[str, ...]:
+        spool = self._spool
         try:
-            for count, part in enumerate(parts, 1):
-                below, new = _enter(fd, part)
-                path = "/".join(parts[:count])
-                if new:
-                    created.append(path)
-                try:
-                    if self._durable:
-                        self._sync(fd, path, new=new)
-                finally:
-                    os.close(fd)
-                    fd = below
-        except BaseException:
-            os.close(fd)
-            raise
-        return Folder(fd, self.path(folder), tuple(created))
+            spool.find(spool.folder(*parts))
+        except FileNotFoundError:
+            pass
+        else:
+            return ()
+        created = []
+        for count in range(1, len(parts) + 1):
+            if self._make_one(parts[:count]):
+                created.append("/".join(parts[:count]))
+        return tuple(created)
 
-    def _sync(self, parent: int, path: str, *, new: bool) -> None:
-        """Make the entry of a folder in its parent durable, once.
-
-        Also for one that was there: whoever made it may not have come to this yet.
+    def _make_one(self, parts: list[str]) -> bool:
+        """Make a folder in one that exists, unless it is there; return whether it was made.
 
         Raises:
-            StorageError: it could not be done.
+            OSError, StorageError: it cannot be made, or the name is a file's or a link's.
         """
-        if not new and path in self._synced:
-            return
-        try:
-            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=parent)
+        spool = self._spool
+        new = False
+        for _attempt in range(_ATTEMPTS):
             try:
-                force(fd)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise StorageError(self.path(path), _reason(error)) from error
-        with self._lock:
-            if len(self._synced) >= _REMEMBERED:
-                self._synced.clear()
-            self._synced.add(path)
+                spool.find(spool.folder(*parts))
+            except FileNotFoundError:
+                pass
+            else:
+                return new
+            parent = spool.find(spool.folder(*parts[:-1]))  # held, for its descriptor goes with it
+            try:
+                os.mkdir(parts[-1], dir_fd=parent.fd)
+            except FileExistsError:
+                new = False  # by somebody else, in between; or it is a dangling link
+            else:
+                new = True
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
 
-    def _error(self, folder: str, error: OSError) -> StorageError:
+    def _error(self, folder: str, error: OSError | StorageError) -> StorageError:
         path = self.path(folder)
         if self._by_study:
             return StorageRefused(f"could not create subdirectory for study: {path}", path=path)
-        kind = StorageFull if error.errno in _FULL else StorageError
-        return kind(path, _reason(error))
-
-    def close(self) -> None:
-        """Give the directory back; may be called again."""
-        while self._roots:
-            os.close(self._roots.pop())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        self.close()
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
-
-
-def _enter(parent: int, name: str) -> tuple[int, bool]:
-    """Open a folder, made if need be; return its descriptor and whether it was made.
-
-    Raises:
-        OSError: it cannot be made, or the name is a file's or a symbolic link's.
-    """
-    new = False
-    for _attempt in range(_ATTEMPTS):
-        try:
-            return os.open(name, _OPEN_BELOW, dir_fd=parent), new
-        except FileNotFoundError:
-            pass
-        try:
-            os.mkdir(name, dir_fd=parent)
-        except FileExistsError:
-            new = False  # by somebody else, in between; or it is a dangling link
-        else:
-            new = True
-    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        return error if isinstance(error, StorageError) else storage_error(path, error)

@@ -20,7 +20,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from isocenter.storage.folders import Folder
+    from isocenter.storage.directories import Directory
 
 __all__ = ["Renamed", "number_files"]
 
@@ -39,11 +39,14 @@ class Renamed(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def number_files(folder: Folder, names: Sequence[str], *, time_names: bool = False) -> Renamed:
+def number_files(
+    folder: Directory, path: str, names: Sequence[str], *, time_names: bool = False
+) -> Renamed:
     """Rename files to ``<two characters><six digits>``, in the order given.
 
     Args:
         folder: where they are.
+        path: of it, for messages.
         names: theirs; what follows the two characters is lost, an extension too.
         time_names: they begin with a time; the two characters are those behind it.
 
@@ -55,12 +58,12 @@ def number_files(folder: Folder, names: Sequence[str], *, time_names: bool = Fal
         StorageError: the folder cannot be listed, so nothing was renamed.
     """
     try:
-        number = _highest(folder.fileno())
+        number = _highest(folder.fd)
     except OSError as error:
-        raise StorageError(folder.path, error.strerror or str(error)) from error
+        raise StorageError(path, error.strerror or str(error)) from error
     renamed = []
     warnings = []
-    fd = folder.fileno()
+    fd = folder.fd
     for name in names:
         start = (name.partition(".")[2] if time_names else name)[:2]
         new = ""
@@ -72,17 +75,17 @@ def number_files(folder: Folder, names: Sequence[str], *, time_names: bool = Fal
             except FileExistsError:
                 continue
             except OSError:
-                warnings.append(_warning(folder, name, new))
+                warnings.append(_warning(path, name, new))
             else:
                 renamed.append((name, new))
             break
         else:
-            warnings.append(_warning(folder, name, new))
+            warnings.append(_warning(path, name, new))
     return Renamed(tuple(renamed), tuple(warnings))
 
 
-def _warning(folder: Folder, name: str, new: str) -> str:
-    return f"cannot rename file '{folder.path}/{name}' to '{folder.path}/{new}'"
+def _warning(path: str, name: str, new: str) -> str:
+    return f"cannot rename file '{path}/{name}' to '{path}/{new}'"
 
 
 def _highest(folder_fd: int) -> int:
