@@ -73,20 +73,38 @@ class Encoding:
 
     Attributes:
         explicit, little: what is meant.
-        tag: reads group and element. short: reads VR and 16-bit length. long: reads a 32-bit one.
+        tag: reads group and element. short: reads VR and 16-bit length. long: reads a 32-bit
+            one. whole: reads the first two together.
+        pack_short, pack_long, pack_plain: write headers with a 16-bit length, with a 32-bit
+            one, and without VR. pack_length: writes a 32-bit length.
     """
 
-    __slots__ = ("explicit", "little", "long", "order", "short", "tag", "whole")
+    __slots__ = (
+        "explicit",
+        "little",
+        "long",
+        "pack_length",
+        "pack_long",
+        "pack_plain",
+        "pack_short",
+        "short",
+        "tag",
+        "whole",
+    )
 
     def __init__(self, *, explicit: bool, little: bool) -> None:
         """Compile the layouts."""
-        self.order = order = "<" if little else ">"
+        order = "<" if little else ">"
         self.explicit = explicit
         self.little = little
         self.tag = struct.Struct(order + "HH").unpack_from
         self.short = struct.Struct(order + "2sH").unpack_from
         self.long = struct.Struct(order + "I").unpack_from
         self.whole = struct.Struct(order + "HH2sH").unpack_from
+        self.pack_short = struct.Struct(order + "HH2sH").pack
+        self.pack_long = struct.Struct(order + "HH2sxxI").pack
+        self.pack_plain = struct.Struct(order + "HHI").pack
+        self.pack_length = struct.Struct(order + "I").pack
 
 
 ENCODINGS = {
@@ -250,7 +268,7 @@ class Scanner:
             self._visitor.trailing(self._position, len(rest))
             self._position += len(rest)
         while self._levels:
-            if not self.level.is_delimited:
+            if not self.level.is_delimited and self._position < self.level.end:
                 raise CutShort(self._position, self.level.end - self._position)
             self._close(self._position, 0)
         self._visitor.closed(self.level, self._position, 0)
