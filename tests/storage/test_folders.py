@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import stat
@@ -248,6 +249,7 @@ def test_threads_that_make_one_folder_agree(folders: OutputFolders) -> None:
 
 def test_no_descriptor_is_left_open(out: Path) -> None:
     (out / "file").touch()
+    gc.collect()  # what other tests left
     before = len(os.listdir("/proc/self/fd"))
     with Spool(str(out), durable=True) as spool:
         folders = OutputFolders(spool)

@@ -206,11 +206,8 @@ class OutputFolders:
             pass
         else:
             return ()
-        created = []
-        for count in range(1, len(parts) + 1):
-            if self._make_one(parts[:count]):
-                created.append("/".join(parts[:count]))
-        return tuple(created)
+        depths = range(1, len(parts) + 1)
+        return tuple(["/".join(parts[:n]) for n in depths if self._make_one(parts[:n])])
 
     def _make_one(self, parts: list[str]) -> bool:
         """Make a folder in one that exists, unless it is there; return whether it was made.
