@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import TypeAlias
 
+    from isocenter.dataset.habits import Habits
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.dataset.rewrite import RewritePlan
     from isocenter.wire import Buffer, Segment
@@ -134,6 +135,7 @@ class PlanBuilder:
         profile: the kind of rewriting.
         prefix_length: bytes in front of the data set in the new file.
         limits: of inflating.
+        habits: of the sender, None where there is nothing to learn.
 
     `feed` pieces in order, then `finish`.
     """
@@ -151,9 +153,10 @@ class PlanBuilder:
         *,
         prefix_length: int = 0,
         limits: InflationLimits = DEFAULT_INFLATION_LIMITS,
+        habits: Habits | None = None,
     ) -> None:
         """Begin before the first element."""
-        self._rewriter = rewriter = Rewriter(profile, prefix_length=prefix_length)
+        self._rewriter = rewriter = Rewriter(profile, prefix_length=prefix_length, habits=habits)
         self._inflater: Inflater | None = None
         self.feed = rewriter.feed
         if profile.source_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:

@@ -8,7 +8,7 @@ Must not know a data set. PS3.5 6.2, 7.1, A.1-A.5.
 from __future__ import annotations
 
 from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
-from isocenter.dataset.plain import BINARY, LONG, LONG_TEXT, TEXT, UID
+from isocenter.dataset.plain import BINARY, LONG, LONG_TEXT, SEQUENCE, TEXT, UID
 from isocenter.dataset.scan import DEFAULT_SCAN_LIMITS, ENCODINGS
 from isocenter.dataset.vr import LONG_VRS, MARKERS, NO_VR, SHORT_VRS, TEXT_VRS
 from isocenter.record import Record
@@ -80,6 +80,7 @@ class RewriteProfile:
         is_conversion: the result is another stream of bytes whatever is in the data set.
         needs_dictionary: VRs depend on the dictionary.
         passes: elements may be passed over at all; kinds: by kind of VR.
+        has_habits: what becomes of an element depends on its own bytes only.
 
     Args:
         transfer_syntax_uid: of the data sets.
@@ -94,6 +95,7 @@ class RewriteProfile:
     __slots__ = (
         "converts",
         "dictionary",
+        "has_habits",
         "is_conversion",
         "kinds",
         "limits",
@@ -135,6 +137,12 @@ class RewriteProfile:
         )
         self.needs_dictionary = not self.source.explicit or options.convert_un
         self.passes = not self.converts and options.group_lengths != "create"
+        self.has_habits = (
+            self.passes
+            and self.source.explicit
+            and not options.convert_un
+            and not options.replacements
+        )
         self.kinds = self._kinds()
 
     def _kinds(self) -> dict[bytes, int]:
@@ -146,9 +154,12 @@ class RewriteProfile:
             kinds |= dict.fromkeys(TEXT_VRS & SHORT_VRS, TEXT)
             kinds[b"UI"] = UID
         if not self.source.explicit:
+            kinds.pop(b"SQ", None)
             long_text = LONG_TEXT if options.normalise_values else LONG
             kinds |= dict.fromkeys(TEXT_VRS & LONG_VRS, long_text)
             kinds |= dict.fromkeys(MARKERS - {NO_VR}, BINARY)
+        if options.lengths != "undefined" and not options.item_padding:
+            kinds[b"SQ"] = SEQUENCE
         if options.convert_un and self.source.explicit:
             del kinds[b"UN"]
         if not options.new_vrs and self.target.explicit:

@@ -12,11 +12,9 @@ PS3.5 6.2 (values and padding), 7.1-7.5 (elements, group length, sequences), PS3
 
 from __future__ import annotations
 
-import struct
-
 from isocenter.dataset.edits import Edits, swap_units
 from isocenter.dataset.headers import UNDEFINED_LENGTH, Unreadable
-from isocenter.dataset.plain import pass_explicit, pass_implicit
+from isocenter.dataset.plain import pass_explicit, pass_familiar, pass_implicit
 from isocenter.dataset.profile import NEW_VRS
 from isocenter.dataset.scan import ITEM, PIXELS, ROOT, Scanner
 from isocenter.dataset.vr import (
@@ -32,6 +30,7 @@ from isocenter.dataset.vr import (
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from isocenter.dataset.habits import Habits
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.dataset.scan import Level
     from isocenter.wire import Buffer
@@ -50,6 +49,7 @@ _OLD_PIXELS = frozenset({0x7F00, 0x7F02})
 _FOREIGN_VRS = {b"ox": b"OB", b"px": b"OW", b"lt": b"OW", b"xs": b"US", b"up": b"UL"}
 
 _NOTHING: frozenset[int] = frozenset()
+_FIRST = 64 * 1024  # bytes of the first piece that may be compared with what came before
 
 _MOST_NAMED = 16  # elements with blanks in UIDs that a plan names
 
@@ -143,6 +143,7 @@ class Rewriter:
     Args:
         profile: the kind of rewriting.
         prefix_length: bytes in front of the data set in its file, which file padding counts.
+        habits: of the sender, None where there is nothing to learn.
 
     `feed` the pieces of the data set (inflated) in order, then `finish`.
     """
@@ -150,22 +151,23 @@ class Rewriter:
     __slots__ = (
         "_changed",
         "_edits",
+        "_first",
         "_given",
+        "_habits",
         "_mended",
         "_notes",
         "_options",
-        "_pack_item",
-        "_pack_long",
-        "_pack_short",
-        "_pack_u32",
         "_prefix",
         "_profile",
         "_scanner",
+        "_target",
         "_values",
         "_vrs",
     )
 
-    def __init__(self, profile: RewriteProfile, *, prefix_length: int = 0) -> None:
+    def __init__(
+        self, profile: RewriteProfile, *, prefix_length: int = 0, habits: Habits | None = None
+    ) -> None:
         """Begin before the first element."""
         self._profile = profile
         self._vrs = profile.dictionary.vrs
@@ -180,11 +182,9 @@ class Rewriter:
         root = self._scanner.level
         self._notes = [_Note()]
         root.is_plain = self._is_plain(root)
-        order = profile.target.order
-        self._pack_short = struct.Struct(order + "HH2sH").pack
-        self._pack_long = struct.Struct(order + "HH2sxxI").pack
-        self._pack_item = struct.Struct(order + "HHI").pack
-        self._pack_u32 = struct.Struct(order + "I").pack
+        self._target = profile.target
+        self._habits = habits if profile.has_habits else None
+        self._first = b""
 
     def feed(self, data: Buffer) -> None:
         """Look at the next piece of the data set; it is not kept beyond the call.
@@ -193,6 +193,8 @@ class Rewriter:
             Unreadable: the bytes at an offset cannot be read as elements, or the list of
                 changes would become too long.
         """
+        if self._habits is not None and not self._first and len(data) <= _FIRST:
+            self._first = data = bytes(data)
         self._scanner.feed(data)
 
     @property
@@ -217,10 +219,13 @@ class Rewriter:
             Unreadable: as `feed`.
         """
         self._scanner.finish()
+        is_identity = not self._changed and not self._profile.is_conversion
+        if self._habits is not None and is_identity:
+            self._habits.observe(self._first, self._target, self._options.wanted)
         return RewritePlan(
             self._profile,
             self._edits,
-            is_identity=not self._changed and not self._profile.is_conversion,
+            is_identity=is_identity,
             source_length=self._scanner.position,
             values=self._values,
             mended_uids=tuple(self._mended),
@@ -231,14 +236,15 @@ class Rewriter:
     def pass_plain(self, level: Level, data: Buffer, index: int, end: int) -> int:
         """Pass over what stays as it is."""
         profile = self._profile
-        wanted = self._options.wanted if level.kind == ROOT else _NOTHING
+        encoding, kinds = level.encoding, profile.kinds
+        wanted, values = _NOTHING, self._values
+        if level.kind == ROOT:
+            wanted, habits = self._options.wanted, self._habits
+            if habits is not None and habits.runs and isinstance(data, bytes):
+                return pass_familiar(data, index, end, encoding, kinds, wanted, values, habits)
         if profile.source.explicit:
-            return pass_explicit(
-                data, index, end, level.encoding, profile.kinds, wanted, self._values
-            )
-        return pass_implicit(
-            data, index, end, level.encoding, self._vrs, profile.kinds, wanted, self._values
-        )
+            return pass_explicit(data, index, end, encoding, kinds, wanted, values, end)
+        return pass_implicit(data, index, end, encoding, self._vrs, kinds, wanted, values)
 
     def vr(self, level: Level, tag: int, vr: bytes, length: int) -> bytes:
         """Return the VR of an element: as it says, or by the dictionary.
@@ -364,11 +370,11 @@ class Rewriter:
     def _header(self, tag: int, vr: bytes, length: int) -> bytes:
         """Return the header of an element in the target's encoding."""
         group, element = tag >> 16, tag & 0xFFFF
-        if not self._profile.target.explicit or group == 0xFFFE:
-            return self._pack_item(group, element, length)
+        if not self._target.explicit or group == 0xFFFE:
+            return self._target.pack_plain(group, element, length)
         if vr in SHORT_VRS:
-            return self._pack_short(group, element, vr, length)
-        return self._pack_long(group, element, vr, length)
+            return self._target.pack_short(group, element, vr, length)
+        return self._target.pack_long(group, element, vr, length)
 
     def _remove(self, start: int, length: int) -> None:
         self._edits.replace(start, length, b"")
@@ -422,7 +428,7 @@ class Rewriter:
         if note.group_place < 0:
             return
         length = at + self._edits.growth - note.group_content
-        self._edits.patch(note.group_place, self._pack_u32(length))
+        self._edits.patch(note.group_place, self._target.pack_length(length))
         if length != note.group_stated:
             self._changed = True
         note.group_place = note.group = -1
@@ -462,7 +468,7 @@ class Rewriter:
             level.kind == ITEM or self._given == written or not outer.encoding.explicit
         ):
             note.place = edits.replace(
-                value - 4, 4, self._pack_u32(0 if note.has_length else UNDEFINED_LENGTH)
+                value - 4, 4, self._target.pack_length(0 if note.has_length else UNDEFINED_LENGTH)
             )
             if note.has_length is level.is_delimited:
                 self._changed = True
@@ -477,7 +483,7 @@ class Rewriter:
     def fragment(self, level: Level, start: int, value: int, length: int) -> None:
         """Keep a fragment of pixel data; one of odd length gets a NUL."""
         if length % 2:
-            self._edits.replace(value - 4, 4, self._pack_u32(length + 1))
+            self._edits.replace(value - 4, 4, self._target.pack_length(length + 1))
             self._edits.replace(value + length, 0, b"\0")
             self._changed = True
         elif self._profile.source is not self._profile.target:
@@ -509,7 +515,7 @@ class Rewriter:
         if note.has_length:
             if length >= UNDEFINED_LENGTH:
                 raise Unreadable(at, "longer than a length can say")
-            edits.patch(note.place, self._pack_u32(length))
+            edits.patch(note.place, self._target.pack_length(length))
             if length != note.stated:
                 self._changed = True
             if delimiter:

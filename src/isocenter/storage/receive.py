@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from isocenter.dataset.convert import PlanBuilder
+    from isocenter.dataset.habits import Habits
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.dataset.rewrite import RewritePlan
     from isocenter.storage.naming import FileName
@@ -61,6 +62,8 @@ _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _HELD = 64 * 1024
 """Bytes of a data set, inclusive, held in memory until it is whole: a second file would cost
 a small object more than the copy."""
+
+_MOST_HABITS = 64  # associations remembered, each with 64 KiB at most; then all are forgotten
 
 _NAMES_TRIED = 1000  # of those that nobody else should have
 
@@ -81,6 +84,7 @@ class Receiver:
     """
 
     __slots__ = (
+        "_habits",
         "_profiles",
         "_short_names",
         "_spool",
@@ -104,6 +108,7 @@ class Receiver:
         self._templates: tuple[tuple[str, str, str], FileMetaTemplate] | None = None
         # By transfer syntax; None where data sets of it cannot be read.
         self._profiles: dict[str, RewriteProfile | None] = {}
+        self._habits: dict[int, Habits] = {}  # by association
         try:
             self.file_name("", "")
         except ValueError as error:
@@ -203,6 +208,17 @@ class Receiver:
             profile = self._make_profile(transfer_syntax_uid)
         self._profiles[transfer_syntax_uid] = profile
         return profile
+
+    def habits_of(self, association: int) -> Habits:
+        """Return what is known of the objects that come on an association."""
+        habits = self._habits.get(association)
+        if habits is None:
+            from isocenter.dataset.habits import Habits
+
+            if len(self._habits) >= _MOST_HABITS:
+                self._habits = {}  # threads that use one of them keep it
+            habits = self._habits[association] = Habits()
+        return habits
 
     def _make_profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
         from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
@@ -305,7 +321,9 @@ class ReceivedObject:
         prefix = len(self._head)
         if prefix and profile.options.file_padding:
             prefix = len(self._new_head(profile.target_uid))
-        self._builder = PlanBuilder(profile, prefix_length=prefix)
+        self._builder = PlanBuilder(
+            profile, prefix_length=prefix, habits=receiver.habits_of(origin.association)
+        )
 
     def _new_head(self, transfer_syntax_uid: str) -> bytes:
         return self._receiver.head(
@@ -469,8 +487,7 @@ class ReceivedObject:
                     path = self._publish_default(file, name, folder, notes)
                 else:
                     path = file.publish(name, replace=False, folder=folder)
-                    if options.rewrite is not None:
-                        notes.append(Note(INFO, f"storing DICOM file: {path}"))
+                    self._note_storing(path, notes)
             except FileExistsError:
                 continue  # two servers in one directory, or a clock set back
             except FileNotFoundError:
@@ -492,14 +509,16 @@ class ReceivedObject:
         """Publish under the name of the object, which another one may have."""
         options = self._receiver.options
         path, outcome = publish(file, name, options.duplicates, folder, extension=options.extension)
-        # DCMTK's bit-preserving mode says nothing of either.
-        if options.rewrite is not None:
-            notes.append(Note(INFO, f"storing DICOM file: {path}"))
-            if outcome == "overwritten":
-                notes.append(Note(WARNING, f"DICOM file already exists, overwriting: {path}"))
-        if text := _OUTCOMES.get(outcome):
-            notes.append(Note(WARNING, f"DICOM file already exists, {text}: {path}"))
+        self._note_storing(path, notes)
+        # DCMTK's bit-preserving mode overwrites without a word.
+        if outcome in _TOLD and (outcome != "overwritten" or options.rewrite is not None):
+            notes.append(Note(WARNING, f"DICOM file already exists, {_TOLD[outcome]}: {path}"))
         return path
+
+    def _note_storing(self, path: str, notes: list[Note]) -> None:
+        """Note DCMTK's line about the file, which its bit-preserving mode does not print."""
+        if self._receiver.options.rewrite is not None and _LOGGER.isEnabledFor(INFO):
+            notes.append(Note(INFO, f"storing DICOM file: {path}"))
 
     def discard(self) -> None:
         """Remove what was written; does nothing once finished or discarded."""
@@ -515,7 +534,11 @@ class ReceivedObject:
 
 _HERE = Placement()
 
-_OUTCOMES = {"kept-both": "keeping both", "ignored": "ignoring the new one"}
+_TOLD = {
+    "overwritten": "overwriting",
+    "kept-both": "keeping both",
+    "ignored": "ignoring the new one",
+}
 
 
 def _blanks_note(tag: int) -> Note:
