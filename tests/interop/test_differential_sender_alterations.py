@@ -264,8 +264,8 @@ def test_storescu_renames_as_the_oracle_does(
     folder: Path, options: tuple[str, ...], statuses: tuple[int, ...]
 ) -> None:
     runs = []
-    for suite in (DCMTK, UNDER_TEST):
-        place = folder / suite.name
+    for number, suite in enumerate((DCMTK, UNDER_TEST)):
+        place = folder / f"run {number}"
         place.mkdir()
         for name in ("0", "1", "2", "3"):
             shutil.copy(folder / "L", place / name)
@@ -319,7 +319,8 @@ def test_storescu_leaves_the_blanks_of_uids_out_as_the_oracle_does(
     # 3.6.7 warns with -up as well, which its manual page says it does not; ours once a file.
     warning = "Element SOPInstanceUID (0008,0018) contains one or more space characters"
     assert any(warning in line for line in runs[0].lines)
-    assert any(warning in line for line in runs[1].lines) == ("-up" not in options)
+    is_silent = UNDER_TEST.is_ours and "-up" in options
+    assert any(warning in line for line in runs[1].lines) == (not is_silent)
 
 
 @pytest.mark.parametrize("option", ["+u", "-u"])
