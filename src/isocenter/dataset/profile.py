@@ -154,11 +154,10 @@ class RewriteProfile:
             kinds |= dict.fromkeys(TEXT_VRS & SHORT_VRS, TEXT)
             kinds[b"UI"] = UID
         if not self.source.explicit:
-            kinds.pop(b"SQ", None)
             long_text = LONG_TEXT if options.normalise_values else LONG
             kinds |= dict.fromkeys(TEXT_VRS & LONG_VRS, long_text)
             kinds |= dict.fromkeys(MARKERS - {NO_VR}, BINARY)
-        if options.lengths != "undefined" and not options.item_padding:
+        elif options.lengths != "undefined" and not options.item_padding:
             kinds[b"SQ"] = SEQUENCE
         if options.convert_un and self.source.explicit:
             del kinds[b"UN"]
