@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Edits", "edited_region", "edited_stream", "edited_views", "swap_units"]
 
-# Offset, bytes removed there, bytes inserted behind them or _SWAP and the unit.
+# Offset, bytes removed there, bytes inserted behind them or _SWAP, _PADDED and the unit.
 _RECORD = struct.Struct("<QQI")
+_AMENDMENT = struct.Struct("<QI")  # the last two of these
 _SIZE = _RECORD.size
 _SWAP = 1 << 31
+_PADDED = 1 << 30
+_MOST_INSERTED = _PADDED - 1
 _SWAP_CHUNK = 1024 * 1024  # bytes of a value in memory at once
 _LONG_RUN = 64 * 1024  # bytes that are not read to be written, but copied within the kernel
 _TYPECODES = {2: "H", 4: "I", 8: "Q"}
@@ -40,15 +43,16 @@ class Edits:
         growth: bytes by which the result is longer than the source; negative where shorter.
     """
 
-    __slots__ = ("_pack", "growth", "script")
+    __slots__ = ("_end", "_last", "growth", "script")
 
     def __init__(self) -> None:
         """Begin with no change."""
         self.script = bytearray()
         self.growth = 0
-        self._pack = _RECORD.pack
+        self._last = 0  # where the last record stands
+        self._end = -1  # offset behind what it removes, -1 where nothing can be added to it
 
-    def replace(self, offset: int, removed: int, inserted: bytes) -> int:
+    def replace(self, offset: int, removed: int, inserted: Buffer) -> int:
         """Put `inserted` in the place of `removed` bytes at `offset`.
 
         Returns:
@@ -56,16 +60,37 @@ class Edits:
         """
         script = self.script
         size = len(inserted)
-        script += self._pack(offset, removed, size)
         place = len(script)
-        script += inserted
         self.growth += size - removed
+        last = self._last
+        # One change with the last one, where they touch: one segment of the result.
+        if offset == self._end and place - last + size <= _MOST_INSERTED:
+            _, before, _ = _RECORD.unpack_from(script, last)
+            _AMENDMENT.pack_into(script, last + 8, before + removed, place - last - _SIZE + size)
+        else:
+            self._last = place
+            script += _RECORD.pack(offset, removed, size)
+            place += _SIZE
+        self._end = offset + removed
+        script += inserted
         return place
 
-    def swap(self, offset: int, length: int, unit: int) -> None:
-        """Reverse the bytes of each `unit` (2, 4 or 8) of a value; a shorter rest stays."""
-        if length >= unit:
-            self.script += self._pack(offset, length - length % unit, _SWAP | unit)
+    def swap(self, offset: int, length: int, unit: int, *, padded: bool = False) -> None:
+        """Reverse the bytes of each `unit` (2, 4 or 8) of a value; a shorter rest stays.
+
+        A value that is `padded` gets a NUL behind it first.
+        """
+        whole = length + padded
+        whole -= whole % unit
+        self._end = -1
+        if whole > length:
+            self.script += _RECORD.pack(offset, length, _SWAP | _PADDED | unit)
+            self.growth += 1
+            return
+        if whole:
+            self.script += _RECORD.pack(offset, whole, _SWAP | unit)
+        if padded:
+            self.replace(offset + length, 0, b"\0")
 
     def patch(self, place: int, value: bytes) -> None:
         """Overwrite bytes inserted earlier, for a length that is known at the end only."""
@@ -76,9 +101,10 @@ class Edits:
         return len(self.script)
 
     def _records(self) -> Iterator[tuple[int, int, int, int]]:
-        """Yield offset, bytes removed, unit of a swap (0: none) and inserted bytes as a range.
+        """Yield offset, bytes removed, bytes inserted and where they stand in the script.
 
-        The last number is the length inserted where the unit is 0.
+        A swap has its unit, negative, for the third, and the NULs put behind the value, one
+        or none, for the last.
         """
         script, unpack = self.script, _RECORD.unpack_from
         position, end = 0, len(script)
@@ -86,17 +112,17 @@ class Edits:
             offset, removed, code = unpack(script, position)
             position += _SIZE
             if code & _SWAP:
-                yield offset, removed, -(code & ~_SWAP), position
+                yield offset, removed, -(code & 0xF), 1 if code & _PADDED else 0
             else:
                 yield offset, removed, code, position
                 position += code
 
 
-def swap_units(data: Buffer, unit: int) -> bytes:
+def swap_units(data: bytes, unit: int) -> bytes:
     """Return the data with the bytes of each `unit` reversed; the length is a multiple of it."""
     from array import array
 
-    numbers = array(_TYPECODES[unit], bytes(data))
+    numbers = array(_TYPECODES[unit], data)
     numbers.byteswap()
     return numbers.tobytes()
 
@@ -112,7 +138,11 @@ def edited_views(edits: Edits, data: memoryview) -> Iterator[Buffer]:
         if code > 0:
             yield script[place : place + code]
         elif code < 0:
-            yield swap_units(data[offset:position], -code)
+            for start in range(offset, position, _SWAP_CHUNK):
+                value = bytes(data[start : min(start + _SWAP_CHUNK, position)])
+                if place and start + _SWAP_CHUNK >= position:
+                    value += b"\0"
+                yield swap_units(value, -code)
     if position < len(data):
         yield data[position:]
 
@@ -140,7 +170,10 @@ def edited_region(edits: Edits, region: FileRegion) -> Iterator[Segment]:
         elif code < 0:
             for start in range(offset, position, _SWAP_CHUNK):
                 size = min(_SWAP_CHUNK, position - start)
-                yield swap_units(window.read(start, size), -code)
+                value = window.read(start, size)
+                if place and start + size == position:
+                    value += b"\0"
+                yield swap_units(value, -code)
     if position < region.length:
         yield window.run(position, region.length)
 
@@ -208,6 +241,8 @@ def edited_stream(edits: Edits, chunks: Iterable[Buffer]) -> Iterator[Buffer]:
             rest = whole[size:]
             if size:
                 yield swap_units(whole[:size], unit)
+        if place:
+            yield swap_units(rest + b"\0", unit)
     yield from source.remaining()
 
 

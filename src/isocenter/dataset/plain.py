@@ -20,23 +20,30 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BINARY",
+    "DEEPEST",
+    "KEPT_TEXT",
     "LONG",
     "LONG_TEXT",
+    "SEQUENCE",
     "TEXT",
     "UID",
     "pass_explicit",
     "pass_familiar",
     "pass_implicit",
+    "pass_items",
 ]
 
-TEXT, UID, BINARY, LONG, LONG_TEXT, SEQUENCE = range(1, 7)
+TEXT, UID, BINARY, KEPT_TEXT, LONG, LONG_TEXT, SEQUENCE = range(1, 8)
 """Kinds of VR: text padded with blanks and UIDs (16-bit lengths); other values with 16-bit
-and with 32-bit lengths; text with 32-bit lengths; sequences whose lengths stay as they are.
-A VR without a kind needs attention."""
+lengths; text and UIDs that stay as they are; other values with 32-bit lengths; text with
+32-bit lengths; sequences whose lengths stay as they are. From `LONG` on headers in explicit
+VR have 12 bytes. A VR without a kind needs attention."""
 
 _BLANK = 0x20
 _ITEM = (0xFFFE, 0xE000)
-_DEEPEST = 8  # nested sequences looked through here; the scanner knows deeper ones
+DEEPEST = 8
+"""Nested sequences looked through here; the scanner knows deeper ones."""
+
 _NOTHING: frozenset[int] = frozenset()
 _TRAILING_PADDING = 0xFFFC  # group of Data Set Trailing Padding (PS3.10 7.2)
 
@@ -83,7 +90,7 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
                 return index
             tag = group << 16 | element
             if tag in wanted:
-                found[tag] = bytes(data[index + 8 : after])
+                found.setdefault(tag, bytes(data[index + 8 : after]))
         elif kind == BINARY:
             after = index + 8 + length
             if length & 1:
@@ -92,20 +99,31 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
             after = index + 8 + length
             if length & 1 or after > end:
                 return index
-            if length:
-                value = bytes(data[index + 8 : after])
-                if _BLANK in value or not value[-2]:
-                    return index
-                tag = group << 16 | element
-                if tag in wanted:
-                    found[tag] = value
-        elif kind is None or index + 12 > end:
+            value = bytes(data[index + 8 : after])
+            if length and (value.split() != [value] or not value[-2]):
+                return index
+            tag = group << 16 | element
+            if tag in wanted:
+                found.setdefault(tag, value)
+        elif kind is None:
+            return index
+        elif kind == KEPT_TEXT:
+            after = index + 8 + length
+            if length & 1 or after > end:
+                return index
+            tag = group << 16 | element
+            if tag in wanted:
+                found.setdefault(tag, bytes(data[index + 8 : after]))
+        elif index + 12 > end:
             return index
         else:
             length = long(data, index + 8)[0]
             after = index + 12 + length
             if kind == SEQUENCE:
-                if after > end or not _is_plain(data, index + 12, after, encoding, kinds, depth):
+                if (
+                    after > end
+                    or pass_items(data, index + 12, after, encoding, None, kinds, depth) != after
+                ):
                     return index
             elif length & 1 or group == _TRAILING_PADDING:  # an undefined one is odd, too
                 return index
@@ -115,26 +133,47 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
     return index
 
 
-def _is_plain(
-    data: Buffer, index: int, end: int, encoding: Encoding, kinds: Mapping[bytes, int], depth: int
-) -> bool:
-    """Tell whether the items from `index` to `end`, and all in them, need no attention."""
-    if depth == _DEEPEST:
-        return False
+def pass_items(
+    data: Buffer,
+    index: int,
+    end: int,
+    encoding: Encoding,
+    vrs: Mapping[int, bytes] | None,
+    kinds: Mapping[bytes, int],
+    depth: int,
+) -> int:
+    """Pass over items of a sequence in which nothing needs attention; return where it ends.
+
+    Args:
+        data: bytes that hold headers, from `index` on.
+        index: of the first item.
+        end: of the sequence or of `data`.
+        encoding: of the headers.
+        vrs: of tags; None in explicit VR.
+        kinds: kind by VR.
+        depth: of the sequence that the one of these items is in.
+    """
+    if depth >= DEEPEST or kinds.get(b"SQ") != SEQUENCE:
+        return index
     nothing: dict[int, bytes] = {}
-    while index < end:
-        if end - index < 8 or encoding.tag(data, index) != _ITEM:
-            return False
+    depth += 1
+    while end - index >= 8 and encoding.tag(data, index) == _ITEM:
         after = index + 8 + encoding.long(data, index + 4)[0]
         if after > end:
-            return False
-        reached = pass_explicit(
-            data, index + 8, after, encoding, kinds, _NOTHING, nothing, after, depth + 1
-        )
-        if reached != after:
-            return False
+            break
+        start = index + 8
+        if vrs is None:
+            start = pass_explicit(
+                data, start, after, encoding, kinds, _NOTHING, nothing, after, depth
+            )
+        else:
+            start = pass_implicit(
+                data, start, after, encoding, vrs, kinds, _NOTHING, nothing, depth
+            )
+        if start != after:
+            break
         index = after
-    return True
+    return index
 
 
 def pass_familiar(
@@ -146,6 +185,7 @@ def pass_familiar(
     wanted: AbstractSet[int],
     found: dict[int, bytes],
     habits: Habits,
+    depth: int,
 ) -> int:
     """Pass over elements as `pass_explicit` does, runs of them that were seen before at once."""
     run_at, starts_with = habits.runs.get, data.startswith
@@ -155,7 +195,7 @@ def pass_familiar(
             index += len(run)
             habits.skipped += len(run)
             continue
-        after = pass_explicit(data, index, end, encoding, kinds, wanted, found, index)
+        after = pass_explicit(data, index, end, encoding, kinds, wanted, found, index, depth)
         if after == index:
             break
         index = after
@@ -171,6 +211,7 @@ def pass_implicit(
     kinds: Mapping[bytes, int],
     wanted: AbstractSet[int],
     found: dict[int, bytes],
+    depth: int = 0,
 ) -> int:
     """Pass over elements in implicit VR that need no attention; as `pass_explicit`.
 
@@ -189,21 +230,35 @@ def pass_implicit(
         after = index + 8 + length
         if length & 1:  # an undefined one is odd, too
             return index
-        if kind in {TEXT, LONG_TEXT}:
-            if after > end or (length and data[after - 1] == _BLANK and data[after - 2] == _BLANK):
+        if kind in {TEXT, LONG_TEXT, KEPT_TEXT}:
+            if after > end or (
+                kind != KEPT_TEXT
+                and length
+                and data[after - 1] == _BLANK
+                and data[after - 2] == _BLANK
+            ):
                 return index
             if tag in wanted:
-                found[tag] = bytes(data[index + 8 : after])
+                found.setdefault(tag, bytes(data[index + 8 : after]))
         elif kind == UID:
             if after > end:
                 return index
-            if length:
-                value = bytes(data[index + 8 : after])
-                if _BLANK in value or not value[-2]:
-                    return index
-                if tag in wanted:
-                    found[tag] = value
-        elif kind is None or group == _TRAILING_PADDING:
+            value = bytes(data[index + 8 : after])
+            if length and (value.split() != [value] or not value[-2]):
+                return index
+            if tag in wanted:
+                found.setdefault(tag, value)
+        elif (
+            kind is None
+            or group == _TRAILING_PADDING
+            or (
+                kind == SEQUENCE
+                and (
+                    after > end
+                    or pass_items(data, index + 8, after, encoding, vrs, kinds, depth) != after
+                )
+            )
+        ):
             return index
         index = after
     return index

@@ -8,9 +8,10 @@ Must not know a data set. PS3.5 6.2, 7.1, A.1-A.5.
 from __future__ import annotations
 
 from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
-from isocenter.dataset.plain import BINARY, LONG, LONG_TEXT, SEQUENCE, TEXT, UID
+from isocenter.dataset.plain import BINARY, KEPT_TEXT, LONG, LONG_TEXT, SEQUENCE, TEXT, UID
+from isocenter.dataset.reencode import Reencoder
 from isocenter.dataset.scan import DEFAULT_SCAN_LIMITS, ENCODINGS
-from isocenter.dataset.vr import LONG_VRS, MARKERS, NO_VR, SHORT_VRS, TEXT_VRS
+from isocenter.dataset.vr import LONG_VRS, MARKERS, NO_VR, SHORT_VRS, TEXT_VRS, WORD_SIZES
 from isocenter.record import Record
 from isocenter.uids import TRANSFER_SYNTAXES
 
@@ -20,9 +21,19 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from isocenter.dataset.dictionary import Dictionary
-    from isocenter.dataset.scan import ScanLimits
+    from isocenter.dataset.scan import Encoding, ScanLimits
 
-__all__ = ["NEW_VRS", "RewriteOptions", "RewriteProfile"]
+__all__ = [
+    "NEW_VRS",
+    "PIXEL_REPRESENTATION",
+    "WAVEFORM_BITS",
+    "RewriteOptions",
+    "RewriteProfile",
+]
+
+PIXEL_REPRESENTATION = 0x00280103
+WAVEFORM_BITS = 0x54001004
+"""Elements that VRs of later ones of the same item depend on, in implicit VR (PS3.5 A.1)."""
 
 NEW_VRS = frozenset(b"UN UT OF OD OL OV UC UR SV UV".split())
 """VRs that the standard got after 1993; OB where they are not wanted."""
@@ -79,7 +90,8 @@ class RewriteProfile:
         converts: the encodings differ.
         is_conversion: the result is another stream of bytes whatever is in the data set.
         needs_dictionary: VRs depend on the dictionary.
-        passes: elements may be passed over at all; kinds: by kind of VR.
+        passes: elements may be passed over, or written in bulk, at all.
+        kinds: kinds of VR of elements that may stay, in the target's encoding.
         has_habits: what becomes of an element depends on its own bytes only.
 
     Args:
@@ -93,6 +105,7 @@ class RewriteProfile:
     """
 
     __slots__ = (
+        "_reencoders",
         "converts",
         "dictionary",
         "has_habits",
@@ -136,31 +149,57 @@ class RewriteProfile:
             source.is_deflated and options.compression_level is not None
         )
         self.needs_dictionary = not self.source.explicit or options.convert_un
-        self.passes = not self.converts and options.group_lengths != "create"
+        self.passes = options.group_lengths != "create"
         self.has_habits = (
             self.passes
+            and not self.converts
             and self.source.explicit
             and not options.convert_un
             and not options.replacements
         )
-        self.kinds = self._kinds()
+        self.kinds = self._kinds(self.target)
+        if self.target.explicit and options.normalise_values:
+            # They are rare, and the loop over explicit VR is the hottest of all.
+            for vr in TEXT_VRS & LONG_VRS:
+                self.kinds.pop(vr, None)
+        if options.lengths == "undefined" or options.item_padding:
+            del self.kinds[b"SQ"]
+        self._reencoders: dict[tuple[Encoding, bool], Reencoder] = {}
 
-    def _kinds(self) -> dict[bytes, int]:
-        """Return what may be passed over: the kind of each VR that needs no attention."""
+    def reencoder(self, source: Encoding, *, is_root: bool) -> Reencoder:
+        """Return what writes elements in bulk that stand in another encoding."""
+        reencoder = self._reencoders.get((source, is_root))
+        if reencoder is None:
+            swaps = source.little is not self.target.little
+            forms = {
+                vr: (kind, WORD_SIZES[vr] if swaps else 1)
+                for vr, kind in self._kinds(source).items()
+                if vr not in MARKERS and vr != b"SQ"
+            }
+            special = set() if source.explicit else {PIXEL_REPRESENTATION, WAVEFORM_BITS}
+            if is_root:
+                special |= self.options.wanted
+            reencoder = Reencoder(source, self.target, forms, self.dictionary.vrs, special)
+            self._reencoders[source, is_root] = reencoder
+        return reencoder
+
+    def _kinds(self, encoding: Encoding) -> dict[bytes, int]:
+        """Return what needs no attention in an encoding: VRs by kind."""
         options = self.options
         kinds = dict.fromkeys(SHORT_VRS, BINARY)
-        kinds |= dict.fromkeys(LONG_VRS - {b"SQ"} - TEXT_VRS, LONG)
+        kinds |= dict.fromkeys(LONG_VRS, LONG)
+        kinds[b"SQ"] = SEQUENCE
         if options.normalise_values:
             kinds |= dict.fromkeys(TEXT_VRS & SHORT_VRS, TEXT)
+            kinds |= dict.fromkeys(TEXT_VRS & LONG_VRS, LONG_TEXT)
             kinds[b"UI"] = UID
-        if not self.source.explicit:
-            long_text = LONG_TEXT if options.normalise_values else LONG
-            kinds |= dict.fromkeys(TEXT_VRS & LONG_VRS, long_text)
+        else:
+            kinds |= dict.fromkeys((TEXT_VRS & SHORT_VRS) | {b"UI"}, KEPT_TEXT)
+        if not encoding.explicit:
             kinds |= dict.fromkeys(MARKERS - {NO_VR}, BINARY)
-        elif options.lengths != "undefined" and not options.item_padding:
-            kinds[b"SQ"] = SEQUENCE
-        if options.convert_un and self.source.explicit:
-            del kinds[b"UN"]
+        elif options.convert_un:
+            # LO: creators decide what private elements of VR UN are.
+            del kinds[b"UN"], kinds[b"LO"]
         if not options.new_vrs and self.target.explicit:
             for vr in NEW_VRS:
                 kinds.pop(vr, None)

@@ -14,9 +14,15 @@ from __future__ import annotations
 
 from isocenter.dataset.edits import Edits, swap_units
 from isocenter.dataset.headers import UNDEFINED_LENGTH, Unreadable
-from isocenter.dataset.plain import pass_explicit, pass_familiar, pass_implicit
-from isocenter.dataset.profile import NEW_VRS
-from isocenter.dataset.scan import ITEM, PIXELS, ROOT, Scanner
+from isocenter.dataset.plain import (
+    DEEPEST,
+    pass_explicit,
+    pass_familiar,
+    pass_implicit,
+    pass_items,
+)
+from isocenter.dataset.profile import NEW_VRS, PIXEL_REPRESENTATION, WAVEFORM_BITS
+from isocenter.dataset.scan import ITEM, PIXELS, ROOT, SEQUENCE, Scanner
 from isocenter.dataset.vr import (
     ALL_VRS,
     MARKERS,
@@ -38,12 +44,10 @@ if TYPE_CHECKING:
 __all__ = ["RewritePlan", "Rewriter"]
 
 _TRAILING_PADDING = 0xFFFCFFFC
-_PIXEL_REPRESENTATION = 0x00280103
-_WAVEFORM_BITS = 0x54001004
+_PIXEL_DATA = 0x7FE00010
 _WAVEFORM = frozenset({0x54000110, 0x54000112, 0x5400100A, 0x54001010})
 # Descriptors of look-up tables hold an unsigned number first: US whatever the pixels are.
 _ALWAYS_UNSIGNED = frozenset({0x00221452, 0x00281100, 0x00281101, 0x00281102, 0x00281103})
-_OLD_PIXELS = frozenset({0x7F00, 0x7F02})
 
 # Markers of DCMTK's that got into files.
 _FOREIGN_VRS = {b"ox": b"OB", b"px": b"OW", b"lt": b"OW", b"xs": b"US", b"up": b"UL"}
@@ -105,7 +109,8 @@ class _Note:
     """What the rewriter remembers of a level.
 
     Attributes:
-        place: of its length in the edits.
+        place: of its length in the edits, -1 where it is not among them.
+        length_at: offset of its length in the source.
         content: offset of its value in the result.
         has_length: its length is written, not a delimiter.
         stated: its length in the source, -1 where a delimiter ends it.
@@ -122,19 +127,20 @@ class _Note:
         "group_stated",
         "has_length",
         "is_signed",
+        "length_at",
         "place",
         "stated",
         "waveform_bits",
     )
 
     def __init__(self) -> None:
-        self.place = self.stated = -1
+        self.place = self.stated = self.length_at = -1
         self.content = 0
         self.has_length = True
         self.group = self.group_place = self.group_stated = -1
         self.group_content = 0
         self.is_signed = False
-        self.waveform_bits = 0
+        self.waveform_bits = 8
 
 
 class Rewriter:
@@ -157,6 +163,7 @@ class Rewriter:
         "_mended",
         "_notes",
         "_options",
+        "_pending",
         "_prefix",
         "_profile",
         "_scanner",
@@ -181,6 +188,7 @@ class Rewriter:
         self._scanner = Scanner(profile.source, self, profile.limits)
         root = self._scanner.level
         self._notes = [_Note()]
+        self._pending: list[_Note] = []  # levels whose lengths stay, if nothing in them changes
         root.is_plain = self._is_plain(root)
         self._target = profile.target
         self._habits = habits if profile.has_habits else None
@@ -234,17 +242,33 @@ class Rewriter:
     # What follows is called by the scanner.
 
     def pass_plain(self, level: Level, data: Buffer, index: int, end: int) -> int:
-        """Pass over what stays as it is."""
+        """Pass over what stays as it is, or needs nothing but another encoding."""
         profile = self._profile
         encoding, kinds = level.encoding, profile.kinds
+        is_root = level.kind == ROOT
+        if encoding is not self._target:
+            if level.kind == SEQUENCE:
+                return index
+            self._flush()
+            return profile.reencoder(encoding, is_root=is_root).run(
+                self._edits, data, index, end, self._scanner.position - index
+            )
+        depth = len(self._notes) // 2
+        # Of the sequences that the scanner would allow, these many are left.
+        depth = max(0, depth + DEEPEST - profile.limits.maximum_depth)
+        vrs = None if encoding.explicit else self._vrs
+        if level.kind == SEQUENCE:
+            return pass_items(data, index, end, encoding, vrs, kinds, max(depth - 1, 0))
         wanted, values = _NOTHING, self._values
-        if level.kind == ROOT:
+        if is_root:
             wanted, habits = self._options.wanted, self._habits
             if habits is not None and habits.runs and isinstance(data, bytes):
-                return pass_familiar(data, index, end, encoding, kinds, wanted, values, habits)
-        if profile.source.explicit:
-            return pass_explicit(data, index, end, encoding, kinds, wanted, values, end)
-        return pass_implicit(data, index, end, encoding, self._vrs, kinds, wanted, values)
+                return pass_familiar(
+                    data, index, end, encoding, kinds, wanted, values, habits, depth
+                )
+        if vrs is None:
+            return pass_explicit(data, index, end, encoding, kinds, wanted, values, end, depth)
+        return pass_implicit(data, index, end, encoding, vrs, kinds, wanted, values, depth)
 
     def vr(self, level: Level, tag: int, vr: bytes, length: int) -> bytes:
         """Return the VR of an element: as it says, or by the dictionary.
@@ -256,7 +280,9 @@ class Rewriter:
         if not tag & 0xFFFF:
             return b"UL"
         if vr and vr != b"UN":
-            return vr if vr in ALL_VRS else _FOREIGN_VRS.get(vr, b"UN")
+            if vr in ALL_VRS:
+                return vr
+            return b"OW" if tag == _PIXEL_DATA else _FOREIGN_VRS.get(vr, b"UN")
         if length == UNDEFINED_LENGTH and vr:
             return b"SQ"
         if vr and not self._options.convert_un:
@@ -276,9 +302,8 @@ class Rewriter:
         if known == NO_VR:
             raise Unreadable(self._scanner.position, "a delimiter where an element should be")
         if tag in _WAVEFORM:
-            return b"OW" if self._notes[-1].waveform_bits > 8 else b"OB"
-        group = tag >> 16
-        return b"OB" if group & 0xFF00 == 0x5000 or group in _OLD_PIXELS else b"OW"
+            return b"OB" if self._notes[-1].waveform_bits == 8 else b"OW"
+        return b"OW" if tag == _PIXEL_DATA or tag >> 24 == 0x60 else b"OB"
 
     def wants_value(self, level: Level, tag: int, vr: bytes) -> bool:
         """Want text, whose padding decides, and what other elements depend on."""
@@ -286,7 +311,7 @@ class Rewriter:
             vr in TEXT_VRS
             or vr == b"UI"
             or not tag & 0xFFFF
-            or tag in {_PIXEL_REPRESENTATION, _WAVEFORM_BITS}
+            or tag in {PIXEL_REPRESENTATION, WAVEFORM_BITS}
             or (level.kind == ROOT and tag in self._options.wanted)
         )
 
@@ -306,25 +331,33 @@ class Rewriter:
         if tag == _TRAILING_PADDING and not options.keep_trailing_padding:
             self._remove(start, value + length - start)
             return
+        if not tag & 0xFFFF and options.group_lengths != "recalculate":
+            self._remove(start, value + length - start)
+            return
         if tag >> 16 != note.group:
             self._end_group(level, note, start)
             self._begin_group(note, tag, start)
         if not tag & 0xFFFF:
             self._group_length(level, note, tag, start, value, length, raw)
             return
-        if raw is not None and self._profile.needs_dictionary:
+        if raw is not None and (not level.encoding.explicit or options.convert_un):
             _learn(level, note, tag, raw)
         new = raw
         if level.kind == ROOT and tag in options.replacements:
             new = options.replacements[tag]
         elif raw is not None:
             new = _normalised(vr, raw) if options.normalise_values else raw
-            if len(new) % 2 and vr != b"OW":
+            if len(new) % 2:
                 new += b"\0"
             if vr == b"UI" and new is not raw and b" " in raw and len(self._mended) < _MOST_NAMED:
                 self._mended.append(tag)
-        if level.kind == ROOT and tag in options.wanted and new is not None:
-            self._values[tag] = new
+        if (
+            level.kind == ROOT
+            and tag in options.wanted
+            and new is not None
+            and (vr == b"UI" or vr in TEXT_VRS)
+        ):
+            self._values.setdefault(tag, new)
         self._write(level, tag, vr, start, value, length, None if new is raw else new)
 
     def _write(
@@ -338,16 +371,12 @@ class Rewriter:
         new: bytes | None,
     ) -> None:
         """Write header and value; `new` is the value where it changes."""
-        target, edits, new_vrs = self._profile.target, self._edits, self._options.new_vrs
-        padding = length % 2 if new is None and vr != b"OW" else 0
+        target, new_vrs = self._target, self._options.new_vrs
+        padding = length % 2 if new is None else 0
         size = length + padding if new is None else len(new)
         written = vr if new_vrs or vr not in NEW_VRS else b"OB"
         if written in SHORT_VRS and size > 0xFFFF and target.explicit:
             written = b"UN" if new_vrs else b"OB"  # PS3.5 6.2.2
-        unit = 1
-        if level.encoding.little is not target.little:
-            # What goes to big endian as UN or as bytes has no byte order to change.
-            unit = WORD_SIZES[vr if target.little else written]
         if (
             new is None
             and size == length
@@ -355,17 +384,34 @@ class Rewriter:
             and (written == self._given or not target.explicit)
         ):
             return
+        # What is written as UN or OB, though it is something else, is little endian whatever
+        # stands around it, and so is what came as UN (PS3.5 6.2.2).
+        was_little = level.encoding.little or self._given == b"UN"
+        is_little = target.little or (written != vr and target.explicit)
+        unit = WORD_SIZES[vr] if was_little is not is_little else 1
         header = self._header(tag, written, size)
         if new is not None:
-            edits.replace(start, value + length - start, header + swapped(new, unit))
+            self._replace(start, value + length - start, header + swapped(new, unit))
         else:
-            edits.replace(start, value - start, header)
+            self._replace(start, value - start, header)
             if unit > 1:
-                edits.swap(value, length, unit)
-            if padding:
-                edits.replace(value + length, 0, b"\0")
+                self._edits.swap(value, length, unit, padded=padding > 0)
+            elif padding:
+                self._replace(value + length, 0, b"\0")
         self._changed = True
         self._check_room(start)
+
+    def _replace(self, offset: int, removed: int, inserted: bytes) -> int:
+        """Change bytes of the source; return the place of the new ones in the edits."""
+        if self._pending:
+            self._flush()
+        return self._edits.replace(offset, removed, inserted)
+
+    def _flush(self) -> None:
+        """Write the lengths of levels in which something changes after all."""
+        for note in self._pending:
+            note.place = self._edits.replace(note.length_at, 4, bytes(4))
+        self._pending.clear()
 
     def _header(self, tag: int, vr: bytes, length: int) -> bytes:
         """Return the header of an element in the target's encoding."""
@@ -377,7 +423,7 @@ class Rewriter:
         return self._target.pack_long(group, element, vr, length)
 
     def _remove(self, start: int, length: int) -> None:
-        self._edits.replace(start, length, b"")
+        self._replace(start, length, b"")
         self._changed = True
         self._check_room(start)
 
@@ -389,17 +435,16 @@ class Rewriter:
 
     def _begin_group(self, note: _Note, tag: int, start: int) -> None:
         note.group = group = tag >> 16
-        if self._options.group_lengths == "create" and group != 0xFFFC:
+        if self._options.group_lengths == "create" and tag != _TRAILING_PADDING:
             self._place_group_length(note, group, start, 0)
             self._changed = True
 
     def _place_group_length(self, note: _Note, group: int, start: int, removed: int) -> None:
         """Write a group length whose value is not known yet."""
-        edits = self._edits
         header = self._header(group << 16, b"UL", 4)
-        place = edits.replace(start, removed, header + bytes(4))
+        place = self._replace(start, removed, header + bytes(4))
         note.group_place = place + len(header)
-        note.group_content = start + removed + edits.growth
+        note.group_content = start + removed + self._edits.growth
 
     def _group_length(
         self,
@@ -412,7 +457,7 @@ class Rewriter:
         raw: bytes | None,
     ) -> None:
         """Handle a group length that is there."""
-        if self._options.group_lengths != "recalculate" or note.group_place >= 0:
+        if note.group_place >= 0:
             self._remove(start, value + length - start)
             return
         encoding = level.encoding
@@ -437,11 +482,7 @@ class Rewriter:
     def _is_plain(self, level: Level) -> bool:
         """Tell whether elements of a level may be passed over."""
         profile = self._profile
-        return (
-            profile.passes
-            and level.encoding is profile.target
-            and not (level.kind == ROOT and profile.options.replacements)
-        )
+        return profile.passes and not (level.kind == ROOT and profile.options.replacements)
 
     # Sequences, items, pixel data (PS3.5 7.5, A.4)
 
@@ -464,17 +505,19 @@ class Rewriter:
             note.has_length = lengths != "undefined"
         note.stated = -1 if level.is_delimited else level.end - value
         written = b"OB" if level.kind == PIXELS else b"SQ"
-        if outer.encoding is self._profile.target and (
+        if outer.encoding is self._target and (
             level.kind == ITEM or self._given == written or not outer.encoding.explicit
         ):
-            note.place = edits.replace(
-                value - 4, 4, self._target.pack_length(0 if note.has_length else UNDEFINED_LENGTH)
-            )
             if note.has_length is level.is_delimited:
+                length = 0 if note.has_length else UNDEFINED_LENGTH
+                note.place = self._replace(value - 4, 4, self._target.pack_length(length))
                 self._changed = True
+            elif note.has_length:
+                note.length_at = value - 4
+                self._pending.append(note)
         else:
             header = self._header(tag, written, 0 if note.has_length else UNDEFINED_LENGTH)
-            note.place = edits.replace(start, value - start, header) + len(header) - 4
+            note.place = self._replace(start, value - start, header) + len(header) - 4
             self._changed = True
         note.content = value + edits.growth
         self._notes.append(note)
@@ -482,13 +525,13 @@ class Rewriter:
 
     def fragment(self, level: Level, start: int, value: int, length: int) -> None:
         """Keep a fragment of pixel data; one of odd length gets a NUL."""
-        if length % 2:
-            self._edits.replace(value - 4, 4, self._target.pack_length(length + 1))
-            self._edits.replace(value + length, 0, b"\0")
-            self._changed = True
-        elif self._profile.source is not self._profile.target:
-            self._edits.replace(start, 8, self._header(0xFFFEE000, b"", length))
-        self._check_room(start)
+        padding = length % 2
+        if padding or level.encoding is not self._target:
+            self._replace(start, 8, self._header(0xFFFEE000, b"", length + padding))
+            if padding:
+                self._replace(value + length, 0, b"\0")
+                self._changed = True
+            self._check_room(start)
 
     def stray(self, level: Level, start: int) -> None:
         """Drop a delimiter that delimits nothing."""
@@ -502,27 +545,33 @@ class Rewriter:
     def closed(self, level: Level, at: int, delimiter: int) -> None:
         """Write the length of a level, or its delimiter."""
         edits, note, options = self._edits, self._notes.pop(), self._options
-        self._end_group(level, note, at)
+        # Padding is part of its group, where that has a length.
+        is_padding_counted = note.group == 0xFFFC
+        if not is_padding_counted:
+            self._end_group(level, note, at)
+        if level.kind == ROOT and options.file_padding:
+            self._pad(at, self._prefix + at + edits.growth, options.file_padding)
+        elif level.kind == ITEM and options.item_padding:
+            self._pad(at, at + edits.growth - note.content, options.item_padding)
+        if is_padding_counted:
+            self._end_group(level, note, at)
         if level.kind == ROOT:
-            if options.file_padding:
-                self._pad(at, self._prefix + at + edits.growth, options.file_padding)
             return
-        if level.kind == ITEM and options.item_padding:
-            content = at + edits.growth - note.content
-            if content:
-                self._pad(at, content, options.item_padding)
+        if self._pending and self._pending[-1] is note:
+            self._pending.pop()
         length = at + edits.growth - note.content
         if note.has_length:
             if length >= UNDEFINED_LENGTH:
                 raise Unreadable(at, "longer than a length can say")
-            edits.patch(note.place, self._target.pack_length(length))
+            if note.place >= 0:
+                edits.patch(note.place, self._target.pack_length(length))
             if length != note.stated:
                 self._changed = True
             if delimiter:
                 self._remove(at, delimiter)
-        elif not delimiter or level.encoding is not self._profile.target:
+        elif not delimiter or level.encoding is not self._target:
             tag = _ITEM_END if level.kind == ITEM else _SEQUENCE_END
-            edits.replace(at, delimiter, self._header(tag, b"", 0))
+            self._replace(at, delimiter, self._header(tag, b"", 0))
             self._changed = True
 
     def _pad(self, at: int, length: int, multiple: int) -> None:
@@ -534,7 +583,8 @@ class Rewriter:
         while padding < header:
             padding += multiple
         size = padding - header
-        self._edits.replace(at, 0, self._header(_TRAILING_PADDING, b"OB", size) + bytes(size))
+        size += size % 2  # next to a value of odd length
+        self._replace(at, 0, self._header(_TRAILING_PADDING, b"OB", size) + bytes(size))
         self._changed = True
 
 
@@ -549,11 +599,11 @@ def swapped(value: bytes, unit: int) -> bytes:
 def _normalised(vr: bytes, raw: bytes) -> bytes:
     """Return a value in the form that DCMTK gives it; the same object where it has it.
 
-    Text ends with one blank at most, to be even; a UID has no blank anywhere and ends with
-    one NUL at most. Text of odd length, which is broken anyway, keeps what it has.
+    Text ends with one blank at most, to be even; a UID has no white space anywhere and ends
+    with one NUL at most. Text of odd length, which is broken anyway, keeps what it has.
     """
     if vr == b"UI":
-        new = raw.rstrip(b"\0 ").replace(b" ", b"")
+        new = b"".join(raw.rstrip(b"\0 ").split())
         if len(new) % 2:
             new += b"\0"
     elif vr in TEXT_VRS and not len(raw) % 2:
@@ -579,7 +629,7 @@ def _learn(level: Level, note: _Note, tag: int, raw: bytes) -> None:
             level.creators = {}
         level.creators[tag] = raw
     elif not level.encoding.explicit and len(raw) >= 2:
-        if tag == _PIXEL_REPRESENTATION:
+        if tag == PIXEL_REPRESENTATION:
             note.is_signed = level.encoding.tag(raw + b"\0\0", 0)[0] == 1
-        elif tag == _WAVEFORM_BITS:
+        elif tag == WAVEFORM_BITS:
             note.waveform_bits = level.encoding.tag(raw + b"\0\0", 0)[0]

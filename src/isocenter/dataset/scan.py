@@ -49,6 +49,7 @@ ROOT, ITEM, SEQUENCE, PIXELS = range(4)
 
 _OPEN = 1 << 63  # end of a level that a delimiter ends
 
+_VRS = SHORT_VRS | LONG_VRS
 _FOREIGN_LONG_VRS = frozenset({b"ox", b"px", b"lt"})  # markers of DCMTK's that got into files
 
 _ITEM_TAG, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -151,7 +152,8 @@ class Visitor(Protocol):
         """Pass over elements from `index` that need no attention; return where the next one is.
 
         `end` is the end of the level within `data`, or of `data`. The last element passed may
-        have a value that goes beyond `data`, but not beyond a level that ends within it.
+        have a value that goes beyond `data`, but not beyond a level that ends within it. Where
+        `level` is a sequence, what may be passed over are items.
         """
 
     def vr(self, level: Level, tag: int, vr: bytes, length: int) -> bytes:
@@ -187,7 +189,7 @@ class Visitor(Protocol):
         """A delimiter of 8 bytes delimits nothing."""
 
     def trailing(self, start: int, length: int) -> None:
-        """Zeros stand behind the last element, fewer than a header has."""
+        """What stands here is no element: zeros, or less than a header at the very end."""
 
     def closed(self, level: Level, at: int, delimiter: int) -> None:
         """A level ends at `at`, with a delimiter of so many bytes (0: none)."""
@@ -204,7 +206,18 @@ class Scanner:
     `feed` the pieces in order, then `finish`.
     """
 
-    __slots__ = ("_carry", "_depth", "_fed", "_levels", "_limits", "_position", "_visitor", "level")
+    __slots__ = (
+        "_carry",
+        "_depth",
+        "_fed",
+        "_is_header_cut",
+        "_levels",
+        "_limits",
+        "_needed",
+        "_position",
+        "_visitor",
+        "level",
+    )
 
     def __init__(
         self, encoding: Encoding, visitor: Visitor, limits: ScanLimits = DEFAULT_SCAN_LIMITS
@@ -217,7 +230,9 @@ class Scanner:
         self._depth = 0
         self._position = 0  # of the next header
         self._fed = 0
-        self._carry = b""
+        self._carry = bytearray()  # from `_position` on
+        self._needed = 0  # bytes of it that must be there to go on
+        self._is_header_cut = False  # these are for a header
 
     @property
     def position(self) -> int:
@@ -236,11 +251,13 @@ class Scanner:
             return
         if self._carry:
             base -= len(self._carry)
-            data = self._carry + data
-            self._carry = b""
+            self._carry += data
+            if len(self._carry) < self._needed:
+                return
+            data = self._carry
         self._run(data, base)
-        if self._position < self._fed:
-            self._carry = bytes(data[self._position - base :])
+        if self._carry or self._position < self._fed:
+            self._carry = bytearray(data[max(self._position - base, 0) :])
 
     def skip(self, count: int) -> None:
         """Take the next `count` bytes as fed; they stand before `position`.
@@ -261,12 +278,12 @@ class Scanner:
         """
         if self._position > self._fed:
             raise CutShort(self._position, self._position - self._fed)
-        rest = self._carry
+        rest = len(self._carry)
         if rest:
-            if any(rest) or self._levels or len(rest) >= 8:
-                raise CutShort(self._position, max(8 - len(rest), 1))
-            self._visitor.trailing(self._position, len(rest))
-            self._position += len(rest)
+            if self._levels or not self._is_header_cut:
+                raise CutShort(self._position, self._needed - rest)
+            self._visitor.trailing(self._position, rest)
+            self._position += rest
         while self._levels:
             if not self.level.is_delimited and self._position < self.level.end:
                 raise CutShort(self._position, self.level.end - self._position)
@@ -308,7 +325,7 @@ class Scanner:
                 level = self.level
             index = self._position - base
             end = min(size, level.end - base)
-            if level.is_plain and level.kind <= ITEM:
+            if level.is_plain and level.kind != PIXELS:
                 index = visitor.pass_plain(level, data, index, end)
                 self._position = base + index
                 if index >= size:
@@ -318,6 +335,8 @@ class Scanner:
             if end - index < 8:
                 if level.end - base <= size:
                     raise Unreadable(self._position, "less than a header is left of an item")
+                self._needed = 8
+                self._is_header_cut = True
                 return
             if not self._one(level, data, base, index, size):
                 return
@@ -329,14 +348,23 @@ class Scanner:
         tag = group << 16 | element
         start = base + index
         if group == 0xFFFE:
-            return self._delimiter(level, tag, encoding.long(data, index + 4)[0], start, size, base)
+            return self._delimiter(level, tag, encoding.long(data, index + 4)[0], start)
         if level.kind > ITEM:
-            return self._between_items(level, tag, start)
+            raise Unreadable(start, f"{_show(tag)} between items")
+        if not tag and level.kind == ROOT and not any(data[index : index + 8]):
+            # Padding behind the last element: no element has this tag (PS3.7 E.1 apart).
+            self._visitor.trailing(start, 8)
+            self._position = start + 8
+            return True
         vr, length, value = b"", 0, index + 8
         if encoding.explicit:
             vr, length = encoding.short(data, index + 4)
             if vr not in SHORT_VRS and not _is_short_form(vr, length, start):
                 if size - index < 12:
+                    if start + 12 > level.end:
+                        raise Unreadable(start, "less than a header is left of an item")
+                    self._needed = 12
+                    self._is_header_cut = True
                     return False
                 length = encoding.long(data, index + 8)[0]
                 value = index + 12
@@ -358,6 +386,8 @@ class Scanner:
         raw = None
         if visitor.wants_value(level, tag, vr) and length <= self._limits.maximum_value_length:
             if value + length > size:
+                self._needed = value + length - index
+                self._is_header_cut = False
                 return False
             raw = bytes(data[value : value + length])
         visitor.element(level, tag, vr, start, base + value, length, raw)
@@ -368,7 +398,7 @@ class Scanner:
         self, level: Level, tag: int, given: bytes, vr: bytes, start: int, value: int
     ) -> None:
         """Open what ends with a delimiter."""
-        if given == b"UN":
+        if given == b"UN" or (given not in _VRS and given.isalpha() and given.isupper()):
             self._open(SEQUENCE, _OPEN, _IMPLICIT_LITTLE, tag, vr, start, value)
         elif given in {b"OB", b"OW"}:
             self._open(PIXELS, _OPEN, level.encoding, tag, vr, start, value)
@@ -377,13 +407,7 @@ class Scanner:
         else:
             raise Unreadable(start, f"{_show(tag)} has VR {_letters(given)} and no length")
 
-    def _between_items(self, level: Level, tag: int, start: int) -> bool:
-        """Bear an element where an item should be; False never."""
-        raise Unreadable(start, f"{_show(tag)} between items")
-
-    def _delimiter(
-        self, level: Level, tag: int, length: int, start: int, size: int, base: int
-    ) -> bool:
+    def _delimiter(self, level: Level, tag: int, length: int, start: int) -> bool:
         """Handle an item, a fragment or the end of one."""
         value = start + 8
         if tag == _ITEM_TAG and level.kind == PIXELS:
@@ -407,7 +431,7 @@ class Scanner:
         ):
             # The item's own delimiter is missing.
             self._close(start, 0)
-        elif tag != _ITEM_TAG and level.kind != PIXELS:
+        elif tag in {_ITEM_END, _SEQUENCE_END} and level.kind != PIXELS:
             self._visitor.stray(level, start)
             self._position = value
         else:
@@ -435,7 +459,7 @@ def _is_short_form(vr: bytes, length: int, start: int) -> bool:
         return length != 0  # not the reserved bytes of a long form
     if vr in _FOREIGN_LONG_VRS:
         return False
-    if not (vr.isascii() and vr.decode().isprintable()):
+    if vr != b"\0\0" and not (vr.isascii() and vr.decode().isprintable()):
         raise Unreadable(start, "no value representation")
     return True
 
@@ -454,6 +478,8 @@ class _Collector:
 
     def pass_plain(self, level: Level, data: Buffer, index: int, end: int) -> int:
         """Keep the elements of defined length without a call for each."""
+        if level.kind == SEQUENCE:
+            return index
         append, depth = self.found.append, self.depth
         safe = end - 12
         encoding = level.encoding
