@@ -16,11 +16,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["DataSet", "make_objects", "make_sparse_object", "object_bytes"]
+__all__ = [
+    "LONG_VRS",
+    "DataSet",
+    "file_meta",
+    "make_objects",
+    "make_sparse_object",
+    "object_bytes",
+]
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-_LONG = frozenset({"OB", "OW", "SQ", "UN", "UT"})
+LONG_VRS = frozenset({"OB", "OW", "SQ", "UN", "UT"})
+"""Of those used here, the VRs whose length has 32 bits (PS3.5 7.1.2)."""
+
 _BINARY = frozenset({"US", "OB", "OW", "SQ", "UN", "UL"})
 
 
@@ -42,7 +51,7 @@ def _element(tag: int, vr: str, value: str | bytes) -> bytes:
     if len(data) % 2:
         data += b"\0" if vr in {"UI", *_BINARY} else b" "
     head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
-    if vr in _LONG:
+    if vr in LONG_VRS:
         return head + struct.pack("<xxI", len(data)) + data
     return head + struct.pack("<H", len(data)) + data
 
@@ -148,11 +157,11 @@ def _header(
     return b"".join(_element(*row) for row in rows)
 
 
-def _file_meta(sop_uid: str) -> bytes:
+def file_meta(sop_uid: str, sop_class_uid: str = CT_IMAGE_STORAGE) -> bytes:
     """Return preamble, prefix and File Meta Information (PS3.10 7.1)."""
     elements = (
         _element(0x00020001, "OB", b"\0\1")
-        + _element(0x00020002, "UI", CT_IMAGE_STORAGE)
+        + _element(0x00020002, "UI", sop_class_uid)
         + _element(0x00020003, "UI", sop_uid)
         + _element(0x00020010, "UI", EXPLICIT_LITTLE_ENDIAN)
         + _element(0x00020012, "UI", "2.25.140391126433471583094131247206573145")
@@ -182,7 +191,7 @@ def object_bytes(source: random.Random, *, number: int, side: int, frames: int =
     )
     length = side * side * 2 * frames
     pixels = struct.pack("<HH2sxxI", 0x7FE0, 0x0010, b"OW", length)
-    return _file_meta(sop_uid) + header + pixels
+    return file_meta(sop_uid) + header + pixels
 
 
 def make_objects(folder: Path, *, count: int, side: int, frames: int = 1, seed: int) -> DataSet:

@@ -8,10 +8,10 @@ import select
 import socket
 import statistics
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from bench.data import make_sparse_object
+from bench.lines import Line
 from bench.pairs import DCMTK, OURS, Pair, receiver_program, transfer
 from bench.processes import (
     BenchError,
@@ -29,31 +29,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from bench.lines import Measure
     from bench.pairs import Tools
 
-__all__ = ["LIMIT_ROWS", "Line"]
+__all__ = ["LIMIT_ROWS"]
 
 MIB = 1 << 20
 _HELD = Pair(sender=OURS, receiver=OURS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line of the table of limits.
-
-    Fields: `what`; `value` and `unit` as measured; `limit` in the same unit, None where there is
-    none; `error` where it went wrong.
-    """
-
-    what: str
-    value: float = 0.0
-    unit: str = ""
-    limit: float | None = None
-    error: str | None = None
-
-
-def _big_object_memory(tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line]:
+def _big_object_memory(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[Line]:
     """Measure the peak memory of both sides for one very large object."""
+    del rounds  # one says it
     frames = 512 if quick else 8191
     data = make_sparse_object(folder / "sparse", frames=frames, seed=4)
     for name in (OURS, DCMTK):
@@ -69,7 +56,7 @@ def _big_object_memory(tools: Tools, folder: Path, *, quick: bool) -> Iterator[L
             yield Line(what=what, error=str(error))
             continue
         for side, peak in (("sender", done.sender_peak), ("receiver", done.receiver_peak)):
-            yield Line(what=f"{what}: {side}", value=peak / MIB, unit="MiB", limit=limit)
+            yield Line(what=f"{what}: {side}", values=(peak / MIB,), unit="MiB", limit=limit)
 
 
 def _raise_descriptor_limit(wanted: int) -> None:
@@ -123,8 +110,9 @@ def _our_receiver(tools: Tools, folder: Path) -> Iterator[tuple[int, int]]:
         yield port, process.pid
 
 
-def _idle_associations(tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line]:
+def _idle_associations(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[Line]:
     """Measure the memory of associations that do nothing."""
+    del rounds  # one says it
     count = 100 if quick else 1000
     say(f"idle: {count} associations")
     what = f"{count} idle associations"
@@ -145,13 +133,14 @@ def _idle_associations(tools: Tools, folder: Path, *, quick: bool) -> Iterator[L
     finally:
         for connection in held:
             connection.close()
-    yield Line(what=what, value=during / MIB, unit="MiB", limit=150.0)
-    yield Line(what=f"{what}: receiver before them", value=before / MIB, unit="MiB")
-    yield Line(what=f"{what}: C-ECHO beside them, longest", value=max(latencies), unit="ms")
+    yield Line(what=what, values=(during / MIB,), unit="MiB", limit=150.0)
+    yield Line(what=f"{what}: receiver before them", values=(before / MIB,), unit="MiB")
+    yield Line(what=f"{what}: C-ECHO beside them, longest", values=(max(latencies),), unit="ms")
 
 
-def _silent_sockets(tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line]:
+def _silent_sockets(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[Line]:
     """Measure memory and C-ECHO beside sockets that never say anything."""
+    del rounds  # one says it
     count = 1000 if quick else 10_000
     say(f"silent: {count} sockets")
     what = f"{count} silent sockets"
@@ -170,20 +159,20 @@ def _silent_sockets(tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line
     finally:
         for connection in held:
             connection.close()
-    yield Line(what=what, value=during / MIB, unit="MiB", limit=100.0)
+    yield Line(what=what, values=(during / MIB,), unit="MiB", limit=100.0)
     yield Line(
         what=f"{what}: C-ECHO beside them, longest of 20",
-        value=max(latencies),
+        values=(max(latencies),),
         unit="ms",
         limit=100.0,
     )
     median = statistics.median(latencies)
-    yield Line(what=f"{what}: C-ECHO beside them, median of 20", value=median, unit="ms")
+    yield Line(what=f"{what}: C-ECHO beside them, median of 20", values=(median,), unit="ms")
 
 
-def _start(tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line]:
+def _start(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[Line]:
     """Measure the CPU that a tool's start costs."""
-    del folder
+    del folder, rounds
     say("start: storescu --help")
     commands: list[tuple[str, Sequence[str], float | None]] = []
     if tools.ours is not None:
@@ -201,16 +190,10 @@ def _start(tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line]:
             yield Line(what=what, error=str(error))
             continue
         value = statistics.median(taken) * 1000
-        yield Line(what=f"{what}, CPU", value=value, unit="ms", limit=limit)
+        yield Line(what=f"{what}, CPU", values=(value,), unit="ms", limit=limit)
 
 
-class _Measure(Protocol):
-    """Measures one group of lines."""
-
-    def __call__(self, tools: Tools, folder: Path, *, quick: bool) -> Iterator[Line]: ...
-
-
-LIMIT_ROWS: dict[str, tuple[_Measure, bool]] = {
+LIMIT_ROWS: dict[str, tuple[Measure, bool]] = {
     "memory": (_big_object_memory, False),
     "idle": (_idle_associations, True),
     "silent": (_silent_sockets, True),

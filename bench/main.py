@@ -12,17 +12,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.conversion import CONVERSION_ROWS
 from bench.data import make_objects
+from bench.durable import DURABLE_ROWS
 from bench.limits import LIMIT_ROWS
 from bench.pairs import DCMTK, OURS, PDU_SIZES, ROOT, STOCK, Pair, Tools, find_dcmtk
 from bench.report import goals, limits_table, machine, row_table
-from bench.rows import COPY, Row, engine_pairs, say, stock_pairs
+from bench.rows import COPY, Row, engine_pairs, normal_pairs, say, stock_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bench.data import DataSet
-    from bench.limits import Line
+    from bench.lines import Line, Measure
 
 __all__ = ["main"]
 
@@ -82,13 +84,28 @@ class _Work:
         data = self._data(self.memory, "big", seed=3)
         return self._engine("big", "One object of 512 MiB, memory file system", data)
 
-    def _engine(self, key: str, title: str, data: DataSet) -> Row:
+    def normal_ct(self) -> Row:
+        data = self._data(self.memory, "ct", seed=1)
+        title = "500 CT of 512 KiB, normal mode, memory file system"
+        return self._engine("normal-ct", title, data, normal_pairs())
+
+    def normal_small(self) -> Row:
+        data = self._data(self.memory, "small", seed=2)
+        title = "2000 objects of 12 KiB, normal mode, memory file system"
+        return self._engine("normal-small", title, data, normal_pairs())
+
+    def normal_big(self) -> Row:
+        data = self._data(self.memory, "big", seed=3)
+        title = "One object of 512 MiB, normal mode, memory file system"
+        return self._engine("normal-big", title, data, normal_pairs())
+
+    def _engine(self, key: str, title: str, data: DataSet, pairs: list[Pair] | None = None) -> Row:
         return Row(
             key=key,
             title=title,
             data=[data],
             target=self.memory / "in",
-            pairs=engine_pairs(),
+            pairs=engine_pairs() if pairs is None else pairs,
             rounds=self.rounds,
             timeout=60 if self.quick else 300,
         )
@@ -167,6 +184,9 @@ class _Work:
             "ct": (self.ct, DCMTK_PAIR),
             "small": (self.small, DCMTK_PAIR),
             "big": (self.big, DCMTK_PAIR),
+            "normal-ct": (self.normal_ct, DCMTK_PAIR),
+            "normal-small": (self.normal_small, DCMTK_PAIR),
+            "normal-big": (self.normal_big, DCMTK_PAIR),
             "parallel": (self.parallel, f"{OURS} to {OURS}"),
             "disk": (self.disk_ct, COPY.name),
             "disk-small": (self.disk_small, COPY.name),
@@ -175,11 +195,25 @@ class _Work:
         }
 
 
-_ROW_KEYS = ("ct", "small", "big", "parallel", "disk", "disk-small", "stock", "stock-ct")
+_ROW_KEYS = (
+    "ct",
+    "small",
+    "big",
+    "normal-ct",
+    "normal-small",
+    "normal-big",
+    "parallel",
+    "disk",
+    "disk-small",
+    "stock",
+    "stock-ct",
+)
+_LINE_ROWS: dict[str, tuple[Measure, bool]] = {**CONVERSION_ROWS, **DURABLE_ROWS, **LIMIT_ROWS}
+_ON_DISK = frozenset({"memory", "durable"})
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    keys = [*_ROW_KEYS, *LIMIT_ROWS]
+    keys = [*_ROW_KEYS, *_LINE_ROWS]
     parser = argparse.ArgumentParser(
         prog="bench/run.py", description="Compare isocenter with its peers on this machine."
     )
@@ -235,11 +269,13 @@ def _measure(tools: Tools, work: _Work, chosen: list[str]) -> Iterator[str]:
             tables += row_table(row, base)
     lines: list[Line] = []
     for key in chosen:
-        if key in LIMIT_ROWS:
-            measure, needs_ours = LIMIT_ROWS[key]
+        if key in _LINE_ROWS:
+            measure, needs_ours = _LINE_ROWS[key]
             if tools.ours is not None or not needs_ours:
-                place = work.disk if key == "memory" else work.memory
-                lines += measure(tools, place / key, quick=work.quick)
+                place = work.disk if key in _ON_DISK else work.memory
+                lines += measure(tools, place / key, quick=work.quick, rounds=work.rounds)
+                if key not in _ON_DISK:  # see bench.pairs on removing files
+                    shutil.rmtree(place / key, ignore_errors=True)
     yield from machine(tools)
     yield from goals(measured)
     yield from limits_table(lines)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 from bench.processes import BenchError, Program, free_port, peak_memory, receiver, run, run_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bench.data import DataSet
     from bench.processes import Finished
@@ -26,6 +28,7 @@ __all__ = [
     "Pair",
     "Tools",
     "find_dcmtk",
+    "interpreter",
     "plain_copy",
     "receiver_program",
     "sender_program",
@@ -71,7 +74,8 @@ class Pair:
 
     Fields: `sender`, `receiver` names of implementations; `pdu` maximum length in bytes that the
     receiver announces, None for its default; `senders` started at once; `options` of the receiver;
-    `sender_options` of each sender.
+    `sender_options` of each sender; `normal` has the receiver write in its normal mode, which is
+    its default, else bit for bit.
     """
 
     sender: str
@@ -80,6 +84,7 @@ class Pair:
     senders: int = 1
     options: tuple[str, ...] = ()
     sender_options: tuple[str, ...] = ()
+    normal: bool = False
 
     @property
     def name(self) -> str:
@@ -94,8 +99,8 @@ class Pair:
 class Outcome:
     """One transfer that went well.
 
-    Fields: `seconds` until the last sender's exit; `sender_peak` and `receiver_peak` in bytes, 0
-    where memory was not watched.
+    Fields: `seconds` until the last sender's exit; `sender_peak` in bytes, 0 where memory was not
+    watched; `receiver_peak` in bytes.
     """
 
     seconds: float
@@ -117,6 +122,18 @@ def find_dcmtk() -> Path | None:
     return None
 
 
+def interpreter(command: Sequence[str]) -> list[str]:
+    """Return the Python that a command of ours runs in: the first line of a console script.
+
+    Programs of the benchmark that use the package run in it, so that all is measured in one.
+    """
+    with contextlib.suppress(OSError), open(command[0], "rb") as file:
+        first = file.readline(512).decode(errors="replace").strip()
+        if first.startswith("#!") and "python" in first:
+            return first[2:].split()
+    return [command[0]] if list(command[1:2]) == ["-m"] else [sys.executable]
+
+
 def _command(tools: Tools, name: str, tool: str) -> list[str]:
     if name == OURS and tools.ours is not None:
         return [*tools.ours, tool]
@@ -133,13 +150,13 @@ def _environment(name: str) -> dict[str, str]:
 
 
 def receiver_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Program:
-    """Return the receiver of a pair, writing bit for bit into a folder."""
+    """Return the receiver of a pair, writing into a folder."""
     command = _command(tools, pair.receiver, "storescp")
     if pair.receiver == PYNETDICOM:
         command += ["-q", "-od", str(folder)]
         command += ["--max-pdu", str(pair.pdu)] if pair.pdu else []
     else:
-        command += ["+B", "-od", str(folder)]
+        command += ["-od", str(folder)] if pair.normal else ["+B", "-od", str(folder)]
         command += ["-pdu", str(pair.pdu)] if pair.pdu else []
     command += [*pair.options, str(port)]
     return Program(command=command, environment=_environment(pair.receiver))
@@ -164,6 +181,7 @@ def transfer(
     timeout: float,
     watch: bool = False,
     keep: bool = False,
+    check: Callable[[Path], None] | None = None,
 ) -> Outcome:
     """Send data sets, one per sender, and check that everything arrived.
 
@@ -173,8 +191,9 @@ def transfer(
         data: one folder of objects per sender.
         target: folder to receive into; made, and removed at the end.
         timeout: seconds for the senders.
-        watch: watch the memory of both sides, which costs time.
+        watch: watch the memory of the senders, which costs time.
         keep: empty the files instead of removing them, see `_clear`.
+        check: looks at the folder received into instead of counting files and bytes.
 
     Raises:
         BenchError: a program failed, or files are missing or short.
@@ -185,8 +204,11 @@ def transfer(
         with receiver(receiver_program(tools, pair, target, port), port) as process:
             programs = [sender_program(tools, pair, one.folder, port) for one in data]
             finished = run_all(programs, timeout=timeout, watch=watch)
-            receiver_peak = peak_memory(process.pid) if watch else 0
-        _check(target, sum(one.count for one in data), sum(one.size for one in data))
+            receiver_peak = peak_memory(process.pid)
+        if check is None:
+            _check(target, sum(one.count for one in data), sum(one.size for one in data))
+        else:
+            check(target)
     finally:
         _clear(target, keep=keep)
     return Outcome(

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from bench.data import DataSet
     from bench.pairs import Tools
 
-__all__ = ["COPY", "Result", "Row", "best_pairs", "engine_pairs", "say", "stock_pairs"]
+__all__ = [
+    "COPY",
+    "Result",
+    "Row",
+    "best_pairs",
+    "engine_pairs",
+    "normal_pairs",
+    "say",
+    "stock_pairs",
+]
 
 COPY = Pair(sender="cp", receiver="folder")
 """Stands for a plain copy of the same files."""
@@ -162,6 +171,16 @@ def engine_pairs() -> list[Pair]:
         for pdu in PDU_SIZES
     ]
     return [*pairs, Pair(sender=PYNETDICOM, receiver=PYNETDICOM)]
+
+
+def normal_pairs() -> list[Pair]:
+    """Return the four pairs at each PDU length, receivers in their normal mode."""
+    return [
+        Pair(sender=sender, receiver=receiver, pdu=pdu, normal=True)
+        for sender in (OURS, DCMTK)
+        for receiver in (OURS, DCMTK)
+        for pdu in PDU_SIZES
+    ]
 
 
 def stock_pairs() -> list[Pair]:

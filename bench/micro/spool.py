@@ -15,7 +15,9 @@ import timeit
 from typing import TYPE_CHECKING
 
 from isocenter.dataset.part10 import encode_file_meta
-from isocenter.storage.receive import Receiver, StorageOptions
+from isocenter.storage.options import StorageOptions
+from isocenter.storage.placing import Origin
+from isocenter.storage.receive import Receiver
 from isocenter.storage.spool import Spool
 from isocenter.uids import EXPLICIT_VR_LITTLE_ENDIAN
 
@@ -39,6 +41,7 @@ def main() -> None:
     parent = sys.argv[1] if len(sys.argv) > 1 else "/dev/shm"
     with tempfile.TemporaryDirectory(dir=parent) as folder, Spool(folder) as spool:
         receiver = Receiver(spool, StorageOptions())
+        origin = Origin(1, "STORESCU")
         directory_fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
 
         def bare() -> None:
@@ -55,7 +58,7 @@ def main() -> None:
 
         def received() -> None:
             incoming = receiver.begin(
-                calling_ae_title="STORESCU",
+                origin=origin,
                 sop_class_uid=_CT,
                 sop_instance_uid=_INSTANCE,
                 transfer_syntax_uid=EXPLICIT_VR_LITTLE_ENDIAN,
