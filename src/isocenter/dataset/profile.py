@@ -177,9 +177,8 @@ class RewriteProfile:
                 if vr not in MARKERS and vr != b"SQ"
             }
             special = set() if source.explicit else {PIXEL_REPRESENTATION, WAVEFORM_BITS}
-            if is_root:
-                special |= self.options.wanted
-            reencoder = Reencoder(source, self.target, forms, self.dictionary.vrs, special)
+            wanted = self.options.wanted if is_root else frozenset()
+            reencoder = Reencoder(source, self.target, forms, self.dictionary.vrs, special, wanted)
             self._reencoders[source, is_root] = reencoder
         return reencoder
 

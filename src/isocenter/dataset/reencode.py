@@ -13,7 +13,7 @@ PS3.5 7.1.2, 7.1.3 (headers), 7.3 (byte order).
 from __future__ import annotations
 
 from isocenter.dataset.edits import swap_units
-from isocenter.dataset.plain import LONG, LONG_TEXT, TEXT, UID
+from isocenter.dataset.plain import KEPT_TEXT, LONG, LONG_TEXT, TEXT, UID
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _BLANK = 0x20
 _COPIED = 256  # bytes of the longest value that is copied: less than a segment of its own costs
 _FIRST_SPECIAL_GROUP = 0xFFFC  # Data Set Trailing Padding; delimiters
 _TEXTS = frozenset({TEXT, LONG_TEXT})
+_WANTED = frozenset({TEXT, LONG_TEXT, KEPT_TEXT, UID})
 
 
 class Reencoder:
@@ -40,9 +41,10 @@ class Reencoder:
         forms: by VR its kind (`isocenter.dataset.plain`) and the bytes that are swapped together.
         vrs: VRs of tags, for implicit VR.
         special: tags that the rewriter must see.
+        wanted: tags of texts whose values are to be kept.
     """
 
-    __slots__ = ("_forms", "_source", "_special", "_target", "_vrs")
+    __slots__ = ("_forms", "_noticed", "_source", "_special", "_target", "_vrs")
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Reencoder:
         forms: Mapping[bytes, tuple[int, int]],
         vrs: Mapping[int, bytes],
         special: AbstractSet[int],
+        wanted: AbstractSet[int],
     ) -> None:
         """Keep what all data sets have in common."""
         self._source = source
@@ -58,9 +61,16 @@ class Reencoder:
         self._forms = forms
         self._vrs = vrs
         self._special = special
+        self._noticed = frozenset(special | wanted)
 
     def run(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (bench/micro/rewrite.py)
-        self, edits: Edits, data: Buffer, index: int, end: int, base: int
+        self,
+        edits: Edits,
+        data: Buffer,
+        index: int,
+        end: int,
+        base: int,
+        found: dict[int, bytes],
     ) -> int:
         """Write elements that need nothing but another encoding; return where that ends.
 
@@ -70,10 +80,11 @@ class Reencoder:
             index: of the first header.
             end: of the level or of `data`.
             base: offset of `data` in the stream.
+            found: where wanted values are kept, by tag.
 
         A long value may go beyond `end`; the scanner refuses one that goes beyond its level.
         """
-        source, target, forms, special = self._source, self._target, self._forms, self._special
+        source, target, forms, noticed = self._source, self._target, self._forms, self._noticed
         whole, tag_at, long, vr_of = source.whole, source.tag, source.long, self._vrs.get
         pack_plain, pack_short, pack_long = target.pack_plain, target.pack_short, target.pack_long
         was_explicit, is_explicit = source.explicit, target.explicit
@@ -109,7 +120,6 @@ class Reencoder:
                 length & 1  # an undefined one is odd, too
                 or not element
                 or group >= _FIRST_SPECIAL_GROUP
-                or tag in special
             ):
                 break
             if kind in _TEXTS and (
@@ -122,6 +132,10 @@ class Reencoder:
                 text = bytes(data[value:after])
                 if text.split() != [text] or not text[-2]:
                     break
+            if tag in noticed:
+                if tag in self._special or kind not in _WANTED or after > end:
+                    break
+                found.setdefault(tag, bytes(data[value:after]))
             if not is_explicit:
                 header = pack_plain(group, element, length)
             elif kind >= LONG:

@@ -251,7 +251,7 @@ class Rewriter:
                 return index
             self._flush()
             return profile.reencoder(encoding, is_root=is_root).run(
-                self._edits, data, index, end, self._scanner.position - index
+                self._edits, data, index, end, self._scanner.position - index, self._values
             )
         depth = len(self._notes) // 2
         # Of the sequences that the scanner would allow, these many are left.
