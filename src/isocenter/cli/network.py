@@ -11,14 +11,20 @@ from isocenter.errors import AssociationRejected
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.errors import IsocenterError
     from isocenter.logs import Logger
+    from isocenter.net.channel import Shared
     from isocenter.net.client import ConnectOptions
     from isocenter.net.dispatch import Dispatcher, ServeOptions
     from isocenter.services.acceptor import Acceptor
+else:
+    Protocol = object
 
 __all__ = [
+    "Duties",
     "ae_title",
     "connect_options",
     "ip_family",
@@ -29,6 +35,20 @@ __all__ = [
 ]
 
 _FAMILIES = {"--ipv4": "ipv4", "--ipv6": "ipv6", "--ip-auto": "auto"}
+
+
+class Duties(Protocol):
+    """What a server has to do beside its associations."""
+
+    @property
+    def shared(self) -> Shared | None:
+        """What worker processes share by way of their parent, None for nothing."""
+
+    def at_stop(self) -> None:
+        """Called in each process that serves, when associations are told to finish."""
+
+    def at_end(self) -> None:
+        """Called in each process that served, once none of its associations is left."""
 
 
 def ip_family(line: ParsedCommandLine) -> str:
@@ -90,16 +110,19 @@ def log_request_failure(logger: Logger, level: int, problem: IsocenterError) -> 
         logger.log(level, "Association Request Failed: %s", condition_of(problem))
 
 
-def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> bool:
+def run_server(
+    line: ParsedCommandLine, acceptor: Acceptor, logger: Logger, duties: Duties | None = None
+) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
-    A first signal finishes what is being received, a second one aborts.
+    A first signal finishes what is being received, a second one aborts. `duties` are seen to in
+    each process that serves associations.
     """
     import os
     import signal
 
     from isocenter.errors import ConfigurationError
-    from isocenter.net.dispatch import ServeOptions
+    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
     from isocenter.net.listener import Listener, ListenOptions, raise_descriptor_limit
     from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import SocketOptions
@@ -122,7 +145,7 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> b
         ),
         sockets=sockets,
     )
-    dispatcher = _dispatcher(line, acceptor, logger, options)
+    dispatcher = _dispatcher(line, acceptor, logger, options, duties)
     raise_descriptor_limit()
     listener = Listener(
         ListenOptions(port=line.parameter_integer("port"), family=ip_family(line)),
@@ -140,15 +163,24 @@ def run_server(line: ParsedCommandLine, acceptor: Acceptor, logger: Logger) -> b
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.stop())
     listener.run()
+    if duties is not None and isinstance(dispatcher, ThreadDispatcher):
+        duties.at_end()
     return True
 
 
 def _dispatcher(
-    line: ParsedCommandLine, acceptor: Acceptor, logger: Logger, options: ServeOptions
+    line: ParsedCommandLine,
+    acceptor: Acceptor,
+    logger: Logger,
+    options: ServeOptions,
+    duties: Duties | None,
 ) -> Dispatcher:
     """Return what gives each association its thread or process."""
     from isocenter.net.dispatch import ThreadDispatcher
 
+    at_stop = at_end = shared = None
+    if duties is not None:
+        at_stop, at_end, shared = duties.at_stop, duties.at_end, duties.shared
     if line.block("--single-process", "--fork") == "--fork":
         from isocenter.net.workers import ForkDispatcher
 
@@ -159,10 +191,19 @@ def _dispatcher(
             at_maximum=lambda: logger.info(
                 "Maximum number of associations reached, waiting for child process to terminate"
             ),
+            at_stop=at_stop,
+            at_end=at_end,
         )
     workers = line.integer("--workers")
     if workers > 1:
         from isocenter.net.workers import WorkerDispatcher
 
-        return WorkerDispatcher(acceptor.serve, options, workers=workers)
-    return ThreadDispatcher(acceptor.serve, options)
+        return WorkerDispatcher(
+            acceptor.serve,
+            options,
+            workers=workers,
+            shared=shared,
+            at_stop=at_stop,
+            at_end=at_end,
+        )
+    return ThreadDispatcher(acceptor.serve, options, at_stop=at_stop)

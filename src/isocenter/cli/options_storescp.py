@@ -16,7 +16,7 @@ from isocenter.cli.spec import (
     string,
 )
 
-__all__ = ["PREFERENCES", "TOOL"]
+__all__ = ["PREFERENCES", "SORTING", "TOOL"]
 
 _PREFERENCE_OPTIONS = (
     Option(
@@ -128,6 +128,32 @@ _OUTPUT = Group(
             "not with --write-xfer-little/big/implicit",
         ),
         Group(
+            "sorting into subdirectories",
+            (
+                Option(
+                    "--sort-conc-studies",
+                    "-ss",
+                    "a folder for each study, called after this\nand the time",
+                    string("prefix"),
+                    conflicts=("--bit-preserving",),
+                ),
+                Option(
+                    "--sort-on-study-uid",
+                    "-su",
+                    "a folder for each study, called after this\nand the Study Instance UID",
+                    string("prefix"),
+                    conflicts=("--bit-preserving",),
+                ),
+                Option(
+                    "--sort-on-patientname",
+                    "-sp",
+                    "a folder for each study, called after the\npatient and the time",
+                    conflicts=("--bit-preserving",),
+                ),
+            ),
+            note="not with --bit-preserving",
+        ),
+        Group(
             "filename generation",
             (
                 Option(
@@ -155,6 +181,46 @@ _OUTPUT = Group(
                 ),
             ),
         ),
+    ),
+)
+
+SORTING = ("--sort-conc-studies", "--sort-on-study-uid", "--sort-on-patientname")
+"""The block of alternatives that sort objects into folders."""
+
+_EVENTS = Group(
+    "event options",
+    (
+        Option(
+            "--exec-on-reception",
+            "-xcr",
+            "run this command after each object; #p is its\n"
+            "folder, #f its file, #a the calling and #c the\n"
+            "called AE title, #r the address of the sender",
+            string("command"),
+        ),
+        Option(
+            "--exec-on-eostudy",
+            "-xcs",
+            "run this command after each study, with #p,\n#a, #c and #r",
+            string("command"),
+            conflicts=("--fork",),
+            requires=SORTING,
+        ),
+        Option(
+            "--rename-on-eostudy",
+            "-rns",
+            "number the files of each study at its end, no\nother file is ever overwritten",
+            conflicts=("--fork",),
+            requires=SORTING,
+        ),
+        Option(
+            "--eostudy-timeout",
+            "-tos",
+            "a study also ends when no object of it came\nfor so long; 0: each object is one",
+            integer("timeout", 0),
+            requires=(*SORTING, "--exec-on-eostudy", "--rename-on-eostudy"),
+        ),
+        Option("--exec-sync", "-xs", "wait for each command to end"),
     ),
 )
 
@@ -189,6 +255,14 @@ _OWN = Group(
             integer("mebibytes", 0),
             default="0",
         ),
+        Option(
+            "--exec-argv",
+            "",
+            "run the commands of events without a shell:\n"
+            "cut into arguments at blanks outside quotes\n"
+            "before anything is filled in",
+            requires=("--exec-on-reception", "--exec-on-eostudy"),
+        ),
     ),
 )
 
@@ -198,7 +272,7 @@ TOOL = Tool(
     parameters=(
         Parameter("port", "TCP port to listen on", optional=True, minimum=1, maximum=65535),
     ),
-    groups=(groups.general_group(verbose_pc=True), _PROCESSES, _NETWORK, _OUTPUT, _OWN),
+    groups=(groups.general_group(verbose_pc=True), _PROCESSES, _NETWORK, _OUTPUT, _EVENTS, _OWN),
     evaluation=(
         ("--single-process", "--fork"),
         "--max-associations",
@@ -212,11 +286,18 @@ TOOL = Tool(
         "--sleep-during",
         ("--ipv4", "--ipv6", "--ip-auto"),
         *output.FORMAT_EVALUATION,
+        SORTING,
         ("--default-filenames", "--unique-filenames"),
         "--timenames",
+        "--exec-on-reception",
+        "--exec-on-eostudy",
+        "--rename-on-eostudy",
+        "--eostudy-timeout",
+        "--exec-sync",
         "--durable",
         "--on-duplicate",
         "--min-free",
+        "--exec-argv",
         "--workers",
     ),
     # DCMTK's usage shows the port as optional because its --inetd needs none.

@@ -25,6 +25,8 @@ from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from isocenter.dimse.commands import CEchoRQ, CStoreRQ
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
@@ -120,12 +122,21 @@ class ReceiverObserver(SilentObserver):
         level: log level of the tool.
         dumps: show association parameters at info level, too (``--verbose-pc``).
         misbehaviour: for the pause after each object.
+        refusing: every association is rejected on demand.
+        at_end: called with the number of each association that ended.
     """
 
     def __init__(
-        self, level: int, *, dumps: bool, misbehaviour: Misbehaviour, refusing: bool = False
+        self,
+        level: int,
+        *,
+        dumps: bool,
+        misbehaviour: Misbehaviour,
+        refusing: bool = False,
+        at_end: Callable[[int], None] | None = None,
     ) -> None:
         """Find out once what is to be logged at all."""
+        self._at_end = at_end
         self._refusing = refusing
         self._info = level <= INFO
         self._debug = level <= DEBUG
@@ -230,6 +241,11 @@ class ReceiverObserver(SilentObserver):
             _LOGGER.info("Association Aborted")
         else:
             _LOGGER.error("DIMSE failure (aborting association): %s", condition_of(problem))
+
+    def ended(self, association: Association) -> None:
+        """Tell whoever follows associations."""
+        if self._at_end is not None:
+            self._at_end(association.number)
 
     def _dump_message(self, direction: str, context_id: int, command: CEchoRQ | CStoreRQ) -> None:
         from isocenter.cli.dumps import message_dump

@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from isocenter.cli.events import Events
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.services.acceptor import Acceptor
     from isocenter.ul.negotiation import AcceptorPolicy
@@ -49,16 +50,21 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         _LOGGER.critical("specified output directory is not writeable")
         return ExitCode.FAILURE
     try:
-        acceptor = _acceptor(line, env)
-        served = run_server(line, acceptor, _LOGGER)
+        acceptor, events = _acceptor(line, env)
+        served = run_server(line, acceptor, _LOGGER, events)
     except ConfigurationError as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
     return ExitCode.SUCCESS if served else ExitCode.FAILURE
 
 
-def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> Acceptor:
-    """Build what serves each association."""
+def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor, Events | None]:
+    """Build what serves each association, and what there is to do beside.
+
+    Raises:
+        ConfigurationError, StorageError: an option cannot be used.
+    """
+    from isocenter.cli.events import events_of
     from isocenter.cli.receiving import Misbehaviour, ReceiverObserver, ToolReception
     from isocenter.cli.storing import open_spool, storage_options
     from isocenter.node.files import FileStorage
@@ -69,6 +75,8 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> Acceptor:
 
     options = storage_options(line, env)
     spool = None if options.ignore else open_spool(line)
+    events = events_of(line, spool)
+    studies = None if events is None else events.studies
     misbehaviour = Misbehaviour(
         sleep_after=float(line.integer("--sleep-after")),
         sleep_during=float(line.integer("--sleep-during")),
@@ -79,8 +87,10 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> Acceptor:
     plain = line.level != INFO and not misbehaviour.asked_for
     registry.add_storage(
         FileStorage(
-            Receiver(spool, options),
+            Receiver(spool, options, studies),
             None if plain else lambda: ToolReception(line.level, misbehaviour),
+            studies=studies,
+            command=None if events is None else events.command,
         )
     )
     observer = ReceiverObserver(
@@ -88,8 +98,9 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> Acceptor:
         dumps=line.given("--verbose-pc"),
         misbehaviour=misbehaviour,
         refusing=line.given("--refuse"),
+        at_end=None if studies is None else studies.association_ended,
     )
-    return Acceptor(_policy(line), registry, observer)
+    return Acceptor(_policy(line), registry, observer), events
 
 
 def _policy(line: ParsedCommandLine) -> AcceptorPolicy:

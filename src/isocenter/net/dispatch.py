@@ -124,14 +124,22 @@ class ThreadDispatcher:
     Args:
         serve: drives one association from its request to its end; called in the thread.
         options: limits and budgets.
+        at_stop: called when associations are told to finish, None for nothing.
     """
 
     wants_pause = False
 
-    def __init__(self, serve: Callable[[Association], None], options: ServeOptions) -> None:
+    def __init__(
+        self,
+        serve: Callable[[Association], None],
+        options: ServeOptions,
+        *,
+        at_stop: Callable[[], None] | None = None,
+    ) -> None:
         """Keep the arguments; nothing starts yet."""
         self._serve = serve
         self._options = options
+        self._at_stop = at_stop
         self._loop: Loop | None = None
         self._windows = WindowPool()
         self._active: set[Association] = set()
@@ -226,6 +234,8 @@ class ThreadDispatcher:
             self._stopping = True
             for association in self._active:
                 association.request_stop()
+        if self._at_stop is not None:
+            self._at_stop()
 
     def abort(self) -> None:
         """End each association at once with A-ABORT."""

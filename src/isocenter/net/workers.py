@@ -5,6 +5,7 @@ associated; what a process gets is a connection whose request is complete. A cha
 (a socket pair) to each process carries arrivals and the words stop and abort one way,
 "one association ended" and answers to pings the other way; its end of file means that
 the process is gone. A forked child closes everything of the parent before it serves.
+What workers share beside that is asked over a second one (`channel`).
 
 POSIX only; elsewhere `available` is False and servers stay with threads.
 """
@@ -20,6 +21,7 @@ import threading
 import time
 
 from isocenter.logs import get_logger, shut_down
+from isocenter.net.channel import open_channel
 from isocenter.net.dispatch import Arrival, ThreadDispatcher
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isocenter.net.association import Association
+    from isocenter.net.channel import Answerer, Asker, Shared
     from isocenter.net.dispatch import Loop, ServeOptions
 
 __all__ = ["ForkDispatcher", "WorkerDispatcher", "available"]
@@ -51,14 +54,15 @@ def available() -> bool:
 class _Child:
     """A process and the parent's end of its channel."""
 
-    __slots__ = ("answered", "channel", "load", "pid", "pinged")
+    __slots__ = ("answered", "answerer", "channel", "load", "pid", "pinged")
 
     pinged: float | None
     """When it was asked whether it lives, None where no answer is due."""
 
-    def __init__(self, pid: int, channel: socket.socket) -> None:
+    def __init__(self, pid: int, channel: socket.socket, answerer: Answerer | None = None) -> None:
         self.pid = pid
         self.channel = channel
+        self.answerer = answerer
         self.load = 0
         self.answered = time.monotonic()
         self.pinged = None
@@ -67,16 +71,33 @@ class _Child:
         with contextlib.suppress(OSError):
             self.channel.sendall(_HEADER.pack(word, 0.0, 0, 0))
 
+    def close(self) -> None:
+        self.channel.close()
+        if self.answerer is not None:
+            self.answerer.close()
+
 
 class _ProcessDispatcher:
     """What both process dispatchers share: children, their channels, their ends."""
 
-    def __init__(self, serve: Callable[[Association], None], options: ServeOptions) -> None:
+    def __init__(
+        self,
+        serve: Callable[[Association], None],
+        options: ServeOptions,
+        *,
+        shared: Shared | None = None,
+        at_stop: Callable[[], None] | None = None,
+        at_end: Callable[[], None] | None = None,
+    ) -> None:
         self._serve = serve
         self._options = options
+        self._shared = shared
+        self._at_stop = at_stop
+        self._at_end = at_end
         self._loop: Loop | None = None
         self._children: dict[int, _Child] = {}
         self._stopping = False
+        self._asker: Asker | None = None  # in a child
 
     def start(self, loop: Loop) -> None:
         """Keep the loop; children are started by the subclasses."""
@@ -85,11 +106,16 @@ class _ProcessDispatcher:
     def _fork(self, run: Callable[[socket.socket], None]) -> _Child:
         """Fork; the child runs `run` with its end of the channel and never returns."""
         ours, theirs = socket.socketpair()
+        answerer: Answerer | None = None
+        asker: Asker | None = None
         try:
+            if self._shared is not None:
+                answerer, asker = open_channel()
             pid = os.fork()
         except OSError:
-            ours.close()
-            theirs.close()
+            for end in (ours, theirs, answerer, asker):
+                if end is not None:
+                    end.close()
             raise
         if pid == 0:
             code = 1
@@ -99,11 +125,16 @@ class _ProcessDispatcher:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 ours.close()
+                if answerer is not None:
+                    answerer.close()
                 for child in self._children.values():
-                    child.channel.close()
+                    child.close()
                 if self._loop is not None:
                     self._loop.close_all()
+                self._asker = asker
                 run(theirs)
+                if self._at_end is not None:
+                    self._at_end()
                 code = 0
             except BaseException:
                 _LOGGER.exception("process %d failed", os.getpid())
@@ -111,12 +142,22 @@ class _ProcessDispatcher:
                 shut_down()
                 os._exit(code)
         theirs.close()
+        if asker is not None:
+            asker.close()
         ours.settimeout(_SEND_TIMEOUT)
-        child = _Child(pid, ours)
+        child = _Child(pid, ours, answerer)
         self._children[pid] = child
         if self._loop is not None:
             self._loop.watch(ours.fileno(), lambda: self._heard(child))
+            if answerer is not None:
+                self._loop.watch(answerer.fileno(), lambda: self._asked(child))
         return child
+
+    def _asked(self, child: _Child) -> None:
+        """Answer what a child asks, unless it was buried in this round of the loop."""
+        shared, answerer = self._shared, child.answerer
+        if shared is not None and answerer is not None and answerer.fileno() >= 0:
+            answerer.serve(lambda question: shared.answer(child.pid, question))
 
     def _heard(self, child: _Child) -> None:
         """Read what a child says; end of file means that it is gone."""
@@ -135,8 +176,12 @@ class _ProcessDispatcher:
     def _bury(self, child: _Child) -> None:
         if self._loop is not None:
             self._loop.unwatch(child.channel.fileno())
-        child.channel.close()
+            if child.answerer is not None:
+                self._loop.unwatch(child.answerer.fileno())
+        child.close()
         del self._children[child.pid]
+        if self._shared is not None:
+            self._shared.gone(child.pid)
         with contextlib.suppress(ChildProcessError):
             _, status = os.waitpid(child.pid, 0)
             if status and not self._stopping:
@@ -182,6 +227,8 @@ class ForkDispatcher(_ProcessDispatcher):
         maximum_children: children at once, None for no bound; at the bound the listener stops
             accepting until one ends.
         at_maximum: called once each time the bound is reached.
+        at_stop: called in each child whose association is told to finish.
+        at_end: called in each child when its association is over.
     """
 
     def __init__(
@@ -191,9 +238,11 @@ class ForkDispatcher(_ProcessDispatcher):
         *,
         maximum_children: int | None = None,
         at_maximum: Callable[[], None] | None = None,
+        at_stop: Callable[[], None] | None = None,
+        at_end: Callable[[], None] | None = None,
     ) -> None:
         """Keep the arguments."""
-        super().__init__(serve, options)
+        super().__init__(serve, options, at_stop=at_stop, at_end=at_end)
         self._maximum = maximum_children
         self._at_maximum = at_maximum
         self._waiting: list[Arrival] = []
@@ -238,9 +287,13 @@ class ForkDispatcher(_ProcessDispatcher):
             waiting.sock.close()
         threads = ThreadDispatcher(self._serve, self._options)
         association = threads.make_association(arrival)
-        listening = threading.Thread(
-            target=_obey, args=(channel, association.request_stop, association.request_abort)
-        )
+
+        def stop() -> None:
+            association.request_stop()
+            if self._at_stop is not None:
+                self._at_stop()
+
+        listening = threading.Thread(target=_obey, args=(channel, stop, association.request_abort))
         listening.daemon = True
         listening.start()
         threads.run(association)
@@ -256,15 +309,25 @@ class WorkerDispatcher(_ProcessDispatcher):
         serve: drives one association; called in a thread of a worker.
         options: limits and budgets, for each worker.
         workers: how many processes, 1 or more.
+        shared: what they share by way of the parent, None for nothing.
+        at_stop: called in each worker that is told to stop.
+        at_end: called in each worker that stops, when its associations are over.
     """
 
     wants_pause = False
 
     def __init__(
-        self, serve: Callable[[Association], None], options: ServeOptions, *, workers: int
+        self,
+        serve: Callable[[Association], None],
+        options: ServeOptions,
+        *,
+        workers: int,
+        shared: Shared | None = None,
+        at_stop: Callable[[], None] | None = None,
+        at_end: Callable[[], None] | None = None,
     ) -> None:
         """Keep the arguments; `start` forks."""
-        super().__init__(serve, options)
+        super().__init__(serve, options, shared=shared, at_stop=at_stop, at_end=at_end)
         self._workers = workers
 
     def start(self, loop: Loop) -> None:
@@ -327,7 +390,9 @@ class WorkerDispatcher(_ProcessDispatcher):
 
     def _work(self, channel: socket.socket) -> None:
         """Run as a worker: take arrivals until told to stop and all are done."""
-        threads = ThreadDispatcher(self._serve, self._options)
+        if self._shared is not None and self._asker is not None:
+            self._shared.join(self._asker)
+        threads = ThreadDispatcher(self._serve, self._options, at_stop=self._at_stop)
         threads.start(_Reporter(channel))
         _obey(channel, threads.stop, threads.abort, threads.dispatch)
         while not threads.join(3600):

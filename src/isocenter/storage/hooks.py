@@ -245,8 +245,8 @@ class HookRunner:
     """Runs commands, by default without waiting for them.
 
     Args:
-        wait: `run` returns when the command has ended, however long that takes, or at `close`.
-            Then every caller runs its own, without a limit.
+        wait: `run` returns when the command has ended, however long that takes, or after
+            `hurry` or `close`. Then every caller runs its own, without a limit.
         maximum_running: commands that run at a time, inclusive; at least 1.
         maximum_waiting: commands that wait for their turn, inclusive.
 
@@ -258,6 +258,7 @@ class HookRunner:
         "_changed",
         "_closed",
         "_dropped",
+        "_hurried",
         "_jobs",
         "_maximum_running",
         "_maximum_waiting",
@@ -293,6 +294,7 @@ class HookRunner:
         self._unstarted = 0  # commands taken, that have no process yet
         self._dropped = 0
         self._closed = False
+        self._hurried = False  # nobody waits any more
 
     def run(self, command: HookCommand, facts: HookFacts) -> None:
         """Run a command; what goes wrong with it is logged, and nobody else's matter."""
@@ -312,8 +314,26 @@ class HookRunner:
                 self._running -= 1
                 self._started()
             self._finished(job)
-        if self.wait:
+        if self.wait and not self._hurried:
             job.done.wait()
+
+    def hurry(self, grace: float) -> None:
+        """Have nobody wait for a command longer than `grace` seconds from now: the server stops.
+
+        Commands that run go on, and further ones are still taken.
+        """
+        if self.wait and self._process == os.getpid():
+            timer = threading.Timer(grace, self._let_go)
+            timer.daemon = True
+            timer.start()
+
+    def _let_go(self) -> None:
+        with self._changed:
+            self._hurried = True
+            jobs = list(self._jobs)
+        for job in jobs:
+            _LOGGER.warning("command of %s is not waited for any longer", job.command.option)
+            job.done.set()
 
     def _take(self, job: _Job) -> bool:
         """Find a place for a command; return whether it has one and needs a thread."""
