@@ -146,7 +146,7 @@ class Dictionary:
         return _UNKNOWN if found is None else found[0]
 
     def _private_vr(self, tag: int, element: int, creator: Buffer | None) -> bytes:
-        name = b"" if creator is None or element < 0x1000 else bytes(creator).strip(b" \0")
+        name = b"" if creator is None or element < 0x1000 else bytes(creator).rstrip(b" \0")
         own = self._private.get(name)
         relative = tag & 0xFFFF00FF  # the key of an attribute in whatever block was reserved
         if own is not None:

@@ -417,17 +417,20 @@ class ReceivedObject:
             return None, builder.values
 
     def _check(self, values: Mapping[int, bytes], *, is_read: bool) -> None:
-        """Compare the UIDs of data set and request; one that could not be read may lack them."""
+        """Compare the UIDs of data set and request; one that could not be read may lack them.
+
+        One that is empty, or no text at all, counts as missing.
+        """
         pairs = (
             (_SOP_CLASS, "SOP class", self._sop_class_uid),
             (_SOP_INSTANCE, "SOP instance", self._sop_instance_uid),
         )
         for tag, what, requested in pairs:
-            value = values.get(tag)
-            if value is None:
+            found = values.get(tag, b"").rstrip(b"\0 ").decode("latin-1")
+            if not found:
                 if is_read:
                     raise StorageRefused(f"bad DICOM object: {what} UID missing in the data set")
-            elif (found := value.rstrip(b"\0 ").decode("latin-1")) != requested:
+            elif found != requested:
                 raise ObjectMismatch(
                     f"{what} UID of the data set, {found!r}, is not the request's, {requested!r}"
                 )
