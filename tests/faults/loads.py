@@ -7,17 +7,21 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from isocenter.dataset.convert import plan_rewrite, rewritten
+from isocenter.dataset.profile import RewriteOptions, RewriteProfile
 from isocenter.testing import ScriptedRequestor, ct_image
+from isocenter.testing.datasets import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from isocenter.wire import FileRegion
 from tests.faults.conftest import CONTEXTS, STORE_CONTEXT
 from tests.support import part10
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from isocenter.testing import DicomObject
     from tests.support.tools import Receiver
 
-__all__ = ["Load", "check_kept"]
+__all__ = ["Load", "check_kept", "in_implicit_vr"]
 
 
 class Load:
@@ -76,14 +80,27 @@ class Load:
                     self._confirmed_now += 1
 
 
-def check_kept(receiver: Receiver, load: Load) -> None:
-    """Check that every final file is whole and every confirmed object is there."""
+def in_implicit_vr(data_set: bytes) -> bytes:
+    """Return what ``+ti`` makes of a data set in explicit VR little endian."""
+    options = RewriteOptions(transfer_syntax_uid=IMPLICIT_LITTLE)
+    plan = plan_rewrite(data_set, RewriteProfile(EXPLICIT_LITTLE, options))
+    pieces = rewritten(plan, data_set)
+    return b"".join(piece for piece in pieces if not isinstance(piece, FileRegion))
+
+
+def check_kept(
+    receiver: Receiver, load: Load, expected: Callable[[bytes], bytes] = lambda sent: sent
+) -> None:
+    """Check that every final file is whole and every confirmed object is there.
+
+    `expected` makes of a data set as it was sent what its file should hold.
+    """
     kept = set()
     for name in receiver.names:
         uid = name.removeprefix("CT.")
         parts = part10.read(receiver.directory / name)
         assert uid in load.sent, f"a file nobody sent: {name}"
         assert parts.text(0x00020003) == uid
-        assert parts.data_set == load.sent[uid].data_set, f"{name} is not what was sent"
+        assert parts.data_set == expected(load.sent[uid].data_set), f"{name} is not what was sent"
         kept.add(uid)
     assert load.confirmed <= kept, f"confirmed but missing: {sorted(load.confirmed - kept)}"

@@ -15,7 +15,7 @@ import pytest
 
 from isocenter.testing import ScriptedRequestor, ct_image, raw
 from tests.faults.conftest import CONTEXTS, ECHO_CONTEXT, STORE_CONTEXT
-from tests.faults.loads import Load, check_kept
+from tests.faults.loads import Load, check_kept, in_implicit_vr
 from tests.support.processes import child_pids, wait_until
 from tests.support.tools import OURS, Receiver
 
@@ -61,20 +61,33 @@ def many_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_receiver_killed_again_and_again_loses_nothing_confirmed(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("threads", ()),
+        ("threads", ("+ti",)),
+        ("threads", ("--durable",)),
+        ("threads", ("+B",)),
+        ("fork", ()),
+        ("workers", ("+ti", "--durable")),
+    ],
+)
+def test_receiver_killed_again_and_again_loses_nothing_confirmed(
+    tmp_path: Path, mode: str, options: tuple[str, ...]
+) -> None:
     load = Load(threads=4)
     generator = random.Random(mode)
-    for _ in range(40):
-        with Receiver(OURS, tmp_path, "+B", *MODES[mode]) as receiver:
+    expected = in_implicit_vr if "+ti" in options else bytes
+    for _ in range(50):
+        with Receiver(OURS, tmp_path, *options, *MODES[mode]) as receiver:
             with load.against(receiver):
                 load.wait_for(generator.choice([1, 2, 5, 20, 50]))
                 time.sleep(generator.random() / 50)
                 receiver.process.kill()
-            check_kept(receiver, load)
-    with Receiver(OURS, tmp_path, "+B", *MODES[mode]) as receiver:
+            check_kept(receiver, load, expected)
+    with Receiver(OURS, tmp_path, *options, *MODES[mode]) as receiver:
         wait_until(lambda: receiver.leftovers == [], timeout=10, what="the leftovers to go")
-        check_kept(receiver, load)
+        check_kept(receiver, load, expected)
 
 
 def test_receiver_replaces_a_worker_that_is_killed(tmp_path: Path) -> None:
