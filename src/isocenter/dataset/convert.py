@@ -22,7 +22,7 @@ from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from isocenter.dataset.habits import Habits
@@ -167,6 +167,24 @@ class PlanBuilder:
                     rewriter.feed(piece)
 
             self.feed = inflate_and_feed
+
+    def feed_all(self, pieces: Sequence[Buffer], length: int) -> None:
+        """Look at pieces of `length` bytes together; those inside of a long value are passed over.
+
+        Raises:
+            Unreadable: as `feed`.
+        """
+        if self._inflater is not None:
+            for piece in pieces:
+                self.feed(piece)
+            return
+        rewriter = self._rewriter
+        for piece in pieces:
+            if rewriter.ahead >= length:
+                rewriter.skip(length)
+                return
+            rewriter.feed(piece)
+            length -= len(piece)
 
     @property
     def values(self) -> dict[int, bytes]:

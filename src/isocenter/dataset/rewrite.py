@@ -215,6 +215,11 @@ class Rewriter:
         """Encoded values of the wanted elements found so far, by tag."""
         return self._values
 
+    @property
+    def ahead(self) -> int:
+        """How many of the next bytes stand before `position`, 0 or more."""
+        return self._scanner.ahead
+
     def skip(self, count: int) -> None:
         """Take the next `count` bytes, all before `position`, as fed."""
         self._scanner.skip(count)

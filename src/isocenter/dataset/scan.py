@@ -259,6 +259,11 @@ class Scanner:
         if self._carry or self._position < self._fed:
             self._carry = bytearray(data[max(self._position - base, 0) :])
 
+    @property
+    def ahead(self) -> int:
+        """How many of the next bytes stand before `position`, 0 or more."""
+        return max(self._position - self._fed, 0)
+
     def skip(self, count: int) -> None:
         """Take the next `count` bytes as fed; they stand before `position`.
 
@@ -417,6 +422,8 @@ class Scanner:
             self._position = value + length
         elif tag == _ITEM_TAG and level.kind == SEQUENCE:
             end = _OPEN if length == UNDEFINED_LENGTH else value + length
+            if level.end < end <= self._levels[-1].end and end != _OPEN:
+                level.end = end  # its length is wrong, the item's is right: as DCMTK has it
             self._open(ITEM, end, level.encoding, tag, b"", start, value)
         elif (tag == _ITEM_END and level.kind == ITEM and level.is_delimited) or (
             tag == _SEQUENCE_END and level.kind >= SEQUENCE and level.is_delimited

@@ -337,9 +337,10 @@ class ReceivedObject:
             StorageFull, StorageError: the fragments could not be written; the temporary
                 file is gone.
         """
-        self.length += sum(map(len, views))
+        length = sum(map(len, views))
+        self.length += length
         if self._builder is not None and not self._problem:
-            self._look(self._builder, views)
+            self._look(self._builder, views, length)
         held = self._held
         if held is not None:
             if self.length <= _HELD:
@@ -349,11 +350,10 @@ class ReceivedObject:
             views = [*held, *views]
         self._spill(views)
 
-    def _look(self, builder: PlanBuilder, views: Sequence[Buffer]) -> None:
+    def _look(self, builder: PlanBuilder, views: Sequence[Buffer], length: int) -> None:
         """Show fragments to the rewriter; what it cannot read is kept as it comes."""
         try:
-            for view in views:
-                builder.feed(view)
+            builder.feed_all(views, length)
         except (CutShort, Unreadable) as problem:
             self._give_up_reading(problem)
 
