@@ -128,6 +128,11 @@ OUR_LINES = (
         r"\1 (Max Send PDV: 16372)",
         "with --max-send-pdu 4096 ours shows the limit that holds, the oracle the peer's",
     ),
+    (
+        r"W: command of --exec-[a-z-]+ (ended with exit status|was ended by signal) \d+\n",
+        "",
+        "a command that failed is told; DCMTK's tool says nothing",
+    ),
 )
 """What ours prints more: (regular expression over the whole log, what is left, reason)."""
 

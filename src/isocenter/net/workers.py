@@ -51,6 +51,10 @@ def available() -> bool:
     return hasattr(os, "fork") and hasattr(socket, "send_fds")
 
 
+def _pass_over(*_: object) -> None:
+    """Do nothing about a signal."""
+
+
 class _Child:
     """A process and the parent's end of its channel."""
 
@@ -121,9 +125,9 @@ class _ProcessDispatcher:
             code = 1
             try:
                 # A stop comes over the channel; a terminal's interrupt reaches the whole group and
-                # must not count twice.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                # must not count twice. Not SIG_IGN: commands that a child starts would inherit it.
+                signal.signal(signal.SIGINT, _pass_over)
+                signal.signal(signal.SIGTERM, _pass_over)
                 ours.close()
                 if answerer is not None:
                     answerer.close()
