@@ -151,7 +151,7 @@ class Reencoder:
                 if unit == 1:
                     out += data[value:after]
                 elif length == unit:
-                    out += data[value:after][::-1]
+                    out += bytes(data[value:after])[::-1]
                 else:
                     part = bytes(data[value:after])
                     rest = length % unit
