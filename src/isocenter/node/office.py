@@ -141,7 +141,7 @@ class StudyOffice:
         self._note(ended)
         deadline = self._tracker.deadline()
         left = None if deadline is None else max(0.0, deadline - now)
-        offers: list[Json] = [] if word == "take" else self._offers(now)
+        offers: list[Json] = [] if word in {"take", "back"} else self._offers(now)
         return json.dumps([result, offers, left]).encode()
 
     def gone(self, worker: int) -> None:
@@ -285,7 +285,7 @@ class RemoteDesk:
             As `_question`; the rest is still owed.
         """
         with self._paying:
-            while self._owed:
+            for _ in range(len(self._owed)):
                 endings += self._question(*self._owed[0])[1]
                 self._owed.popleft()
 
@@ -295,7 +295,10 @@ class RemoteDesk:
         Raises:
             StorageError: the parent does not answer.
         """
+        earlier: list[Ending] = []
         try:
+            if self._owed:
+                self._pay(earlier)
             result, endings = self._question(
                 "arrived",
                 origin.association,
@@ -308,8 +311,9 @@ class RemoteDesk:
             )
             match result:
                 case [int(ticket), str(folder), bool(fresh)]:
-                    return Place(ticket, folder, fresh, endings)
+                    return Place(ticket, folder, fresh, (*earlier, *endings))
         except (ConnectionLost, TimeoutExpired) as problem:
+            self._owed.extend(["back", ending.key] for ending in earlier)
             raise StorageError(name.base, str(problem)) from problem
         raise StorageError(name.base, "the parent process gave no place")
 
