@@ -562,9 +562,12 @@ class Rewriter:
             self._end_group(level, note, at)
         if level.kind == ROOT:
             return
-        if self._pending and self._pending[-1] is note:
-            self._pending.pop()
         length = at + edits.growth - note.content
+        if self._pending and self._pending[-1] is note:
+            if length != note.stated:
+                self._flush()
+            else:
+                self._pending.pop()
         if note.has_length:
             if length >= UNDEFINED_LENGTH:
                 raise Unreadable(at, "longer than a length can say")
