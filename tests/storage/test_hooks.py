@@ -544,3 +544,25 @@ def test_importing_hooks_does_not_load_subprocess() -> None:
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.stdout == b"False\n"
+
+
+def test_nobody_waits_longer_than_the_grace_once_the_server_hurries(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    end = tmp_path / "end"
+    runner = HookRunner(wait=True)
+    command = shell(f"while [ ! -e {end} ]; do sleep 0.01; done")
+    waiting = threading.Thread(target=runner.run, args=(command, FACTS))
+    waiting.start()
+    runner.hurry(0.05)
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert "--exec-on-reception is not waited for any longer" in caplog.text
+    runner.run(command, FACTS)  # returns at once, and the command runs all the same
+    end.touch()
+    runner.close()
+    wait_until(
+        lambda: not [thread for thread in threading.enumerate() if thread.name == "hook"],
+        timeout=20,
+        what="the commands to end",
+    )
