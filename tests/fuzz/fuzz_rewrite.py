@@ -1,0 +1,141 @@
+"""Fuzz target: data sets that are planned and written anew.
+
+The first two bytes choose transfer syntax, target and options. Planning may raise
+`DataSetError` and nothing else; what is planned is written to its end and is as long as the
+plan says; pieces, a file and bytes in memory come to the same; what was written can be read.
+
+Run with Atheris, which is needed by this target only::
+
+    python -m tests.fuzz.fuzz_rewrite -max_total_time=600 CORPUS
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from isocenter.dataset.convert import PlanBuilder, plan_rewrite, rewritten
+from isocenter.dataset.headers import CutShort, Unreadable
+from isocenter.dataset.profile import RewriteOptions, RewriteProfile
+from isocenter.errors import DataSetError
+from isocenter.record import replace
+from isocenter.uids import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
+from isocenter.wire import FileRegion
+
+if TYPE_CHECKING:
+    from isocenter.dataset.rewrite import RewritePlan
+
+SYNTAXES = (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+)
+
+_OPTIONS = (
+    RewriteOptions(),
+    RewriteOptions(lengths="undefined"),
+    RewriteOptions(group_lengths="create"),
+    RewriteOptions(file_padding=64, item_padding=30),
+    RewriteOptions(convert_un=True),
+    RewriteOptions(new_vrs=False),
+    RewriteOptions(normalise_values=False, lengths="keep"),
+    RewriteOptions(group_lengths="remove", convert_un=True),
+)
+
+_PROFILES = [
+    RewriteProfile(source, replace(options, transfer_syntax_uid=target))
+    for options in _OPTIONS
+    for source in SYNTAXES
+    for target in SYNTAXES
+]
+
+
+def test_one_input(data: bytes) -> None:
+    """Rewrite one input and check what follows from it."""
+    if len(data) < 2:
+        return
+    profile = _PROFILES[data[0] % len(_PROFILES)]
+    piece = data[1] or 1
+    data = data[2:]
+    whole = _in_memory(data, profile)
+    if whole != _in_pieces(data, profile, piece):
+        raise AssertionError("in pieces it becomes something else")
+    if whole != _in_file(data, profile):
+        raise AssertionError("in a file it becomes something else")
+    keeps_vrs = profile.target.explicit or not profile.source.explicit
+    if isinstance(whole, bytes) and keeps_vrs and not profile.options.convert_un:
+        # Whatever came, what goes out is a data set. Without its VR, or with one more chance
+        # to get another one, an element may turn out to be a sequence that is none.
+        again = RewriteProfile(profile.target_uid, profile.options)
+        plan_rewrite(whole, again)
+
+
+def _joined(plan: RewritePlan, source: bytes | FileRegion) -> bytes:
+    parts = []
+    for segment in rewritten(plan, source):
+        if isinstance(segment, FileRegion):
+            parts.append(os.pread(segment.fd, segment.length, segment.offset))
+        else:
+            parts.append(bytes(segment))
+    result = b"".join(parts)
+    is_deflated = plan.profile.target_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+    if not is_deflated and len(result) != plan.length:
+        raise AssertionError(f"{len(result)} bytes, planned otherwise")
+    return result
+
+
+def _in_memory(data: bytes, profile: RewriteProfile) -> bytes | tuple[str, int | None]:
+    try:
+        plan = plan_rewrite(data, profile)
+    except DataSetError as error:
+        return (error.reason, error.offset)
+    return _joined(plan, data)
+
+
+def _in_pieces(data: bytes, profile: RewriteProfile, size: int) -> bytes | tuple[str, int | None]:
+    builder = PlanBuilder(profile)
+    try:
+        for start in range(0, len(data), size):
+            builder.feed(memoryview(data)[start : start + size])
+        plan = builder.finish()
+    except CutShort as cut:
+        return (f"cut short: {cut.missing} bytes of an element are missing", cut.offset)
+    except Unreadable as bad:
+        return (f"cannot be read: {bad.reason}", bad.offset)
+    return _joined(plan, data)
+
+
+def _in_file(data: bytes, profile: RewriteProfile) -> bytes | tuple[str, int | None]:
+    fd = os.memfd_create("fuzz")
+    try:
+        os.write(fd, data)
+        region = FileRegion(fd, 0, len(data))
+        try:
+            plan = plan_rewrite(region, profile)
+        except DataSetError as error:
+            return (error.reason, error.offset)
+        return _joined(plan, region)
+    finally:
+        os.close(fd)
+
+
+def main() -> None:
+    """Hand the target to Atheris."""
+    # By name: the type checker runs where Atheris, which needs libFuzzer, is not installed.
+    from importlib import import_module
+
+    atheris = import_module("atheris")
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, test_one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
