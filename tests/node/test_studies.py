@@ -176,6 +176,27 @@ def test_closing_deals_with_every_open_study_once(spool: Spool) -> None:
     assert sorted(noting.done) == ["1.2", "1.3"]
 
 
+def test_stop_waits_for_an_end_that_another_thread_deals_with(spool: Spool) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    studies, noting = sorting(spool, timeout=0.1)
+
+    def finish(study: StudyEnded) -> None:
+        begun.set()
+        assert go_on.wait(WAIT)
+        noting.done.append(study.study_uid)
+
+    noting.finish = finish  # type: ignore[method-assign]  # one that takes long
+    studies.stored(studies.place(values("1.2"), ORIGIN).ticket, "CT.1")
+    assert begun.wait(WAIT)
+    closing = threading.Thread(target=studies.close)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive()
+    go_on.set()
+    closing.join(WAIT)
+    assert noting.done == ["1.2"]
+
+
 def test_sign_of_an_object_on_its_way_is_for_associations_that_sent_one(spool: Spool) -> None:
     studies, noting = sorting(spool, timeout=60.0)
     studies.touch(7)

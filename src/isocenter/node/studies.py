@@ -33,6 +33,10 @@ __all__ = ["Studies", "StudyTimer"]
 
 _LOGGER = get_logger(__name__)
 
+_PATIENCE = 60.0
+"""Seconds that a stop waits for ends that other threads are dealing with: 10 000 files are
+numbered in one."""
+
 _SOONEST = 0.05
 """Seconds between two looks at the desk, at least: its clock may be a little behind ours."""
 
@@ -124,6 +128,8 @@ class Studies:
         self._desk = desk
         self._finisher = finisher
         self._due: deque[Ending] = deque()
+        self._changed = threading.Condition()
+        self._busy = 0  # threads in `finish_due`
         self._seen: set[int] = set()  # associations that the desk knows
         self._timer = StudyTimer(desk, self._expire) if desk.has_timeout else None
 
@@ -206,19 +212,36 @@ class Studies:
 
     def finish_due(self) -> None:
         """Deal with the studies that ended, whoever was told of them; raises nothing."""
-        with suppress(IndexError):
-            while True:
-                ending = self._due.popleft()
-                if self._finisher is not None:
-                    try:
-                        self._finisher.finish(ending.study)
-                    except Exception:
-                        _LOGGER.exception("the end of study in %s failed", ending.study.folder)
-                self._due.extend(self._desk.finished(ending))
+        if not self._due:
+            return
+        with self._changed:
+            self._busy += 1
+        try:
+            with suppress(IndexError):  # another thread took the last one
+                while self._due:
+                    self._finish(self._due.popleft())
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    def _finish(self, ending: Ending) -> None:
+        if self._finisher is not None:
+            try:
+                self._finisher.finish(ending.study)
+            except Exception:
+                _LOGGER.exception("the end of study in %s failed", ending.study.folder)
+        self._due.extend(self._desk.finished(ending))
 
     def close(self) -> None:
-        """Stop, once no association is left: every open study ends and is dealt with."""
+        """Stop, once no association is left: every open study ends and is dealt with.
+
+        Waits for what other threads are dealing with, so that no study is left half done.
+        """
         if self._timer is not None:
             self._timer.close()
         self._due.extend(self._desk.close())
         self.finish_due()
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._busy, timeout=_PATIENCE):
+                _LOGGER.error("ends of studies that take too long are left behind")
