@@ -120,6 +120,27 @@ def test_file_goes_into_a_directory_bit_for_bit(tmp_path: Path) -> None:
     assert kept.read_bytes().endswith(data_set)
 
 
+def test_directory_takes_the_options_of_storage(tmp_path: Path) -> None:
+    image = ct_image(rows=8, columns=8)
+    path = image.write(tmp_path / "a.dcm")
+    folder = tmp_path / "received"
+    folder.mkdir()
+    options = isocenter.StorageOptions(
+        rewrite=isocenter.RewriteOptions(transfer_syntax_uid=uids.IMPLICIT_VR_LITTLE_ENDIAN),
+        duplicates="keep-both",
+        extension=".dcm",
+    )
+    with (
+        isocenter.serve(directory=folder, storage_options=options, durable=True) as server,
+        isocenter.connect("localhost", server.port, contexts=isocenter.contexts_for(path)) as peer,
+    ):
+        assert peer.store(path).confirmed
+        assert peer.store(path).confirmed
+    (kept,) = folder.iterdir()
+    assert kept.name == f"CT.{image.sop_instance_uid}.dcm"
+    assert uids.IMPLICIT_VR_LITTLE_ENDIAN.encode() + b"\0" in kept.read_bytes()[:500]
+
+
 @pytest.mark.parametrize("size", [64, 800], ids=["in memory", "streamed"])
 @pytest.mark.parametrize("target", CONVERTED)
 def test_file_is_converted_where_the_peer_accepted_another_transfer_syntax(
@@ -220,6 +241,8 @@ def test_source_that_is_no_object_is_named_and_nothing_is_sent(tmp_path: Path) -
 def test_arguments_that_make_no_sense() -> None:
     with pytest.raises(ValueError, match="exclude each other"):
         isocenter.serve(storage_provider=Collector(), directory=".")
+    with pytest.raises(ValueError, match="belong to a directory"):
+        isocenter.serve(durable=True)
     with pytest.raises(ValueError, match="blank"):
         isocenter.connect("127.0.0.1", 1, called_ae_title=" ")
     with (

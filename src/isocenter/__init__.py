@@ -10,6 +10,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs a start 10 ms
 if TYPE_CHECKING:
     from isocenter.api import Peer, Server, StoreResult, connect, contexts_for, serve
+    from isocenter.dataset.profile import RewriteOptions
     from isocenter.errors import (
         AssociationAborted,
         AssociationError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         StoreRequest,
         VerificationProvider,
     )
+    from isocenter.storage.options import StorageOptions
     from isocenter.ul.request import ProposedContext
 
 __all__ = [
@@ -66,9 +68,11 @@ __all__ = [
     "Peer",
     "PeerProtocolError",
     "ProposedContext",
+    "RewriteOptions",
     "Server",
     "StorageError",
     "StorageFull",
+    "StorageOptions",
     "StorageProvider",
     "StorageRefused",
     "StoreRequest",
@@ -89,7 +93,9 @@ _HOME = {
     "Observer": "services.acceptor",
     "Peer": "api",
     "ProposedContext": "ul.request",
+    "RewriteOptions": "dataset.profile",
     "Server": "api",
+    "StorageOptions": "storage.options",
     "StorageProvider": "services.providers",
     "StoreRequest": "services.providers",
     "StoreResult": "api",

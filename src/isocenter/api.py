@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from isocenter.sender.proposal import ContextChooser
     from isocenter.services.acceptor import Acceptor, Observer
     from isocenter.services.providers import StorageProvider, VerificationProvider
+    from isocenter.storage.options import StorageOptions
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.options import EngineOptions
     from isocenter.wire import Segment
@@ -410,6 +411,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     *,
     storage_provider: StorageProvider | None = None,
     directory: str | os.PathLike[str] | None = None,
+    storage_options: StorageOptions | None = None,
+    durable: bool = False,
     verification_provider: VerificationProvider | None = None,
     host: str = "127.0.0.1",
     called_ae_titles: Sequence[str] | None = None,
@@ -429,6 +432,9 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
             the thread of its association; see `StorageProvider`.
         directory: where objects are written instead, one file each, published whole or not at
             all; exclusive with `storage_provider`. Without either, storage is not offered.
+        storage_options: what becomes of objects in `directory`: names, duplicates, normal mode
+            and conversion; None keeps data sets byte for byte under DCMTK's names.
+        durable: answer success once file and folder are on the disk (fsync), in `directory`.
         verification_provider: answers C-ECHO; None answers with success.
         host: address to listen on; "" for all interfaces, IPv6 and IPv4.
         called_ae_titles: titles under which the server may be called, None for any.
@@ -443,12 +449,15 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     Raises:
         ConfigurationError: the port cannot be had.
         StorageError: the directory cannot be used.
-        ValueError: both `storage_provider` and `directory` were given.
+        ValueError: both `storage_provider` and `directory` were given, or what belongs to
+            `directory` without it.
 
     PS3.4 annexes A and B.
     """
     if storage_provider is not None and directory is not None:
         raise ValueError("storage_provider and directory exclude each other")
+    if directory is None and (storage_options is not None or durable):
+        raise ValueError("storage_options and durable belong to a directory")
     if storage_provider is not None and not hasattr(storage_provider, "store"):
         raise TypeError("storage_provider must have a method store(request) that returns a status")
     _check_port(port, lowest=0)
@@ -460,7 +469,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     registry = Registry(verification=verification_provider or verification.AlwaysVerified())
     close = _nothing
     if directory is not None:
-        storage_provider = files = _file_storage(directory)
+        storage_provider = files = _file_storage(directory, storage_options, durable=durable)
         close = files.close
     abstract_syntaxes: dict[str, tuple[str, ...]] = {
         uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)
@@ -507,14 +516,17 @@ def _check_title(name: str, title: str) -> None:
         raise ValueError(f"{name} AE title {title!r} has control characters")
 
 
-def _file_storage(directory: str | os.PathLike[str]) -> FileStorage:
+def _file_storage(
+    directory: str | os.PathLike[str], options: StorageOptions | None, *, durable: bool
+) -> FileStorage:
     """Return the provider that writes each object to a file."""
     from isocenter.node.files import FileStorage
     from isocenter.storage.options import StorageOptions
     from isocenter.storage.receive import Receiver
     from isocenter.storage.spool import Spool
 
-    return FileStorage(Receiver(Spool(os.fspath(directory)), StorageOptions()))
+    spool = Spool(os.fspath(directory), durable=durable)
+    return FileStorage(Receiver(spool, StorageOptions() if options is None else options))
 
 
 def _start(

@@ -5,6 +5,7 @@ Options to requests, outcomes to DCMTK's lines and exit codes; nothing else.
 
 from __future__ import annotations
 
+from isocenter.cli.dictionary import dictionary_of
 from isocenter.cli.exitcodes import ExitCode, exit_code_for_store_status
 from isocenter.cli.options_storescu import INVENTION, PROPOSALS, READ_MODES, TOOL
 from isocenter.cli.start import start
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.dataset.dictionary import Dictionary
     from isocenter.net.association import Association
     from isocenter.sender.inputs import CheckedInputs
     from isocenter.sender.invention import Inventor
@@ -28,7 +30,6 @@ _LOGGER = get_logger(__name__)
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run storescu with the arguments behind the tool's name; return the exit code."""
-    del env
     line = start(TOOL, argv)
     if isinstance(line, ExitCode):
         return line
@@ -38,6 +39,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         inputs = _inputs(line)
         request = _request(line, inputs)
+        dictionary = dictionary_of(env)
     except ConfigurationError as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
@@ -48,7 +50,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     association = _connect(line, request)
     if association is None:
         return ExitCode.FAILURE
-    return _exit_code(_send(line, inputs, association))
+    return _exit_code(_send(line, inputs, association, dictionary))
 
 
 def _inputs(line: ParsedCommandLine) -> CheckedInputs:
@@ -135,7 +137,12 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
     return association
 
 
-def _send(line: ParsedCommandLine, inputs: CheckedInputs, association: Association) -> Outcome:
+def _send(
+    line: ParsedCommandLine,
+    inputs: CheckedInputs,
+    association: Association,
+    dictionary: Dictionary | None,
+) -> Outcome:
     """Send the files and end the association."""
     from isocenter.cli.logsetup import ProgressDots
     from isocenter.cli.sending import AssociationLink
@@ -155,6 +162,7 @@ def _send(line: ParsedCommandLine, inputs: CheckedInputs, association: Associati
         encoding=EncodingOptions(
             new_vrs=line.block("--enable-new-vr", "--disable-new-vr") != "--disable-new-vr",
             compression_level=line.integer_or_none("--compression-level"),
+            dictionary=dictionary,
         ),
         prefer_deflated=selector == "--propose-deflated",
     )

@@ -6,6 +6,8 @@ tool it is; a tool says which groups it offers by what its command line has.
 
 from __future__ import annotations
 
+from isocenter.cli.dictionary import dictionary_of
+
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,11 +46,7 @@ def storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> StorageO
     from isocenter.storage.options import StorageOptions
 
     rewrite = None if line.in_force("--bit-preserving") else _rewrite_options(line)
-    dictionary = None
-    if rewrite is not None and env.get("DCMDICTPATH"):
-        from isocenter.dataset.dictionary import load_dictionary
-
-        dictionary = load_dictionary(env["DCMDICTPATH"])
+    dictionary = None if rewrite is None else dictionary_of(env)
     naming: NamingScheme = "default"
     if line.given("--timenames"):
         naming = "time"

@@ -21,6 +21,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from isocenter.dataset.dictionary import Dictionary
     from isocenter.dataset.profile import RewriteOptions
     from isocenter.sender.prepare import PreparedFile
     from isocenter.wire import Segment
@@ -38,10 +39,12 @@ class EncodingOptions(Record):
         new_vrs: keep the VRs that the standard got after 1993; otherwise they become OB, for
             which an explicit VR data set is written anew in any case.
         compression_level: of deflated results, 0 to 9; None is zlib's own, 6.
+        dictionary: what is known of tags; None for the built-in tables.
     """
 
     new_vrs: bool = True
     compression_level: int | None = None
+    dictionary: Dictionary | None = None
 
 
 AS_IT_IS = EncodingOptions()
@@ -102,13 +105,13 @@ def encode(
         if not prepared.blank_uids:
             return EncodedDataSet(prepared.data, prepared.length)
         try:
-            return _write(prepared, _altered(own, _unblanked(prepared), options))
+            return _write(prepared, _altered(own, _unblanked(prepared), options), options)
         except DataSetError:
             return EncodedDataSet(prepared.data, prepared.length)
     values = {**_unblanked(prepared), **(replacements or {})}
     rewrite_options = _converted if converts else _altered
     try:
-        return _write(prepared, rewrite_options(transfer_syntax_uid, values, options))
+        return _write(prepared, rewrite_options(transfer_syntax_uid, values, options), options)
     except DataSetError:
         if prepared.is_odd:
             msg = f"data set of odd length, {prepared.length} bytes (PS3.5 7.1.1)"
@@ -154,14 +157,18 @@ def _converted(
     )
 
 
-def _write(prepared: PreparedFile, options: RewriteOptions) -> EncodedDataSet:
+def _write(
+    prepared: PreparedFile, rewriting: RewriteOptions, options: EncodingOptions
+) -> EncodedDataSet:
     """Plan the writing and do it, or leave it to whoever sends."""
     from isocenter.dataset.convert import plan_rewrite, rewritten
+    from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
     from isocenter.dataset.profile import RewriteProfile
 
     source, own = prepared.source, prepared.transfer_syntax_uid
     try:
-        profile = RewriteProfile(own, options)
+        dictionary = options.dictionary or DEFAULT_DICTIONARY
+        profile = RewriteProfile(own, rewriting, dictionary=dictionary)
     except ValueError as problem:
         raise DataSetError(str(problem)) from problem
     plan = plan_rewrite(source, profile)
