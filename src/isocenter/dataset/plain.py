@@ -41,6 +41,8 @@ VR have 12 bytes. A VR without a kind needs attention."""
 
 _BLANK = 0x20
 _ITEM = (0xFFFE, 0xE000)
+# Group lengths, whatever VR they have; items and delimiters, whose length may look like a VR.
+_SPECIAL_ELEMENTS = frozenset({0, 0xE000, 0xE00D, 0xE0DD})
 DEEPEST = 8
 """Nested sequences looked through here; the scanner knows deeper ones."""
 
@@ -127,7 +129,7 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
                     return index
             elif length & 1 or group == _TRAILING_PADDING:  # an undefined one is odd, too
                 return index
-        if not element:
+        if element in _SPECIAL_ELEMENTS:
             return index  # a group length, whatever VR it has
         index = after
     return index

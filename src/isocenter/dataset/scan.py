@@ -55,6 +55,9 @@ _FOREIGN_LONG_VRS = frozenset({b"ox", b"px", b"lt"})  # markers of DCMTK's that 
 _ITEM_TAG, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 
+_DELIMITERS = frozenset({_ITEM_TAG, _ITEM_END, _SEQUENCE_END})
+
+
 class ScanLimits(Record):
     """What a scan puts up with before it gives up."""
 
@@ -338,7 +341,7 @@ class Scanner:
                 if self._position >= level.end:
                     continue
             if end - index < 8:
-                if level.end - base <= size:
+                if level.end - self._position < 8:
                     raise Unreadable(self._position, "less than a header is left of an item")
                 self._needed = 8
                 self._is_header_cut = True
@@ -352,7 +355,7 @@ class Scanner:
         group, element = encoding.tag(data, index)
         tag = group << 16 | element
         start = base + index
-        if group == 0xFFFE:
+        if tag in _DELIMITERS:
             return self._delimiter(level, tag, encoding.long(data, index + 4)[0], start)
         if level.kind > ITEM:
             raise Unreadable(start, f"{_show(tag)} between items")
@@ -438,7 +441,7 @@ class Scanner:
         ):
             # The item's own delimiter is missing.
             self._close(start, 0)
-        elif tag in {_ITEM_END, _SEQUENCE_END} and level.kind != PIXELS:
+        elif tag != _ITEM_TAG and level.kind != PIXELS:
             self._visitor.stray(level, start)
             self._position = value
         else:
