@@ -207,6 +207,36 @@ storescp {STORESCP} -pdu 1 -ts -2
 storescp {STORESCP} -td 0 -q
 storescp {STORESCP} -fe '' -uf +B
 storescp {STORESCP} --refuse --reject --ignore --abort-after --abort-during -pm
+storescp {STORESCP} -ss
+storescp {STORESCP} -ss P
+storescp {STORESCP} -ss P -su Q -sp
+storescp {STORESCP} -sp -su '' -ss ''
+storescp {STORESCP} +B -ss P
+storescp {STORESCP} -su P +B
+storescp {STORESCP} -sp -su P +B
+storescp {STORESCP} +B -sp -xcs x --fork
+storescp {STORESCP} -tn +uf
+storescp {STORESCP} +uf -uf -tn
+storescp {STORESCP} -tn +uf -ss P +B
+storescp {STORESCP} -tn +uf -xcs x
+storescp {STORESCP} -xcr
+storescp {STORESCP} -xcr ''
+storescp {STORESCP} -xcr x --fork -xs
+storescp {STORESCP} -xcs x
+storescp {STORESCP} -xcs x -sp
+storescp {STORESCP} -xcs x --fork
+storescp {STORESCP} -xcs x --fork -sp
+storescp {STORESCP} -rns
+storescp {STORESCP} -rns -su P
+storescp {STORESCP} -rns --fork -xcs x -ss P
+storescp {STORESCP} -rns --fork --single-process -ss P
+storescp {STORESCP} -tos 5
+storescp {STORESCP} -tos 5 -rns
+storescp {STORESCP} -tos 5 -ss P
+storescp {STORESCP} -tos 0 -sp --fork
+storescp {STORESCP} -tos -1 -ss P
+storescp {STORESCP} -tos x -ss P
+storescp {STORESCP} -xs
 """
 
 

@@ -217,7 +217,7 @@ _EVENTS = Group(
             "--eostudy-timeout",
             "-tos",
             "a study also ends when no object of it came\nfor so long; 0: each object is one",
-            integer("timeout", 0),
+            integer("timeout", 0, signed=True),
             requires=(*SORTING, "--exec-on-eostudy", "--rename-on-eostudy"),
         ),
         Option("--exec-sync", "-xs", "wait for each command to end"),
