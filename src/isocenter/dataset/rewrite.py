@@ -421,7 +421,7 @@ class Rewriter:
     def _header(self, tag: int, vr: bytes, length: int) -> bytes:
         """Return the header of an element in the target's encoding."""
         group, element = tag >> 16, tag & 0xFFFF
-        if not self._target.explicit or group == 0xFFFE:
+        if not self._target.explicit or not vr:  # an item or a delimiter
             return self._target.pack_plain(group, element, length)
         if vr in SHORT_VRS:
             return self._target.pack_short(group, element, vr, length)

@@ -53,8 +53,6 @@ _VRS = SHORT_VRS | LONG_VRS
 _FOREIGN_LONG_VRS = frozenset({b"ox", b"px", b"lt"})  # markers of DCMTK's that got into files
 
 _ITEM_TAG, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-
-
 _DELIMITERS = frozenset({_ITEM_TAG, _ITEM_END, _SEQUENCE_END})
 
 
