@@ -509,7 +509,7 @@ class Rewriter:
         else:
             note.has_length = lengths != "undefined"
         note.stated = -1 if level.is_delimited else level.end - value
-        written = b"OB" if level.kind == PIXELS else b"SQ"
+        written = {PIXELS: b"OB", ITEM: b""}.get(level.kind, b"SQ")
         if outer.encoding is self._target and (
             level.kind == ITEM or self._given == written or not outer.encoding.explicit
         ):
