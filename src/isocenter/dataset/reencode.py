@@ -71,6 +71,7 @@ class Reencoder:
         end: int,
         base: int,
         found: dict[int, bytes],
+        order: list[int],
     ) -> int:
         """Write elements that need nothing but another encoding; return where that ends.
 
@@ -81,6 +82,7 @@ class Reencoder:
             end: of the level or of `data`.
             base: offset of `data` in the stream.
             found: where wanted values are kept, by tag.
+            order: the tag of the element before the first one; of the last one afterwards.
 
         A long value may go beyond `end`; the scanner refuses one that goes beyond its level.
         """
@@ -91,6 +93,7 @@ class Reencoder:
         out = bytearray()
         begin = index
         safe = end - 8
+        previous = order[0]
         while index <= safe:
             if was_explicit:
                 group, element, vr, length = whole(data, index)
@@ -120,6 +123,7 @@ class Reencoder:
                 length & 1  # an undefined one is odd, too
                 or not element
                 or group >= _FIRST_SPECIAL_GROUP
+                or tag < previous
             ):
                 break
             if kind in _TEXTS and (
@@ -166,6 +170,8 @@ class Reencoder:
                 out = bytearray()
                 begin = after
             index = after
+            previous = tag
+        order[0] = previous
         if out:
             edits.replace(base + begin, index - begin, out)
         return index

@@ -37,6 +37,7 @@ from isocenter.dataset.vr import (
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from isocenter.dataset.habits import Habits
+    from isocenter.dataset.order import Order
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.dataset.scan import Level
     from isocenter.wire import Buffer
@@ -69,6 +70,10 @@ class RewritePlan:
         edits: the changes; meaningless where the plan is the identity.
         is_identity: True where the result is what there is already, bit for bit (and, for a
             deflated one, nobody asked for another compression).
+        is_disordered: elements do not stand in the order of their tags, and the plan leaves
+            them where they are (see `isocenter.dataset.order`).
+        order: the source's bytes in another order, whose changes the edits are; None for the
+            one that they have.
         source_length: bytes of the data set, inflated.
         length: bytes of the result before compression.
         values: encoded values of the wanted elements that the data set has, by tag.
@@ -77,9 +82,11 @@ class RewritePlan:
 
     __slots__ = (
         "edits",
+        "is_disordered",
         "is_identity",
         "length",
         "mended_uids",
+        "order",
         "profile",
         "source_length",
         "values",
@@ -94,8 +101,11 @@ class RewritePlan:
         source_length: int,
         values: dict[int, bytes],
         mended_uids: tuple[int, ...] = (),
+        is_disordered: bool = False,
     ) -> None:
         """Keep the facts."""
+        self.is_disordered = is_disordered
+        self.order: Order | None = None
         self.mended_uids = mended_uids
         self.profile = profile
         self.edits = edits
@@ -160,6 +170,7 @@ class Rewriter:
         "_first",
         "_given",
         "_habits",
+        "_is_disordered",
         "_mended",
         "_notes",
         "_options",
@@ -182,7 +193,7 @@ class Rewriter:
         self._edits = Edits()
         self._values: dict[int, bytes] = {}
         self._mended: list[int] = []
-        self._changed = False
+        self._changed = self._is_disordered = False
         self._given = b""  # VR that the element at hand says it has
         self._prefix = prefix_length
         self._scanner = Scanner(profile.source, self, profile.limits)
@@ -239,6 +250,7 @@ class Rewriter:
             self._profile,
             self._edits,
             is_identity=is_identity,
+            is_disordered=self._is_disordered,
             source_length=self._scanner.position,
             values=self._values,
             mended_uids=tuple(self._mended),
@@ -256,7 +268,13 @@ class Rewriter:
                 return index
             self._flush()
             return profile.reencoder(encoding, is_root=is_root).run(
-                self._edits, data, index, end, self._scanner.position - index, self._values
+                self._edits,
+                data,
+                index,
+                end,
+                self._scanner.position - index,
+                self._values,
+                level.order,
             )
         depth = len(self._notes) // 2
         # Of the sequences that the scanner would allow, these many are left.
@@ -264,16 +282,18 @@ class Rewriter:
         vrs = None if encoding.explicit else self._vrs
         if level.kind == SEQUENCE:
             return pass_items(data, index, end, encoding, vrs, kinds, max(depth - 1, 0))
-        wanted, values = _NOTHING, self._values
+        wanted, values, order = _NOTHING, self._values, level.order
         if is_root:
             wanted, habits = self._options.wanted, self._habits
             if habits is not None and habits.runs and isinstance(data, bytes):
                 return pass_familiar(
-                    data, index, end, encoding, kinds, wanted, values, habits, depth
+                    data, index, end, encoding, kinds, wanted, values, habits, order, depth
                 )
         if vrs is None:
-            return pass_explicit(data, index, end, encoding, kinds, wanted, values, end, depth)
-        return pass_implicit(data, index, end, encoding, vrs, kinds, wanted, values, depth)
+            return pass_explicit(
+                data, index, end, encoding, kinds, wanted, values, end, order, depth
+            )
+        return pass_implicit(data, index, end, encoding, vrs, kinds, wanted, values, order, depth)
 
     def vr(self, level: Level, tag: int, vr: bytes, length: int) -> bytes:
         """Return the VR of an element: as it says, or by the dictionary.
@@ -339,6 +359,7 @@ class Rewriter:
         if not tag & 0xFFFF and options.group_lengths != "recalculate":
             self._remove(start, value + length - start)
             return
+        self._note_order(level, tag)
         if tag >> 16 != note.group:
             self._end_group(level, note, start)
             self._begin_group(note, tag, start)
@@ -364,6 +385,13 @@ class Rewriter:
         ):
             self._values.setdefault(tag, new)
         self._write(level, tag, vr, start, value, length, None if new is raw else new)
+
+    def _note_order(self, level: Level, tag: int) -> None:
+        """Notice an element that stands behind one with a higher tag (PS3.5 7.1)."""
+        order = level.order
+        if tag < order[0]:
+            self._is_disordered = self._changed = True
+        order[0] = tag
 
     def _write(
         self,
@@ -499,6 +527,7 @@ class Rewriter:
         note = _Note()
         if level.kind != ITEM:
             outer_note = self._notes[-1]
+            self._note_order(outer, tag)
             if tag >> 16 != outer_note.group:
                 self._end_group(outer, outer_note, start)
                 self._begin_group(outer_note, tag, start)

@@ -128,9 +128,10 @@ class Level:
         encoding: of the headers in it.
         creators: values of private creators by tag (gggg,00bb), where the visitor keeps them.
         is_plain: False while the visitor must hear of each element.
+        order: the tag of the last element, alone in a list; -1 before the first one.
     """
 
-    __slots__ = ("creators", "encoding", "end", "is_plain", "kind")
+    __slots__ = ("creators", "encoding", "end", "is_plain", "kind", "order")
 
     def __init__(self, kind: int, end: int, encoding: Encoding) -> None:
         """Begin a level."""
@@ -139,6 +140,7 @@ class Level:
         self.encoding = encoding
         self.is_plain = True
         self.creators: dict[int, bytes] | None = None
+        self.order = [-1]
 
     @property
     def is_delimited(self) -> bool:

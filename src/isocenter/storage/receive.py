@@ -39,7 +39,7 @@ from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
     from isocenter.dataset.convert import PlanBuilder
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from isocenter.storage.placing import Origin, Placing
     from isocenter.storage.spool import Folder, Spool
     from isocenter.storage.spoolfile import SpoolFile
-    from isocenter.wire import Buffer
+    from isocenter.wire import Buffer, Segment
 
 __all__ = ["IgnoredObject", "ReceivedObject", "Receiver"]
 
@@ -279,7 +279,9 @@ class ReceivedObject:
         "_file",
         "_head",
         "_held",
+        "_is_disordered",
         "_origin",
+        "_prefix",
         "_problem",
         "_receiver",
         "_sop_class_uid",
@@ -309,6 +311,8 @@ class ReceivedObject:
         self._held: list[bytes] | None = None
         self._builder: PlanBuilder | None = None
         self._problem = ""
+        self._prefix = 0  # bytes of File Meta Information of the new file
+        self._is_disordered = False
         self.length = 0
         self._head = receiver.head(origin, sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         profile = receiver.profile(transfer_syntax_uid)
@@ -321,6 +325,7 @@ class ReceivedObject:
         prefix = len(self._head)
         if prefix and profile.options.file_padding:
             prefix = len(self._new_head(profile.target_uid))
+        self._prefix = prefix
         self._builder = PlanBuilder(
             profile, prefix_length=prefix, habits=receiver.habits_of(origin.association)
         )
@@ -451,25 +456,32 @@ class ReceivedObject:
         held = self._held
         if plan is None or plan.is_identity:
             return self._spill(held or ())
-        from isocenter.dataset.convert import rewritten
         from isocenter.storage.writing import write_segments
 
         new = self._spool.begin()
         try:
             head = self._new_head(plan.profile.target_uid)
             if held is not None:
-                write_segments(new, head, rewritten(plan, b"".join(held)))
+                write_segments(new, head, self._rewritten(plan, b"".join(held)))
             else:
                 raw, self._file = self._spill(()), None
                 with raw:
                     offset = raw.length - self.length
                     region = FileRegion(raw.fileno(), offset, self.length)
-                    write_segments(new, head, rewritten(plan, region))
+                    write_segments(new, head, self._rewritten(plan, region))
         except BaseException:
             new.discard()
             raise
         self._file = new
         return new
+
+    def _rewritten(self, plan: RewritePlan, source: bytes | FileRegion) -> Iterator[Segment]:
+        """Return the data set as planned, its elements in order."""
+        from isocenter.dataset.convert import in_order, rewritten
+
+        plan = in_order(plan, source, prefix_length=self._prefix)
+        self._is_disordered = plan.is_disordered
+        return rewritten(plan, source)
 
     def _publish(
         self, file: SpoolFile, placement: Placement, mended_uids: tuple[int, ...]
@@ -504,6 +516,8 @@ class ReceivedObject:
             raise StorageError(spool.path("", folder), "no free file name was found")
         if self._problem:
             notes.append(Note(WARNING, f"{path}: kept as it came, cannot be read: {self._problem}"))
+        if self._is_disordered:
+            notes.append(Note(WARNING, f"{path}: elements kept out of order: too many to sort"))
         return StoredObject(path, self.length, name, placement, tuple(notes))
 
     def _publish_default(
