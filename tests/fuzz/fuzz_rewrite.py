@@ -65,7 +65,10 @@ def test_one_input(data: bytes) -> None:
     piece = data[1] or 1
     data = data[2:]
     whole = _in_memory(data, profile)
-    if whole != _in_pieces(data, profile, piece):
+    pieces = _in_pieces(data, profile, piece)
+    # Of a damaged deflate stream the pieces decide how much is inflated before that shows.
+    are_alike = isinstance(whole, tuple) and isinstance(pieces, tuple)
+    if whole != pieces and not (are_alike and profile.source_uid == SYNTAXES[3]):
         raise AssertionError("in pieces it becomes something else")
     if whole != _in_file(data, profile):
         raise AssertionError("in a file it becomes something else")
