@@ -116,14 +116,16 @@ class FileStorage:
         studies, command = self._studies, self._command
         try:
             stored = self._take(request)
-            if studies is not None:
-                name = stored.path.rpartition("/")[2]
-                studies.stored(stored.placement.ticket, name)
-            if command is not None:
-                request.defer(lambda: command.run(request, stored))
-        finally:
+        except BaseException:
             if studies is not None:
                 request.defer(studies.finish_due)
+            raise
+        if command is not None:
+            request.defer(lambda: command.run(request, stored))
+        if studies is not None:
+            # Where it means a question to another process, the peer need not wait for it.
+            name = stored.path.rpartition("/")[2]
+            request.defer(lambda: studies.conclude(stored.placement.ticket, name))
         request.defer(self._receiver.prepare)
         for level, text in stored.notes:
             if _LOGGER.isEnabledFor(level):

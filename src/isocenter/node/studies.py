@@ -4,8 +4,9 @@ Joins the names of folders (`storage.folders`), the desk that knows the studies 
 what is done with one that ended (`endings`). Owns the order of these and DCMTK's log lines
 about folders. Must not know of files being received.
 
-Whoever stores an object calls in this order: `place`; `stored` or `given_up`; after the
-response `finish_due`. At the end of an association: `association_ended`.
+Whoever stores an object calls in this order: `place`; where it failed `given_up`; after the
+response `conclude`, or `finish_due` where it failed. At the end of an association:
+`association_ended`.
 """
 
 from __future__ import annotations
@@ -188,6 +189,11 @@ class Studies:
         """Take note that an object was stored; -1 is the ticket of one without a study."""
         if ticket >= 0:
             self._note(self._desk.stored(ticket, file_name))
+
+    def conclude(self, ticket: int, file_name: str) -> None:
+        """Do what comes after the response to an object that was stored."""
+        self.stored(ticket, file_name)
+        self.finish_due()
 
     def touch(self, association: int) -> None:
         """Put off the timeout of an association's latest study: an object is on its way."""
