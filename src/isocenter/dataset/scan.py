@@ -368,9 +368,9 @@ class Scanner:
         if encoding.explicit:
             vr, length = encoding.short(data, index + 4)
             if vr not in SHORT_VRS and not _is_short_form(vr, length, start):
+                if start + 12 > level.end:
+                    raise Unreadable(start, "less than a header is left of an item")
                 if size - index < 12:
-                    if start + 12 > level.end:
-                        raise Unreadable(start, "less than a header is left of an item")
                     self._needed = 12
                     self._is_header_cut = True
                     return False
