@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from isocenter.dataset.convert import PlanBuilder, plan_rewrite, rewritten
+from isocenter.dataset.convert import PlanBuilder, in_order, plan_rewrite, rewritten
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.profile import RewriteOptions, RewriteProfile
 from isocenter.errors import DataSetError
@@ -114,7 +114,7 @@ def outcome_of_pieces(
     try:
         for piece in pieces:
             builder.feed(memoryview(piece))
-        plan = builder.finish()
+        plan = in_order(builder.finish(), data)
     except CutShort as cut:
         return _bad(how, f"cut short: {cut.missing} bytes of an element are missing", cut.offset)
     except Unreadable as bad:
