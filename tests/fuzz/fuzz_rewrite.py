@@ -15,7 +15,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from isocenter.dataset.convert import PlanBuilder, plan_rewrite, rewritten
+from isocenter.dataset.convert import PlanBuilder, in_order, plan_rewrite, rewritten
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.profile import RewriteOptions, RewriteProfile
 from isocenter.errors import DataSetError
@@ -107,7 +107,7 @@ def _in_pieces(data: bytes, profile: RewriteProfile, size: int) -> bytes | tuple
     try:
         for start in range(0, len(data), size):
             builder.feed(memoryview(data)[start : start + size])
-        plan = builder.finish()
+        plan = in_order(builder.finish(), data)
     except CutShort as cut:
         return (f"cut short: {cut.missing} bytes of an element are missing", cut.offset)
     except Unreadable as bad:
