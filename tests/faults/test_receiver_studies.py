@@ -311,6 +311,17 @@ def test_directory_with_odd_characters_is_taken_where_no_shell_sees_it(tmp_path:
         assert receiver.names == ["P Q_1.2/CT.1.9.1"]
 
 
+def test_both_of_two_objects_with_one_name_are_numbered_and_told(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    options = ("-su", "P", "-rns", "-xcr", f"echo '#f' >> {told}", "-xs")
+    with Receiver(OURS, tmp_path / "out", *options, "--on-duplicate", "keep-both") as receiver:
+        items = [StudyObject("1.2", "1.9.1", patient) for patient in (b"A", b"B")]
+        assert deliver(receiver.port, items) == [0, 0]
+        assert receiver.process.terminate(timeout=WAIT).code == 0
+        assert receiver.names == ["P_1.2/CT000001", "P_1.2/CT000002"]
+    assert told.read_text() == "CT.1.9.1\nCT.1.9.1_1\n"
+
+
 class Torn(StudyObject):
     """One that ends within its first element."""
 

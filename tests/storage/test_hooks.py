@@ -566,3 +566,31 @@ def test_nobody_waits_longer_than_the_grace_once_the_server_hurries(
         timeout=20,
         what="the commands to end",
     )
+
+
+def test_threads_of_a_forked_child_begin_together(tmp_path: Path) -> None:
+    runner = HookRunner(maximum_running=2)
+    runner._process = -1  # as in a child that has not run a command yet
+    barrier = threading.Barrier(8)
+
+    def run(number: int) -> None:
+        barrier.wait()
+        runner.run(shell(f"touch {tmp_path}/{number}"), FACTS)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wait_until(lambda: len(os.listdir(tmp_path)) == 8, timeout=20, what="eight commands")
+    wait_until(lambda: not runner._running, timeout=20, what="their ends")
+    assert runner._unstarted == 0
+    runner.close()
+
+
+def test_runner_told_to_hurry_before_its_first_command_in_a_child_hurries() -> None:
+    runner = HookRunner(wait=True)
+    runner._process = -1  # as in a child that has not run a command yet
+    runner.hurry(0.0)
+    wait_until(lambda: runner._hurried, timeout=20, what="the end of the grace")
+    runner.close()

@@ -46,9 +46,9 @@ MAXIMUM_QUESTION = 16 * 1024
 MAXIMUM_ANSWER = 64 * 1024
 """Bytes of an answer, inclusive; it has to fit the buffer of an empty socket (Linux: 208 KiB)."""
 
-PATIENCE = 5.0
+PATIENCE = 10.0
 """Seconds that a worker waits for an answer. The parent answers within a millisecond, unless it
-forks or hands connections over."""
+hands a connection to a worker that is stuck, which takes it 5 seconds."""
 
 _LENGTH = struct.Struct(">I")
 _BURST = 64

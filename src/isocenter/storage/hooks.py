@@ -258,6 +258,7 @@ class HookRunner:
         "_changed",
         "_closed",
         "_dropped",
+        "_guard",
         "_hurried",
         "_jobs",
         "_maximum_running",
@@ -283,10 +284,17 @@ class HookRunner:
         """As given."""
         self._maximum_running = maximum_running
         self._maximum_waiting = maximum_waiting
+        self._guard = threading.Lock()
         self._begin()
 
+    def _settle_in(self) -> None:
+        """Begin anew in a forked child: the threads stayed with the parent, perhaps its lock."""
+        if self._process != os.getpid():
+            with self._guard:
+                if self._process != os.getpid():
+                    self._begin()
+
     def _begin(self) -> None:
-        self._process = os.getpid()
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._jobs: set[_Job] = set()  # that somebody waits for
@@ -295,11 +303,11 @@ class HookRunner:
         self._dropped = 0
         self._closed = False
         self._hurried = False  # nobody waits any more
+        self._process = os.getpid()
 
     def run(self, command: HookCommand, facts: HookFacts) -> None:
         """Run a command; what goes wrong with it is logged, and nobody else's matter."""
-        if self._process != os.getpid():
-            self._begin()  # the threads stayed with the parent, and perhaps its lock
+        self._settle_in()
         arguments, warnings = command.expand(facts)
         for warning in warnings:
             _LOGGER.warning("%s", warning)
@@ -322,7 +330,8 @@ class HookRunner:
 
         Commands that run go on, and further ones are still taken.
         """
-        if self.wait and self._process == os.getpid():
+        self._settle_in()
+        if self.wait:
             timer = threading.Timer(grace, self._let_go)
             timer.daemon = True
             timer.start()
@@ -417,8 +426,7 @@ class HookRunner:
 
         Commands that run go on; who waits for one in `run` returns.
         """
-        if self._process != os.getpid():
-            self._begin()
+        self._settle_in()
         with self._changed:
             self._closed = True
             self._tell_dropped()
