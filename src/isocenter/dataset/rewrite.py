@@ -267,15 +267,12 @@ class Rewriter:
             if level.kind == SEQUENCE:
                 return index
             self._flush()
-            return profile.reencoder(encoding, is_root=is_root).run(
-                self._edits,
-                data,
-                index,
-                end,
-                self._scanner.position - index,
-                self._values,
-                level.order,
+            start = self._scanner.position
+            index = profile.reencoder(encoding, is_root=is_root).run(
+                self._edits, data, index, end, start - index, self._values, level.order
             )
+            self._check_room(start)
+            return index
         depth = len(self._notes) // 2
         # Of the sequences that the scanner would allow, these many are left.
         depth = max(0, depth + DEEPEST - profile.limits.maximum_depth)
