@@ -41,13 +41,12 @@ VR have 12 bytes. A VR without a kind needs attention."""
 
 _BLANK = 0x20
 _ITEM = (0xFFFE, 0xE000)
-# Group lengths, whatever VR they have; items and delimiters, whose length may look like a VR.
-_SPECIAL_ELEMENTS = frozenset({0, 0xE000, 0xE00D, 0xE0DD})
 DEEPEST = 8
 """Nested sequences looked through here; the scanner knows deeper ones."""
 
 _NOTHING: frozenset[int] = frozenset()
-_TRAILING_PADDING = 0xFFFC  # group of Data Set Trailing Padding (PS3.10 7.2)
+_TRAILING_PADDING = 0xFFFC
+"""Group of Data Set Trailing Padding (PS3.10 7.2); behind it come delimiters, or nothing."""
 
 
 def pass_explicit(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (bench/micro/rewrite.py)
@@ -81,12 +80,20 @@ def pass_explicit(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (ben
     """
     whole, long = encoding.whole, encoding.long
     safe = min(end - 8, last)
-    previous = order[0]
+    current, previous = divmod(order[0], 0x10000)
+    if current >= _TRAILING_PADDING:
+        return index
     while index <= safe:
         group, element, vr, length = whole(data, index)
-        tag = group << 16 | element
-        if tag < previous:
+        if group != current:
+            # Group lengths, whatever VR they have, need attention; padding does, and so do items
+            # and delimiters, whose length may look like a VR.
+            if group < current or not element or group >= _TRAILING_PADDING:
+                break
+            current = group
+        elif element <= previous:
             break
+        previous = element
         kind = kinds.get(vr)
         if kind == TEXT:
             after = index + 8 + length
@@ -96,7 +103,7 @@ def pass_explicit(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (ben
                 or (length and data[after - 1] == _BLANK and data[after - 2] == _BLANK)
             ):
                 break
-            if tag in wanted:
+            if wanted and (tag := group << 16 | element) in wanted:
                 found.setdefault(tag, bytes(data[index + 8 : after]))
         elif kind == BINARY:
             after = index + 8 + length
@@ -109,7 +116,7 @@ def pass_explicit(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (ben
             value = bytes(data[index + 8 : after])
             if length and (value.split() != [value] or not value[-2]):
                 break
-            if tag in wanted:
+            if wanted and (tag := group << 16 | element) in wanted:
                 found.setdefault(tag, value)
         elif kind is None:
             break
@@ -117,7 +124,7 @@ def pass_explicit(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (ben
             after = index + 8 + length
             if length & 1 or after > end:
                 break
-            if tag in wanted:
+            if wanted and (tag := group << 16 | element) in wanted:
                 found.setdefault(tag, bytes(data[index + 8 : after]))
         elif index + 12 > end:
             break
@@ -130,13 +137,10 @@ def pass_explicit(  # noqa: C901, PLR0912, PLR0915 - one loop without calls (ben
                     or pass_items(data, index + 12, after, encoding, None, kinds, depth) != after
                 ):
                     break
-            elif length & 1 or group == _TRAILING_PADDING:  # an undefined one is odd, too
+            elif length & 1:  # an undefined one is odd, too
                 break
-        if element in _SPECIAL_ELEMENTS:
-            break  # a group length, whatever VR it has
-        previous = tag
         index = after
-    order[0] = previous
+    order[0] = current << 16 | previous
     return index
 
 
