@@ -197,6 +197,25 @@ def test_stop_waits_for_an_end_that_another_thread_deals_with(spool: Spool) -> N
     assert noting.done == ["1.2"]
 
 
+def test_end_that_takes_long_does_not_keep_others_from_timing_out(spool: Spool) -> None:
+    go_on = threading.Event()
+    studies, noting = sorting(spool, timeout=0.1)
+
+    def finish(study: StudyEnded) -> None:
+        assert study.study_uid != "slow" or go_on.wait(WAIT)
+        noting.done.append(study.study_uid)
+
+    noting.finish = finish  # type: ignore[method-assign]  # one that takes long for a study
+    studies.stored(studies.place(values("slow"), ORIGIN).ticket, "CT.1")
+    wait_until(lambda: not studies._desk.left(), timeout=WAIT, what="the timeout")
+    other = ORIGIN._replace(association=8)
+    studies.stored(studies.place(values("quick"), other).ticket, "CT.1")
+    wait_until(lambda: noting.done == ["quick"], timeout=WAIT, what="the other end")
+    go_on.set()
+    studies.close()
+    assert noting.done == ["quick", "slow"]
+
+
 def test_sign_of_an_object_on_its_way_is_for_associations_that_sent_one(spool: Spool) -> None:
     studies, noting = sorting(spool, timeout=60.0)
     studies.touch(7)

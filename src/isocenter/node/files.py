@@ -123,7 +123,8 @@ class FileStorage:
         if command is not None:
             request.defer(lambda: command.run(request, stored))
         if studies is not None:
-            # Where it means a question to another process, the peer need not wait for it.
+            # It may be a question to another process, for which the peer need not wait. A worker
+            # that is killed in between leaves a file that keeps its name at the end of the study.
             name = stored.path.rpartition("/")[2]
             request.defer(lambda: studies.conclude(stored.placement.ticket, name))
         request.defer(self._receiver.prepare)

@@ -142,9 +142,7 @@ class Studies:
     def connect(self, desk: RemoteDesk, ask: Callable[[bytes], bytes]) -> None:
         """Begin in a worker, with the means to ask its parent."""
         self._note(desk.connect(ask))
-        if self._due:
-            # A worker that died left them; the new one is to serve at once all the same.
-            threading.Thread(target=self.finish_due, name="studies", daemon=True).start()
+        self._finish_aside()  # what a worker that died left; the new one is to serve at once
 
     def place(self, values: Mapping[int, bytes], origin: Origin) -> Placement:
         """Choose and make the folder of an object.
@@ -214,7 +212,15 @@ class Studies:
 
     def _expire(self) -> None:
         self._due.extend(self._desk.expire())
-        self.finish_due()
+        self._finish_aside()  # a command that is waited for must not keep other studies open
+
+    def _finish_aside(self) -> None:
+        """Deal with the studies that ended in a thread of its own."""
+        if self._due:
+            try:
+                threading.Thread(target=self.finish_due, name="studies", daemon=True).start()
+            except RuntimeError:  # no more threads
+                self.finish_due()
 
     def finish_due(self) -> None:
         """Deal with the studies that ended, whoever was told of them; raises nothing."""
