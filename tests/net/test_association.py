@@ -169,6 +169,53 @@ def test_responses_that_arrive_while_sending_are_kept() -> None:
         sink.finish()
 
 
+def send_against_a_flood(maximum: int, commands: int) -> int:
+    """Send to a peer that sends `commands` and reads nothing; return how many were kept."""
+    mine, other = socket.socketpair()
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+    association, peer = as_acceptor(
+        pair=(mine, other),
+        options=AssociationOptions(linger=0.01, maximum_unread=maximum),
+        engine=EngineOptions(limits=codec.Limits(), idle_timeout=0.2),
+    )
+    peer.sendall(b"".join(message(echo_request(i), context_id=3) for i in range(1, commands + 1)))
+    with pytest.raises(TimeoutExpired, match="socket timeout"):
+        association.send(1, store_request(), [bytes(1_000_000)])
+    peer.close()
+    return len(association._inbox)
+
+
+def test_commands_that_arrive_while_sending_are_kept_up_to_a_limit() -> None:
+    assert send_against_a_flood(8, 7) == 7
+    assert send_against_a_flood(8, 8) == 8
+    assert send_against_a_flood(8, 9) == 8
+
+
+def test_commands_beyond_the_limit_are_read_once_the_message_is_sent() -> None:
+    mine, other = socket.socketpair()
+    mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+    association, peer = as_acceptor(
+        pair=(mine, other), options=AssociationOptions(linger=0.5, maximum_unread=2)
+    )
+    peer.sendall(b"".join(message(echo_request(i), context_id=3) for i in range(1, 21)))
+    sending = Thread(lambda: association.send(1, store_request(), [bytes(100_000)]))
+    while not len(association._inbox):
+        time.sleep(0.001)
+
+    def drain() -> None:
+        read_until_closed(peer)
+
+    sink = Thread(drain)
+    sending.finish()
+    for number in range(1, 21):
+        incoming = association.receive(WAIT)
+        assert isinstance(incoming, CommandReceived)
+        assert incoming.message == echo_request(number)
+    association.close()
+    sink.finish()
+    peer.close()
+
+
 # --- requests from other threads ------------------------------------------------------------
 
 

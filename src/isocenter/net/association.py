@@ -270,7 +270,7 @@ class Association:
     def _wait_to_send(self) -> None:
         """Wait until more can be sent; take in what arrives, unless it must wait for its reader."""
         transport, connection = self._transport, self._connection
-        reading = not self._data_set_waits
+        reading = not self._inbox_waits
         self._wait(transport.write_mask | (transport.read_mask if reading else 0), None)
         if self._abort_requested:
             self.abort()
@@ -278,7 +278,7 @@ class Association:
         if reading:
             self._read_some()
         # What lies behind a command with a data set stays in the window for its reader.
-        while connection.has_events or not self._data_set_waits:
+        while connection.has_events or not self._inbox_waits:
             event = connection.next_event()
             if event is None:
                 break
@@ -295,9 +295,12 @@ class Association:
                 raise AssociationReleased(msg)
 
     @property
-    def _data_set_waits(self) -> bool:
-        """True while the last command kept is followed by a data set that nobody reads yet."""
-        return bool(self._inbox) and self._inbox[-1].message.has_data_set
+    def _inbox_waits(self) -> bool:
+        """True while no more may be kept: it is full, or a data set follows that nobody reads."""
+        inbox = self._inbox
+        return bool(inbox) and (
+            inbox[-1].message.has_data_set or len(inbox) >= self._options.maximum_unread
+        )
 
     def _hear_why(self) -> None:
         """After a send failed, look whether the peer had said why, and close.

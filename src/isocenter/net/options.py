@@ -26,6 +26,9 @@ class AssociationOptions(Record):
         dimse_timeout: seconds to wait for a response, None for no bound of its own (the idle
             timeout of the engine still holds).
         max_send_pdu: own bound in bytes on P-DATA-TF sent, None for the peer's alone.
+        maximum_unread: commands kept, inclusive, that arrive while a message is sent; with so many
+            nothing more is read before it is sent, so a peer that takes nothing meets the idle
+            timeout. Twice what both windows together allow (`dimse.session.MAXIMUM_OPERATIONS`).
         linger: seconds to wait for the peer to close after an abort, a rejection or a release.
         idle_window: seconds without a byte after which the receive window is given back.
         patience: seconds to look out for a prompt peer's next bytes before sleeping; see
@@ -34,6 +37,7 @@ class AssociationOptions(Record):
 
     dimse_timeout: float | None = None
     max_send_pdu: int | None = None
+    maximum_unread: int = 256
     linger: float = 2.0
     idle_window: float = 1.0
     patience: float = 0.0
