@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    from isocenter.dataset.habits import Habits
     from isocenter.dataset.scan import Encoding
     from isocenter.wire import Buffer
 
@@ -28,7 +27,6 @@ __all__ = [
     "TEXT",
     "UID",
     "pass_explicit",
-    "pass_familiar",
     "pass_implicit",
     "pass_items",
 ]
@@ -182,38 +180,6 @@ def pass_items(
                 data, start, after, encoding, vrs, kinds, _NOTHING, nothing, [-1], depth
             )
         if start != after:
-            break
-        index = after
-    return index
-
-
-def pass_familiar(
-    data: bytes,
-    index: int,
-    end: int,
-    encoding: Encoding,
-    kinds: Mapping[bytes, int],
-    wanted: AbstractSet[int],
-    found: dict[int, bytes],
-    habits: Habits,
-    order: list[int],
-    depth: int,
-) -> int:
-    """Pass over elements as `pass_explicit` does, runs of them that were seen before at once."""
-    run_at, starts_with, tags = habits.runs.get, data.startswith, habits.tags
-    while index < end:
-        key = data[index : index + 8]
-        run = run_at(key)
-        if run is not None and starts_with(run, index):
-            first, last = tags[key]
-            if first < order[0]:
-                break
-            order[0] = last
-            index += len(run)
-            habits.skipped += len(run)
-            continue
-        after = pass_explicit(data, index, end, encoding, kinds, wanted, found, index, order, depth)
-        if after == index:
             break
         index = after
     return index

@@ -13,11 +13,11 @@ PS3.5 6.2 (values and padding), 7.1-7.5 (elements, group length, sequences), PS3
 from __future__ import annotations
 
 from isocenter.dataset.edits import Edits, swap_units
+from isocenter.dataset.habits import pass_familiar
 from isocenter.dataset.headers import UNDEFINED_LENGTH, Unreadable
 from isocenter.dataset.plain import (
     DEEPEST,
     pass_explicit,
-    pass_familiar,
     pass_implicit,
     pass_items,
 )
@@ -245,7 +245,9 @@ class Rewriter:
         self._scanner.finish()
         is_identity = not self._changed and not self._profile.is_conversion
         if self._habits is not None and is_identity:
-            self._habits.observe(self._first, self._target, self._options.wanted)
+            self._habits.observe(
+                self._first, self._target, self._profile.kinds, self._options.wanted
+            )
         return RewritePlan(
             self._profile,
             self._edits,
@@ -282,7 +284,8 @@ class Rewriter:
         wanted, values, order = _NOTHING, self._values, level.order
         if is_root:
             wanted, habits = self._options.wanted, self._habits
-            if habits is not None and habits.runs and isinstance(data, bytes):
+            # At the beginning only, where the steps begin as well.
+            if habits is not None and habits.steps and order[0] < 0 and isinstance(data, bytes):
                 return pass_familiar(
                     data, index, end, encoding, kinds, wanted, values, habits, order, depth
                 )
