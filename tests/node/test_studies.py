@@ -75,7 +75,7 @@ def sorting(
 def test_folder_is_made_and_told_where_a_study_begins(
     spool: Spool, out: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "isocenter")
     studies, _ = sorting(spool)
     placement = studies.place(values("1.2"), ORIGIN)
     assert placement.folder == "P_1.2"
