@@ -16,6 +16,7 @@ from isocenter.testing.datasets import DEFLATED_EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from isocenter.wire import FileRegion
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from isocenter.wire import Segment
@@ -105,6 +106,20 @@ def test_other_content(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "other").write_bytes(content)
     with pytest.raises(DataSetError, match="not a DICOM file"):
         prepare(str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("function", [prepare, identify])
+@pytest.mark.parametrize("uid", [b"1.2.840.10008.5.1.4.1.1.2\0", b"1.2.826.0.1.3680043.8.498."])
+def test_uid_that_a_command_set_cannot_carry_is_refused(
+    tmp_path: Path, function: Callable[[str], object], uid: bytes
+) -> None:
+    whole = ct_image(sop_instance_uid="1.2.826.0.1.3680043.8.498.1").part10()
+    assert uid in whole
+    (tmp_path / "ct").write_bytes(whole.replace(uid, b"\xe9" + uid[1:]))
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(DataSetError, match="UID has characters beyond ASCII: 'é"):
+        function(str(tmp_path / "ct"))
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_named_pipe_does_not_wait(tmp_path: Path) -> None:

@@ -343,7 +343,7 @@ class TestStatus:
 
 
 class TestFiles:
-    @pytest.mark.parametrize("kind", ["missing", "text", "cut"])
+    @pytest.mark.parametrize("kind", ["missing", "text", "cut", "uid"])
     def test_bad_file_halts_and_aborts(self, lines: Lines, kind: str) -> None:
         condition, reason = make_bad(kind)
         link = Link()
@@ -357,7 +357,7 @@ class TestFiles:
             "I: Aborting Association",
         ]
 
-    @pytest.mark.parametrize("kind", ["missing", "text", "cut"])
+    @pytest.mark.parametrize("kind", ["missing", "text", "cut", "uid"])
     def test_bad_file_takes_a_message_id_and_is_left_out_without_halting(
         self, lines: Lines, kind: str
     ) -> None:
@@ -464,8 +464,14 @@ def make_bad(kind: str) -> tuple[str, str]:
         if kind == "text":
             file.write(b"no DICOM at all, but long enough to look into")
             return "0001:0006", "not a DICOM file"
-        image = ct_image()
+        image = ct_image(sop_instance_uid="1.2.826.0.1.3680043.8.498.1")
         content = image.part10()
+        if kind == "uid":
+            file.write(
+                content.replace(b"1.2.826.0.1.3680043.8.498.", b"\xe9.2.826.0.1.3680043.8.498.")
+            )
+            reason = "SOP instance UID has characters beyond ASCII: 'é.2.826.0.1.3680043.8.498.1'"
+            return "0001:0006", reason
         file.write(content[:-10])
     # The pixel data is the last element: 12 bytes of header and 64 * 64 * 2 of value.
     offset = len(content) - 64 * 64 * 2 - 12

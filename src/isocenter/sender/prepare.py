@@ -118,13 +118,15 @@ def prepare(path: str, *, form: str = ANY_FORM) -> PreparedFile:
 
     Raises:
         OSError: it cannot be opened or read.
-        DataSetError: it is no DICOM file, is cut short, or names no SOP class or instance.
+        DataSetError: it is no DICOM file, is cut short, or names no SOP class or instance that a
+            command set can carry.
     """
     fd = os.open(path, _OPEN_FLAGS)
     try:
         identity = read_identity(fd, data_set_only=form == DATA_SET_ONLY)
         if form == FILE_ONLY:
             _demand_file_meta(identity)
+        _demand_ascii(identity)
         verify_complete(fd, identity)
         if identity.head is None:
             prepared = PreparedFile(path, identity, fd)
@@ -149,9 +151,20 @@ def identify(path: str, *, form: str = ANY_FORM) -> Identity:
         os.close(fd)
     if form == FILE_ONLY:
         _demand_file_meta(identity)
+    _demand_ascii(identity)
     return identity
 
 
 def _demand_file_meta(identity: Identity) -> None:
     if not identity.file_meta.present:
         raise DataSetError("File meta information header missing")
+
+
+def _demand_ascii(identity: Identity) -> None:
+    """Refuse UIDs that a command set cannot carry (PS3.7 6.3.1, PS3.5 9.1)."""
+    for name, uid in (
+        ("SOP class", identity.sop_class_uid),
+        ("SOP instance", identity.sop_instance_uid),
+    ):
+        if not uid.isascii():
+            raise DataSetError(f"{name} UID has characters beyond ASCII: {uid[:64]!r}")
