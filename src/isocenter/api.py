@@ -139,8 +139,9 @@ class Peer:
             DataSetError: the source is no usable object; nothing was sent.
             OSError: the file cannot be read.
             NegotiationError: no accepted context fits its SOP class and transfer syntax.
-            AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no answer
-                came; whether the object arrived is unknown.
+            ValueError: a UID of the data set has characters beyond ASCII; nothing was sent.
+            AssociationAborted, AssociationReleased, ConnectionLost, TimeoutExpired,
+                PeerProtocolError: no answer came; whether the object arrived is unknown.
         """
         if isinstance(source, (str, os.PathLike)):
             return self._store_file(os.fspath(source), priority)

@@ -17,6 +17,7 @@ from isocenter.errors import (
     DimseDecodeError,
     DimseFailure,
     IsocenterError,
+    LocalProtocolError,
     StorageError,
     StorageFull,
     TimeoutExpired,
@@ -437,6 +438,27 @@ def test_answer_that_answers_nothing_is_an_abort(
         storage.store(association, 1, sop_class_uid=CT, sop_instance_uid="1.2.3", data=[b"xx"])
     assert association.closed
     peer.close()
+
+
+@pytest.mark.parametrize(
+    ("context_id", "uid", "expected"),
+    [(1, "1.2.é", ValueError), (1, "", ValueError), (99, "1.2", LocalProtocolError)],
+)
+def test_request_that_cannot_be_sent_leaves_the_association_as_it_was(
+    context_id: int, uid: str, expected: type[Exception]
+) -> None:
+    both = Both(registry(Provider(swallow)))
+    with pytest.raises(expected):
+        storage.store(
+            both.association,
+            context_id,
+            sop_class_uid=CT,
+            sop_instance_uid=uid,
+            data=[b"xx"],
+        )
+    assert not both.association.session.outstanding
+    assert echo(both.association) == 0
+    both.end()
 
 
 def test_response_that_does_not_come_aborts() -> None:

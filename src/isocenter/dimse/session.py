@@ -122,6 +122,11 @@ class Session:
             )
         self._outstanding[request.message_id] = request
 
+    def withdrawn(self, request: Message) -> None:
+        """Forget a request that was recorded, but could not be sent."""
+        if is_request(request):
+            self._outstanding.pop(request.message_id, None)
+
     def responded(self, response: Message) -> Request:
         """Return the request that `response` answers; a final status ends the operation.
 

@@ -231,6 +231,8 @@ class Association:
 
         Raises:
             LocalProtocolError: no association, or the context was not accepted.
+            ValueError, TypeError: a field of the message cannot be sent; see `encode_command`.
+                Nothing was sent.
             ConnectionLost, AssociationAborted, TimeoutExpired: the association ended.
             DataSetError: a file became shorter while it was sent; the association is aborted,
                 because the message cannot be completed.

@@ -10,6 +10,7 @@ from isocenter.dimse.messages import CommandReceived, DataReceived
 from isocenter.errors import (
     AssociationReleased,
     DimseDecodeError,
+    LocalProtocolError,
     PeerProtocolError,
     TimeoutExpired,
 )
@@ -38,10 +39,17 @@ def invoke(
 
     Raises:
         LocalProtocolError: the asynchronous window is full, or the context was not accepted.
+        ValueError, TypeError: a field of the request cannot be sent; see `encode_command`. After
+            these three nothing was sent and nothing is outstanding.
         As `Association.send`.
     """
-    association.session.invoked(request)
-    association.send(context_id, request, data)
+    session = association.session
+    session.invoked(request)
+    try:
+        association.send(context_id, request, data)
+    except (LocalProtocolError, ValueError, TypeError):
+        session.withdrawn(request)
+        raise
 
 
 def next_response(association: Association, expected: type[_Response]) -> _Response:

@@ -97,6 +97,7 @@ def store(
         AssociationAborted, ConnectionLost, TimeoutExpired, AssociationReleased, PeerProtocolError:
             no response came; whether the object arrived is unknown.
         DataSetError: a file became shorter while it was sent; aborted.
+        LocalProtocolError, ValueError, TypeError: as `invoke`; nothing was sent.
 
     PS3.7 9.1.1.
     """
