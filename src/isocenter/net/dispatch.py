@@ -165,6 +165,7 @@ class ThreadDispatcher:
             # No descriptor is left to wake its thread with; the peer may try again.
             _LOGGER.error("cannot serve %s: %s", arrival.peer_address, problem.strerror)  # noqa: TRY400 - no traceback wanted
             arrival.sock.close()
+            self._tell()
             return
         with self._changed:
             self._active.add(association)
@@ -181,6 +182,7 @@ class ThreadDispatcher:
             _LOGGER.error("no thread for %s: too many", arrival.peer_address)  # noqa: TRY400 - no traceback wanted
             self._forget(association)
             association.close()
+            self._tell()
         finally:
             threading.stack_size(stack_size)
 
@@ -220,8 +222,12 @@ class ThreadDispatcher:
             self.run(association)
         finally:
             self._forget(association)
-            if self._loop is not None:
-                self._loop.wake()
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell the loop that an arrival is over; a worker's parent counts these."""
+        if self._loop is not None:
+            self._loop.wake()
 
     def _forget(self, association: Association) -> None:
         with self._changed:
