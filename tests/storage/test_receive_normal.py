@@ -1,0 +1,120 @@
+"""What a received object becomes on disk where its data set is read and written anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from isocenter import uids
+from isocenter.dataset import order
+from isocenter.dataset.profile import RewriteOptions
+from isocenter.errors import ObjectMismatch, StorageRefused
+from isocenter.logs import WARNING
+from isocenter.storage.options import StorageOptions
+from isocenter.storage.placing import Origin
+from isocenter.storage.receive import Receiver
+from isocenter.storage.spool import Spool
+from tests.support import part10
+from tests.support.variants.encoder import EXPLICIT_LITTLE, Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from isocenter.storage.placing import StoredObject
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+OPTIONS = StorageOptions(rewrite=RewriteOptions(), check_uids=True)
+ENCODER = Encoder(EXPLICIT_LITTLE)
+CLASS = ENCODER.element(0x00080016, "UI", CT.encode() + b"\0")
+INSTANCE = ENCODER.element(0x00080018, "UI", b"1.2.34")
+NAME = ENCODER.element(0x00100010, "PN", b"A^B ")
+PATIENT = ENCODER.element(0x00100020, "LO", b"1234")
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    (tmp_path / "out").mkdir()
+    with Spool(str(tmp_path / "out")) as made:
+        yield made
+
+
+def store(spool: Spool, *pieces: bytes, options: StorageOptions = OPTIONS) -> StoredObject:
+    received = Receiver(spool, options).begin(
+        origin=Origin(1, "STORESCU"),
+        sop_class_uid=CT,
+        sop_instance_uid="1.2.34",
+        transfer_syntax_uid=uids.EXPLICIT_VR_LITTLE_ENDIAN,
+    )
+    for piece in pieces:
+        received.write([memoryview(piece)])
+    return received.finish()
+
+
+@pytest.mark.parametrize("size", [4, 300_000])
+def test_elements_out_of_order_are_written_in_order(
+    spool: Spool, tmp_path: Path, size: int
+) -> None:
+    pixels = ENCODER.element(0x7FE00010, "OB", b"1" * size)
+
+    stored = store(spool, CLASS + INSTANCE, pixels + PATIENT, NAME)
+
+    found = part10.read(tmp_path / "out" / stored.name).data_set
+    assert found == CLASS + INSTANCE + NAME + PATIENT + pixels
+    assert [note.text for note in stored.notes if note.level >= WARNING] == []
+
+
+def test_elements_too_many_to_sort_are_kept_out_of_order_with_a_warning(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order, "MAXIMUM_ELEMENTS", 3)
+
+    stored = store(spool, CLASS + INSTANCE + PATIENT + NAME)
+
+    found = part10.read(tmp_path / "out" / stored.name).data_set
+    assert found == CLASS + INSTANCE + PATIENT + NAME
+    (warning,) = [note.text for note in stored.notes if note.level >= WARNING]
+    assert warning.endswith(f"{stored.name}: elements kept out of order: too many to sort")
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        b"",
+        ENCODER.element(0x00080018, "UI", b""),
+        ENCODER.element(0x00080018, "UI", b"    "),
+        ENCODER.element(0x00080018, "US", b"12"),
+        ENCODER.element(0x00080018, "UN", b"1.2.34"),
+    ],
+    ids=["absent", "empty", "blank", "a number", "unknown"],
+)
+@pytest.mark.parametrize("syntax", ["", uids.IMPLICIT_VR_LITTLE_ENDIAN])
+def test_instance_uid_that_is_no_text_is_missing(
+    spool: Spool, tmp_path: Path, instance: bytes, syntax: str
+) -> None:
+    options = StorageOptions(rewrite=RewriteOptions(transfer_syntax_uid=syntax), check_uids=True)
+
+    with pytest.raises(StorageRefused, match="SOP instance UID missing"):
+        store(spool, CLASS + instance + NAME, options=options)
+
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("syntax", ["", uids.IMPLICIT_VR_LITTLE_ENDIAN])
+def test_instance_uid_of_another_object_is_a_mismatch(
+    spool: Spool, tmp_path: Path, syntax: str
+) -> None:
+    options = StorageOptions(rewrite=RewriteOptions(transfer_syntax_uid=syntax), check_uids=True)
+
+    with pytest.raises(ObjectMismatch, match="is not the request's"):
+        store(spool, CLASS, ENCODER.element(0x00080018, "UI", b"1.2.35"), options=options)
+
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_data_set_without_an_element_lacks_its_class(spool: Spool, tmp_path: Path) -> None:
+    with pytest.raises(StorageRefused, match="SOP class UID missing"):
+        store(spool)
+
+    assert list((tmp_path / "out").iterdir()) == []
