@@ -7,9 +7,9 @@ Must not know a data set. PS3.5 6.2, 7.1, A.1-A.5.
 
 from __future__ import annotations
 
+from isocenter.dataset.bulk import Reencoder
 from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
 from isocenter.dataset.plain import BINARY, KEPT_TEXT, LONG, LONG_TEXT, SEQUENCE, TEXT, UID
-from isocenter.dataset.reencode import Reencoder
 from isocenter.dataset.scan import DEFAULT_SCAN_LIMITS, ENCODINGS
 from isocenter.dataset.vr import LONG_VRS, MARKERS, NO_VR, SHORT_VRS, TEXT_VRS, WORD_SIZES
 from isocenter.record import Record
