@@ -137,7 +137,7 @@ def test_request_as_its_sender_shows_it() -> None:
 
 
 def test_request_as_its_receiver_shows_it() -> None:
-    lines = request_dump(REQUEST, acceptor=True, maximum_length=28672).splitlines()
+    lines = request_dump(REQUEST, maximum_length=28672).splitlines()
     assert lines[1:5] == [
         f"Our Implementation Class UID:      {uids.IMPLEMENTATION_CLASS_UID}",
         f"Our Implementation Version Name:   {uids.IMPLEMENTATION_VERSION_NAME}",

@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,19 +13,7 @@ from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, OFF, TRACE, WARN
 from isocenter.cli.loghandler import LineHandler
 from isocenter.cli.logsetup import ProgressDots, configure, prefix_of, write_lines
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LOGGER = logging.getLogger("isocenter.some.module")
-
-
-@pytest.fixture(autouse=True)
-def untouched_logging() -> Iterator[None]:
-    root, package = logging.getLogger(), logging.getLogger("isocenter")
-    before = list(root.handlers), package.level
-    yield
-    root.handlers[:], level = before
-    package.setLevel(level)
 
 
 def log_one_of_each() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,19 +13,7 @@ from isocenter.cli.levels import DEBUG, FATAL
 from isocenter.cli.render import error_text, identifier, usage, version_text
 from isocenter.cli.start import start
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TOOL = options_echoscu.TOOL
-
-
-@pytest.fixture(autouse=True)
-def untouched_logging() -> Iterator[None]:
-    root, package = logging.getLogger(), logging.getLogger("isocenter")
-    before = list(root.handlers), package.level
-    yield
-    root.handlers[:], level = before
-    package.setLevel(level)
 
 
 @pytest.mark.parametrize("argv", [[], ["-h"], ["--help", "--version"]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import struct
 import zlib
 from dataclasses import replace
@@ -16,7 +15,6 @@ from isocenter.testing.datasets import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from isocenter.testing.peer import accept, serve_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from isocenter.testing import AssociationFacts, RawConnection, RawMessage
@@ -26,15 +24,6 @@ pytestmark = pytest.mark.slow
 CT = "1.2.840.10008.5.1.4.1.1.2"
 BIG = "1.2.840.10008.1.2.2"
 JPEG = "1.2.840.10008.1.2.4.70"
-
-
-@pytest.fixture(autouse=True)
-def untouched_logging() -> Iterator[None]:
-    root, package = logging.getLogger(), logging.getLogger("isocenter")
-    before = list(root.handlers), package.level
-    yield
-    root.handlers[:], level = before
-    package.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

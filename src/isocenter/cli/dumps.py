@@ -45,32 +45,29 @@ _ROLES = {
 }
 
 
-def request_dump(
-    request: AAssociateRQ, *, acceptor: bool = False, maximum_length: int = 16384
-) -> str:
+def request_dump(request: AAssociateRQ, *, maximum_length: int | None = None) -> str:
     """Describe an association request.
 
     Args:
         request: the request, sent or received.
-        acceptor: True where it was received; decides what "our" and "their" mean.
-        maximum_length: the acceptor's own maximum PDU length in bytes; not used by a
-            requestor, whose request tells.
+        maximum_length: own maximum PDU length in bytes where the request was received, None
+            where it was sent, since it tells that itself; decides what "our" and "their" mean.
 
     Returns:
         Lines joined by newlines, without one at the end.
     """
-    theirs = request.user_information
-    ours = UserInformation(
-        maximum_length=maximum_length,
-        implementation_class_uid=IMPLEMENTATION_CLASS_UID,
-        implementation_version_name=IMPLEMENTATION_VERSION_NAME,
-    )
-    if not acceptor:
-        ours, theirs = theirs, UserInformation()
-    # Nothing has been answered yet where the request comes from the peer.
-    lines = _head(
-        "RQ", request, ours, theirs, "" if acceptor else normalise(request.called_ae_title)
-    )
+    if maximum_length is None:
+        ours, theirs = request.user_information, UserInformation()
+        responding = normalise(request.called_ae_title)
+    else:
+        theirs = request.user_information
+        ours = UserInformation(
+            maximum_length=maximum_length,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+        )
+        responding = ""  # nothing has been answered yet
+    lines = _head("RQ", request, ours, theirs, responding)
     roles = _roles(request.user_information)
     for context in request.presentation_contexts:
         lines += (

@@ -122,6 +122,7 @@ class ReceiverObserver(SilentObserver):
         level: log level of the tool.
         dumps: show association parameters at info level, too (``--verbose-pc``).
         misbehaviour: for the pause after each object.
+        maximum_length: own maximum PDU length in bytes, 0 for unlimited.
         refusing: every association is rejected on demand.
         at_end: called with the number of each association that ended.
     """
@@ -132,11 +133,13 @@ class ReceiverObserver(SilentObserver):
         *,
         dumps: bool,
         misbehaviour: Misbehaviour,
+        maximum_length: int,
         refusing: bool = False,
         at_end: Callable[[int], None] | None = None,
     ) -> None:
         """Find out once what is to be logged at all."""
         self._at_end = at_end
+        self._maximum_length = maximum_length
         self._refusing = refusing
         self._info = level <= INFO
         self._debug = level <= DEBUG
@@ -153,7 +156,8 @@ class ReceiverObserver(SilentObserver):
         if self._dumps:
             from isocenter.cli.dumps import request_dump
 
-            _LOGGER.log(self._dump_level, "Parameters:\n%s", request_dump(request, acceptor=True))
+            text = request_dump(request, maximum_length=self._maximum_length)
+            _LOGGER.log(self._dump_level, "Parameters:\n%s", text)
 
     def rejected(
         self, association: Association, request: AAssociateRQ, reject: AAssociateRJ

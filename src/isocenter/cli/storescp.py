@@ -36,7 +36,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if isinstance(line, ExitCode):
         return line
     from isocenter.cli.network import run_server
-    from isocenter.errors import ConfigurationError
+    from isocenter.errors import ConfigurationError, StorageError
 
     port = line.parameter_integer("port")
     if port < _PRIVILEGED_PORTS and hasattr(os, "geteuid") and os.geteuid() != 0:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         acceptor, events = _acceptor(line, env)
         served = run_server(line, acceptor, _LOGGER, events)
-    except ConfigurationError as problem:
+    except (ConfigurationError, StorageError) as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
     return ExitCode.SUCCESS if served else ExitCode.FAILURE
@@ -97,6 +97,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         line.level,
         dumps=line.given("--verbose-pc"),
         misbehaviour=misbehaviour,
+        maximum_length=line.integer("--max-pdu"),
         refusing=line.given("--refuse"),
         at_end=None if studies is None else studies.association_ended,
     )
