@@ -336,10 +336,10 @@ class Scanner:
             if level.is_plain and level.kind != PIXELS:
                 index = visitor.pass_plain(level, data, index, end)
                 self._position = base + index
-                if index >= size:
-                    return
                 if self._position >= level.end:
                     continue
+                if index >= size:
+                    return
             if end - index < 8:
                 if level.end - self._position < 8:
                     raise Unreadable(self._position, "less than a header is left of an item")
@@ -385,7 +385,7 @@ class Scanner:
             return True
         end = base + value + length
         if end > level.end:
-            raise Unreadable(start, f"{_show(tag)} ends behind the item it is part of")
+            raise Unreadable(level.end, "an element ends behind the item it is part of")
         if vr == b"SQ":
             # A UN taken for the sequence that it is, is in implicit VR (PS3.5 6.2.2).
             inner = _IMPLICIT_LITTLE if given == b"UN" else encoding
