@@ -300,7 +300,7 @@ def connect(
         ConnectError: no connection.
         AssociationRejected: the peer said no; the exception says why.
         AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
-        ValueError: a title, the port or the family is none, or there are too many contexts.
+        ValueError: a title, a UID, the port or the family is none, or there are too many contexts.
 
     PS3.8 7.1.
     """

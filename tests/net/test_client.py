@@ -20,6 +20,7 @@ from isocenter.errors import (
 )
 from isocenter.net.association import Association
 from isocenter.net.client import ConnectOptions, connect
+from isocenter.record import replace
 from isocenter.services.verification import echo
 from isocenter.ul import codec, pdu
 from tests.net.support import (
@@ -75,6 +76,16 @@ def test_connection_refused_is_named(free_port: int) -> None:
     assert (error.host, error.port, error.reason) == ("127.0.0.1", free_port, "Connection refused")
     assert not error.timed_out
     assert not error.unknown_host
+
+
+def test_request_that_cannot_be_encoded_leaves_no_connection_open() -> None:
+    request = replace(proposal(), application_context_name="none")
+
+    def answer(connection: socket.socket) -> None:
+        assert connection.recv(1) == b""
+
+    with raw_server(answer) as port, pytest.raises(ValueError, match="none"):
+        connect(options(port), request)
 
 
 @pytest.mark.parametrize("timeout", [WAIT, None])

@@ -112,6 +112,29 @@ def test_request_without_contexts_syntaxes_roles_or_titles_is_not_built() -> Non
             )
 
 
+@pytest.mark.parametrize("uid", ["", "1.2.a", "1.2.é", "1" * 65])
+def test_request_with_a_uid_that_is_none_is_not_built(uid: str) -> None:
+    with pytest.raises(ValueError, match="is not a UID"):
+        proposal(ProposedContext(abstract_syntax=uid, transfer_syntaxes=("1.2",)))
+    with pytest.raises(ValueError, match="is not a UID"):
+        proposal(ProposedContext(abstract_syntax=CT, transfer_syntaxes=("1.2", uid)))
+
+
+def test_request_with_a_version_name_that_does_not_fit_is_not_built() -> None:
+    def build(name: str) -> None:
+        build_request(
+            [ct()],
+            called_ae_title="A",
+            calling_ae_title="B",
+            implementation_class_uid="1",
+            implementation_version_name=name,
+        )
+
+    build("N" * 16)
+    with pytest.raises(ValueError, match="longer than 16"):
+        build("N" * 17)
+
+
 def test_request_sends_role_selection_and_window_only_where_needed() -> None:
     info = proposal(ct()).user_information
     assert info.role_selections == ()
@@ -274,8 +297,13 @@ def test_fallback_decides_about_unlisted_abstract_syntaxes_only() -> None:
 @pytest.mark.parametrize("uid", ["1.2.x", "../1", "1.2\n", "1" * 65, "1.2 3", "\xe4"])
 def test_abstract_syntax_that_is_no_uid_is_refused_even_by_a_promiscuous_policy(uid: str) -> None:
     policy = dataclasses.replace(_BOTH, fallback=lambda uid: (IMPLICIT,))
-    request = proposal(
-        ProposedContext(abstract_syntax=uid, transfer_syntaxes=(IMPLICIT,), role=Role.SCP)
+    request = proposal()  # which builds no such request
+    (context,) = request.presentation_contexts
+    role = pdu.RoleSelection(sop_class_uid=uid, scu_role=False, scp_role=True)
+    request = dataclasses.replace(
+        request,
+        presentation_contexts=(dataclasses.replace(context, abstract_syntax=uid),),
+        user_information=dataclasses.replace(request.user_information, role_selections=(role,)),
     )
     answer = accepted(request, policy)
     assert results(answer) == [(1, 3, IMPLICIT)]

@@ -85,11 +85,11 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
         ConnectError: no TCP connection (unknown host, refused, timed out).
         AssociationRejected: the peer answered with A-ASSOCIATE-RJ.
         AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
+        ValueError: the request has a value that does not fit its field; nothing was sent.
 
     PS3.8 7.1, 9.1.4.
     """
     sockets = options.sockets or SocketOptions.from_environment(os.environ)
-    sock = _open_socket(options, sockets)
     engine = Connection(
         requestor=True,
         options=EngineOptions(
@@ -99,9 +99,6 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
             idle_timeout=options.socket_timeout,
         ),
     )
-    now = time.monotonic()
-    engine.associate(request, now)
-    engine.transport_connected(now)
     budgets = AssociationOptions(
         dimse_timeout=options.dimse_timeout,
         max_send_pdu=options.max_send_pdu,
@@ -110,13 +107,19 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
         linger=0.25,
     )
     address = f"{options.host}:{options.port}"
+    sock = _open_socket(options, sockets)
     try:
+        now = time.monotonic()
+        engine.associate(request, now)
+        engine.transport_connected(now)
         association = Association(
             PlainTransport(sock, sockets), engine, budgets, peer_address=address
         )
-    except OSError as problem:
-        # No descriptor is left to wake the owner with.
+    except BaseException as problem:
         sock.close()
+        if not isinstance(problem, OSError):
+            raise
+        # No descriptor is left to wake the owner with.
         reason = problem.strerror or str(problem)
         raise ConnectError(options.host, options.port, reason) from problem
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from isocenter import aetitle
 from isocenter.record import Record
+from isocenter.ul.items import uid_bytes
 from isocenter.ul.negotiation import (
     DEFAULT_MAXIMUM_LENGTH,
     DEFAULT_ROLE,
@@ -23,6 +24,7 @@ from isocenter.ul.pdu import (
     PresentationContext,
     UserInformation,
 )
+from isocenter.ul.userinfo import encode_user_information
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -82,8 +84,8 @@ def build_request(
         user_identity: as is.
 
     Raises:
-        ValueError: no context or more than 128, a context without transfer syntax or role, or
-            a blank title.
+        ValueError: no context or more than 128, a context without transfer syntax or role, a
+            blank title, or what has no place in its field, such as a UID that is none.
 
     PS3.8 7.1.1, 9.3.2; PS3.7 D.3.3.
     """
@@ -93,6 +95,19 @@ def build_request(
         if not aetitle.normalise(title):
             raise ValueError(f"{name} AE title is blank")
     roles = _proposed_roles(contexts)
+    user_information = UserInformation(
+        maximum_length=maximum_length,
+        implementation_class_uid=implementation_class_uid,
+        implementation_version_name=implementation_version_name,
+        asynchronous_operations_window=_proposed_window(*maximum_operations),
+        role_selections=tuple(
+            role_selection(uid, role) for uid, role in roles.items() if role != DEFAULT_ROLE
+        ),
+        extended_negotiations=extended_negotiations,
+        common_extended_negotiations=common_extended_negotiations,
+        user_identity=user_identity,
+    )
+    encode_user_information(user_information)  # says now, before anybody connects, what is wrong
     return AAssociateRQ(
         called_ae_title=called_ae_title,
         calling_ae_title=calling_ae_title,
@@ -104,18 +119,7 @@ def build_request(
             )
             for index, context in enumerate(contexts)
         ),
-        user_information=UserInformation(
-            maximum_length=maximum_length,
-            implementation_class_uid=implementation_class_uid,
-            implementation_version_name=implementation_version_name,
-            asynchronous_operations_window=_proposed_window(*maximum_operations),
-            role_selections=tuple(
-                role_selection(uid, role) for uid, role in roles.items() if role != DEFAULT_ROLE
-            ),
-            extended_negotiations=extended_negotiations,
-            common_extended_negotiations=common_extended_negotiations,
-            user_identity=user_identity,
-        ),
+        user_information=user_information,
     )
 
 
@@ -123,11 +127,13 @@ def _proposed_roles(contexts: Sequence[ProposedContext]) -> dict[str, Role]:
     """Return the roles to propose for each SOP class.
 
     Raises:
-        ValueError: a context without transfer syntax or role.
+        ValueError: a context without transfer syntax or role, or with a UID that is none.
     """
     roles: dict[str, Role] = {}
     for context in contexts:
         uid = context.abstract_syntax
+        for name in (uid, *context.transfer_syntaxes):
+            uid_bytes(name)
         if not context.transfer_syntaxes:
             raise ValueError(f"no transfer syntax proposed for {uid}")
         if not context.role:
