@@ -22,7 +22,7 @@ from tests.support.variants.encoder import Encoder
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from isocenter.dataset.rewrite import RewritePlan
+    from isocenter.dataset.plan import RewritePlan
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"

@@ -15,7 +15,7 @@ from isocenter.dataset.rewrite import Rewriter
 from isocenter.testing.datasets import EXPLICIT_LITTLE, Element, encode_data_set
 
 if TYPE_CHECKING:
-    from isocenter.dataset.rewrite import RewritePlan
+    from isocenter.dataset.plan import RewritePlan
     from isocenter.testing.datasets import Element
 
 PROFILE = RewriteProfile(EXPLICIT_LITTLE, RewriteOptions())

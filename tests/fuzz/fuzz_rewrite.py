@@ -29,7 +29,7 @@ from isocenter.uids import (
 from isocenter.wire import FileRegion
 
 if TYPE_CHECKING:
-    from isocenter.dataset.rewrite import RewritePlan
+    from isocenter.dataset.plan import RewritePlan
 
 SYNTAXES = (
     EXPLICIT_VR_LITTLE_ENDIAN,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from isocenter import uids
-from isocenter.dataset import order
+from isocenter.dataset import convert, order
 from isocenter.dataset.profile import RewriteOptions
 from isocenter.errors import ObjectMismatch, StorageRefused
 from isocenter.logs import WARNING
@@ -15,12 +16,12 @@ from isocenter.storage.options import StorageOptions
 from isocenter.storage.placing import Origin
 from isocenter.storage.receive import Receiver
 from isocenter.storage.spool import Spool
+from isocenter.testing import ct_image
 from tests.support import part10
 from tests.support.variants.encoder import EXPLICIT_LITTLE, Encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from isocenter.storage.placing import StoredObject
 
@@ -118,3 +119,35 @@ def test_data_set_without_an_element_lacks_its_class(spool: Spool, tmp_path: Pat
         store(spool)
 
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [16, 400], ids=["held", "spilled"])
+@pytest.mark.parametrize("where", ["feed_all", "finish", "rewritten"])
+def test_fault_of_ours_loses_no_object(
+    spool: Spool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    size: int,
+    where: str,
+) -> None:
+    def fail(*_arguments: object, **_keywords: object) -> None:
+        raise TypeError("a mistake")
+
+    target = convert if where == "rewritten" else convert.PlanBuilder
+    monkeypatch.setattr(target, where, fail)
+    image = ct_image(rows=size, columns=size)
+    options = RewriteOptions(transfer_syntax_uid=uids.IMPLICIT_VR_LITTLE_ENDIAN)
+    receiver = Receiver(spool, StorageOptions(rewrite=options))
+    received = receiver.begin(
+        origin=Origin(1, "STORESCU"),
+        sop_class_uid=image.sop_class_uid,
+        sop_instance_uid=image.sop_instance_uid,
+        transfer_syntax_uid=uids.EXPLICIT_VR_LITTLE_ENDIAN,
+    )
+    received.write([image.data_set])
+    stored = received.finish()
+    parts = part10.read(Path(stored.path))
+    assert parts.data_set == image.data_set
+    assert parts.transfer_syntax == uids.EXPLICIT_VR_LITTLE_ENDIAN
+    assert "kept as it came, cannot be read: unexpected TypeError" in stored.notes[-1].text
+    assert "reading a data set failed" in caplog.text

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from isocenter.dataset.habits import Habits
+    from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
-    from isocenter.dataset.rewrite import RewritePlan
     from isocenter.wire import Buffer, Segment
 
     Source: TypeAlias = "bytes | memoryview | FileRegion"
@@ -379,13 +379,20 @@ def rewritten(
     Buffers are valid until the next segment is asked for.
 
     Raises:
-        DataSetError: the file became shorter meanwhile.
+        DataSetError: the file became shorter, or another one, meanwhile.
         OSError: it cannot be read.
     """
-    profile = plan.profile
     if plan.is_identity:
         yield source
         return
+    try:
+        yield from _rewritten(plan, source, limits)
+    except (CutShort, Unreadable) as problem:
+        raise DataSetError("data set changed while it was read", offset=problem.offset) from problem
+
+
+def _rewritten(plan: RewritePlan, source: Source, limits: InflationLimits) -> Iterator[Segment]:
+    profile = plan.profile
     segments: Iterator[Segment]
     if plan.order is not None:
         if profile.source_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAXIMUM_ELEMENTS", "Order", "find_order"]
 
-MAXIMUM_ELEMENTS = 1_000_000
-"""Elements, inclusive, in the levels that are open at once, and runs that change places: 32
-MiB. Beyond it the order is kept as it came. Standard objects have some hundred elements in a
-level; enhanced ones have a million in all their items."""
+MAXIMUM_ELEMENTS = 200_000
+"""Elements, inclusive, in the levels that are open at once, and runs that change places: they
+take up to 40 MiB. Beyond it the order is kept as it came. Standard objects have some hundred
+elements in a level."""
 
 _PIECE = 64 * 1024  # bytes that are given at once where runs are short
 _CHUNK = 256 * 1024  # bytes read of a file at once

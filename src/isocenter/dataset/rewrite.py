@@ -12,17 +12,14 @@ PS3.5 6.2 (values and padding), 7.1-7.5 (elements, group length, sequences), PS3
 
 from __future__ import annotations
 
-from isocenter.dataset.edits import Edits, swap_units
+from isocenter.dataset.edits import Edits
 from isocenter.dataset.habits import pass_familiar
 from isocenter.dataset.headers import UNDEFINED_LENGTH, Unreadable
-from isocenter.dataset.plain import (
-    DEEPEST,
-    pass_explicit,
-    pass_implicit,
-    pass_items,
-)
+from isocenter.dataset.plain import DEEPEST, pass_explicit, pass_implicit, pass_items
+from isocenter.dataset.plan import RewritePlan
 from isocenter.dataset.profile import NEW_VRS, PIXEL_REPRESENTATION, WAVEFORM_BITS
 from isocenter.dataset.scan import ITEM, PIXELS, ROOT, SEQUENCE, Scanner
+from isocenter.dataset.values import normalised, swapped
 from isocenter.dataset.vr import (
     ALL_VRS,
     MARKERS,
@@ -37,12 +34,11 @@ from isocenter.dataset.vr import (
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from isocenter.dataset.habits import Habits
-    from isocenter.dataset.order import Order
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.dataset.scan import Level
     from isocenter.wire import Buffer
 
-__all__ = ["RewritePlan", "Rewriter"]
+__all__ = ["Rewriter"]
 
 _TRAILING_PADDING = 0xFFFCFFFC
 _PIXEL_DATA = 0x7FE00010
@@ -56,63 +52,11 @@ _FOREIGN_VRS = {b"ox": b"OB", b"px": b"OW", b"lt": b"OW", b"xs": b"US", b"up": b
 _NOTHING: frozenset[int] = frozenset()
 _FIRST = 64 * 1024  # bytes of the first piece that may be compared with what came before
 
+_LONGEST_CREATOR = 64  # bytes of LO (PS3.5 6.2); character sets with more for a letter are rare
 _MOST_NAMED = 16  # elements with blanks in UIDs that a plan names
 
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
-
-
-class RewritePlan:
-    """What a data set becomes.
-
-    Attributes:
-        profile: the kind of rewriting.
-        edits: the changes; meaningless where the plan is the identity.
-        is_identity: True where the result is what there is already, bit for bit (and, for a
-            deflated one, nobody asked for another compression).
-        is_disordered: elements do not stand in the order of their tags, and the plan leaves
-            them where they are (see `isocenter.dataset.order`).
-        order: the source's bytes in another order, whose changes the edits are; None for the
-            one that they have.
-        source_length: bytes of the data set, inflated.
-        length: bytes of the result before compression.
-        values: encoded values of the wanted elements that the data set has, by tag.
-        mended_uids: tags of elements, the first 16, whose UIDs had blanks that were removed.
-    """
-
-    __slots__ = (
-        "edits",
-        "is_disordered",
-        "is_identity",
-        "length",
-        "mended_uids",
-        "order",
-        "profile",
-        "source_length",
-        "values",
-    )
-
-    def __init__(
-        self,
-        profile: RewriteProfile,
-        edits: Edits,
-        *,
-        is_identity: bool,
-        source_length: int,
-        values: dict[int, bytes],
-        mended_uids: tuple[int, ...] = (),
-        is_disordered: bool = False,
-    ) -> None:
-        """Keep the facts."""
-        self.is_disordered = is_disordered
-        self.order: Order | None = None
-        self.mended_uids = mended_uids
-        self.profile = profile
-        self.edits = edits
-        self.is_identity = is_identity
-        self.source_length = source_length
-        self.length = source_length if is_identity else source_length + edits.growth
-        self.values = values
 
 
 class _Note:
@@ -166,6 +110,7 @@ class Rewriter:
 
     __slots__ = (
         "_changed",
+        "_creators",
         "_edits",
         "_first",
         "_given",
@@ -193,6 +138,7 @@ class Rewriter:
         self._edits = Edits()
         self._values: dict[int, bytes] = {}
         self._mended: list[int] = []
+        self._creators = 0  # kept so far
         self._changed = self._is_disordered = False
         self._given = b""  # VR that the element at hand says it has
         self._prefix = prefix_length
@@ -367,12 +313,12 @@ class Rewriter:
             self._group_length(level, note, tag, start, value, length, raw)
             return
         if raw is not None and (not level.encoding.explicit or options.convert_un):
-            _learn(level, note, tag, raw)
+            self._learn(level, note, tag, raw)
         new = raw
         if level.kind == ROOT and tag in options.replacements:
             new = options.replacements[tag]
         elif raw is not None:
-            new = _normalised(vr, raw) if options.normalise_values else raw
+            new = normalised(vr, raw) if options.normalise_values else raw
             if len(new) % 2:
                 new += b"\0"
             if vr == b"UI" and new is not raw and b" " in raw and len(self._mended) < _MOST_NAMED:
@@ -624,32 +570,24 @@ class Rewriter:
         self._replace(at, 0, self._header(_TRAILING_PADDING, b"OB", size) + bytes(size))
         self._changed = True
 
+    # Private creators and what VRs depend on (PS3.5 7.8.1, A.1)
 
-def swapped(value: bytes, unit: int) -> bytes:
-    """Return a value in the other byte order; a rest shorter than a unit stays as it is."""
-    if unit == 1:
-        return value
-    whole = len(value) - len(value) % unit
-    return swap_units(value[:whole], unit) + value[whole:]
-
-
-def _normalised(vr: bytes, raw: bytes) -> bytes:
-    """Return a value in the form that DCMTK gives it; the same object where it has it.
-
-    Text ends with one blank at most, to be even; a UID has no white space anywhere and ends
-    with one NUL at most. Text of odd length, which is broken anyway, keeps what it has.
-    """
-    if vr == b"UI":
-        new = b"".join(raw.rstrip(b"\0 ").split())
-        if len(new) % 2:
-            new += b"\0"
-    elif vr in TEXT_VRS and not len(raw) % 2:
-        new = raw.rstrip(b" ")
-        if len(new) % 2:
-            new += b" "
-    else:
-        return raw
-    return raw if new == raw else new
+    def _learn(self, level: Level, note: _Note, tag: int, raw: bytes) -> None:
+        """Keep what the VRs of later elements of the same item depend on."""
+        if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
+            if len(raw) > _LONGEST_CREATOR:
+                return  # none that a dictionary knows
+            self._creators += 1
+            if self._creators > self._profile.limits.maximum_creators:
+                raise Unreadable(self._scanner.position, "more private creators than are kept")
+            if level.creators is None:
+                level.creators = {}
+            level.creators[tag] = raw
+        elif not level.encoding.explicit and len(raw) >= 2:
+            if tag == PIXEL_REPRESENTATION:
+                note.is_signed = level.encoding.tag(raw + b"\0\0", 0)[0] == 1
+            elif tag == WAVEFORM_BITS:
+                note.waveform_bits = level.encoding.tag(raw + b"\0\0", 0)[0]
 
 
 def _creator(level: Level, tag: int) -> bytes | None:
@@ -657,16 +595,3 @@ def _creator(level: Level, tag: int) -> bytes | None:
     if level.creators is None or not tag >> 16 & 1:
         return None
     return level.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF)
-
-
-def _learn(level: Level, note: _Note, tag: int, raw: bytes) -> None:
-    """Keep what the VRs of later elements of the same item depend on."""
-    if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
-        if level.creators is None:
-            level.creators = {}
-        level.creators[tag] = raw
-    elif not level.encoding.explicit and len(raw) >= 2:
-        if tag == PIXEL_REPRESENTATION:
-            note.is_signed = level.encoding.tag(raw + b"\0\0", 0)[0] == 1
-        elif tag == WAVEFORM_BITS:
-            note.waveform_bits = level.encoding.tag(raw + b"\0\0", 0)[0]

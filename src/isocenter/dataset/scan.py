@@ -66,6 +66,10 @@ class ScanLimits(Record):
     """Bytes, inclusive, of a value that the visitor may see whole. Values with a 16-bit length
     always can be; of the longer text VRs (UC, UR, UT) those that fit."""
 
+    maximum_creators: int = 4096
+    """Private creators kept of a data set, inclusive, to look up what they own. Real ones have
+    a few dozen."""
+
 
 DEFAULT_SCAN_LIMITS = ScanLimits()
 

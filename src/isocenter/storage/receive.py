@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from isocenter.dataset.convert import PlanBuilder
     from isocenter.dataset.habits import Habits
+    from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
-    from isocenter.dataset.rewrite import RewritePlan
     from isocenter.storage.naming import FileName
     from isocenter.storage.options import StorageOptions
     from isocenter.storage.placing import Origin, Placing
@@ -359,16 +359,21 @@ class ReceivedObject:
         """Show fragments to the rewriter; what it cannot read is kept as it comes."""
         try:
             builder.feed_all(views, length)
-        except (CutShort, Unreadable) as problem:
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
             self._give_up_reading(problem)
 
-    def _give_up_reading(self, problem: CutShort | Unreadable) -> None:
-        reason = (
-            problem.reason
-            if isinstance(problem, Unreadable)
-            else f"{problem.missing} bytes are missing"
-        )
-        self._problem = f"{reason} at offset {problem.offset}"
+    def _give_up_reading(self, problem: Exception) -> None:
+        """Note why the data set is kept as it came: bytes that arrived whole are never lost.
+
+        Not to a fault of ours either.
+        """
+        if isinstance(problem, Unreadable):
+            self._problem = f"{problem.reason} at offset {problem.offset}"
+        elif isinstance(problem, CutShort):
+            self._problem = f"{problem.missing} bytes are missing at offset {problem.offset}"
+        else:
+            _LOGGER.error("reading a data set failed", exc_info=problem)
+            self._problem = f"unexpected {type(problem).__name__}"
 
     def _spill(self, views: Sequence[Buffer]) -> SpoolFile:
         """Write to the temporary file, File Meta Information first, and return it."""
@@ -417,7 +422,7 @@ class ReceivedObject:
             return None, builder.values
         try:
             return builder.finish(), builder.values
-        except (CutShort, Unreadable) as problem:
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
             self._give_up_reading(problem)
             return None, builder.values
 
@@ -453,26 +458,34 @@ class ReceivedObject:
 
     def _complete(self, plan: RewritePlan | None) -> SpoolFile:
         """Return a temporary file with all that the object's file is to hold."""
-        held = self._held
-        if plan is None or plan.is_identity:
-            return self._spill(held or ())
+        if plan is None or plan.is_identity or self._receiver.options.rewrite is None:
+            return self._spill(self._held or ())
+        try:
+            self._file = self._write_anew(plan)
+        except (StorageError, OSError):
+            raise
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+            self._give_up_reading(problem)
+            return self._spill(self._held or ())
+        return self._file
+
+    def _write_anew(self, plan: RewritePlan) -> SpoolFile:
+        """Return a second temporary file with the data set as planned; the first one goes."""
         from isocenter.storage.writing import write_segments
 
         new = self._spool.begin()
         try:
             head = self._new_head(plan.profile.target_uid)
-            if held is not None:
-                write_segments(new, head, self._rewritten(plan, b"".join(held)))
+            if self._held is not None:
+                write_segments(new, head, self._rewritten(plan, b"".join(self._held)))
             else:
-                raw, self._file = self._spill(()), None
-                with raw:
-                    offset = raw.length - self.length
-                    region = FileRegion(raw.fileno(), offset, self.length)
-                    write_segments(new, head, self._rewritten(plan, region))
+                raw = self._spill(())
+                region = FileRegion(raw.fileno(), raw.length - self.length, self.length)
+                write_segments(new, head, self._rewritten(plan, region))
+                raw.discard()
         except BaseException:
             new.discard()
             raise
-        self._file = new
         return new
 
     def _rewritten(self, plan: RewritePlan, source: bytes | FileRegion) -> Iterator[Segment]:
