@@ -197,8 +197,8 @@ def test_headers_cannot_be_skipped() -> None:
 @pytest.mark.parametrize(
     ("data", "offset", "missing"),
     [
-        ("0800 6000 'CS' 0a00 'CT'", 0, 8),
-        ("0800 6000 'CS' 0200 'CT' e07f 1000 'OB' 0000 04000000 01", 10, 3),
+        ("0800 6000 'CS' 0a00 'CT'", 10, 8),
+        ("0800 6000 'CS' 0200 'CT' e07f 1000 'OB' 0000 04000000 01", 23, 3),
         ("0800 4011 'SQ' 0000 12000000 feff00e0 0a000000", 20, 10),
     ],
 )

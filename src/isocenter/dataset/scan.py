@@ -285,15 +285,15 @@ class Scanner:
         """End the data set: close what is still open.
 
         Raises:
-            CutShort: an element is not complete.
+            CutShort: an element is not complete; its offset is where the data ends.
             Unreadable: as `feed`.
         """
         if self._position > self._fed:
-            raise CutShort(self._position, self._position - self._fed)
+            raise CutShort(self._fed, self._position - self._fed)
         rest = len(self._carry)
         if rest:
             if self._levels or not self._is_header_cut:
-                raise CutShort(self._position, self._needed - rest)
+                raise CutShort(self._fed, self._needed - rest)
             self._visitor.trailing(self._position, rest)
             self._position += rest
         while self._levels:
