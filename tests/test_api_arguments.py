@@ -10,6 +10,7 @@ import pytest
 
 import isocenter
 from isocenter.errors import AssociationAborted, ConfigurationError
+from isocenter.net.dispatch import ThreadDispatcher
 from isocenter.testing import ct_image
 
 if TYPE_CHECKING:
@@ -91,6 +92,28 @@ def test_port_in_use_is_named() -> None:
         pytest.raises(ConfigurationError, match=f"127.0.0.1:{server.port}: Address already"),
     ):
         isocenter.serve(server.port)
+
+
+def test_ports_in_use_cost_no_descriptors() -> None:
+    with isocenter.serve() as server:
+        before = _descriptors()
+        for _ in range(3):
+            with pytest.raises(ConfigurationError):
+                isocenter.serve(server.port)
+        assert _descriptors() == before
+
+
+def test_server_that_cannot_begin_says_so_and_holds_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr(ThreadDispatcher, "start", refuse)
+    before = _descriptors()
+    with pytest.raises(ConfigurationError, match="cannot start serving: Cannot allocate memory"):
+        isocenter.serve()
+    assert _descriptors() == before
 
 
 def test_server_on_all_interfaces_answers_both_families() -> None:

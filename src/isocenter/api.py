@@ -351,16 +351,26 @@ class Server:
     """
 
     def __init__(self, listener: Listener, port: int, close: Callable[[], None]) -> None:
-        """Start the thread; returns once connections are accepted. `close` is called at its end."""
+        """Start the thread; returns once connections are accepted. `close` is called at its end.
+
+        Raises:
+            What keeps the listener from accepting.
+        """
         self._listener = listener
         self.port = port
-        ready = threading.Event()
+        settled = threading.Event()
+        problems: list[BaseException] = []
 
         def run() -> None:
             try:
-                listener.run(ready=ready.set)
+                listener.run(ready=settled.set)
+            except BaseException as problem:
+                if settled.is_set():
+                    raise
+                problems.append(problem)
             finally:
                 close()
+                settled.set()
 
         self._thread = threading.Thread(
             target=run,
@@ -368,7 +378,9 @@ class Server:
             daemon=True,
         )
         self._thread.start()
-        ready.wait()
+        settled.wait()
+        if problems:
+            raise problems[0]
 
     def __enter__(self) -> Self:
         """Return the server itself."""
@@ -450,8 +462,9 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     Raises:
         ConfigurationError: the port cannot be had.
         StorageError: the directory cannot be used.
-        ValueError: both `storage_provider` and `directory` were given, or what belongs to
-            `directory` without it.
+        ValueError: the port is none, both `storage_provider` and `directory` were given, or what
+            belongs to `directory` without it.
+        TypeError: `storage_provider` has no method `store`.
 
     PS3.4 annexes A and B.
     """

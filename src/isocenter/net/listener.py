@@ -135,7 +135,16 @@ class Listener:
 
         Raises:
             ConfigurationError: the address cannot be bound; the message is the system's reason.
+                The listener is closed.
         """
+        try:
+            return self._bind()
+        except BaseException:
+            self.close_all()
+            raise
+
+    def _bind(self) -> int:
+        """Bind and listen; return the port."""
         options = self._options
         dual = options.family == "auto" and socket.has_dualstack_ipv6()
         family = socket.AF_INET6 if dual or options.family == "ipv6" else socket.AF_INET
@@ -176,20 +185,36 @@ class Listener:
 
         Args:
             ready: called once connections are being accepted.
+
+        Raises:
+            ConfigurationError: as `open`; or what serves associations cannot start.
         """
         if self._sock is None:
             self.open()
-        load_logging()  # a server that has run out of descriptors cannot
-        self._selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
-        self._dispatcher.start(self)
-        self._listen(on=True)
-        if ready is not None:
-            ready()
         try:
+            load_logging()  # a server that has run out of descriptors cannot
+            self._selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
+            self._start_dispatcher()
+            self._listen(on=True)
+            if ready is not None:
+                ready()
             while not self._stopped():
                 self._turn()
         finally:
             self.close_all()
+
+    def _start_dispatcher(self) -> None:
+        """Start what serves.
+
+        Raises:
+            ConfigurationError: the system refuses it; what was started is told to end.
+        """
+        try:
+            self._dispatcher.start(self)
+        except OSError as problem:
+            self._dispatcher.stop()
+            reason = problem.strerror or str(problem)
+            raise ConfigurationError(f"cannot start serving: {reason}") from problem
 
     def _stopped(self) -> bool:
         """Act on stop requests; True once everything has ended."""
