@@ -34,6 +34,9 @@ class Loop:
     def wake(self) -> None:
         self.wakes.release()
 
+    def refuse(self, arrival: Arrival) -> None:
+        raise AssertionError
+
     def close_all(self) -> None:
         raise AssertionError
 

@@ -8,22 +8,33 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from isocenter.errors import AssociationRejected, ConfigurationError
 from isocenter.net.client import ConnectOptions, connect
+from isocenter.net.dispatch import ThreadDispatcher
 from isocenter.net.listener import ListenOptions
 from isocenter.services.verification import echo
 from isocenter.ul import codec, pdu
 from isocenter.ul.options import EngineOptions
-from tests.net.support import SOCKETS, WAIT, Thread, listening, proposal, read_pdu
+from tests.net.support import (
+    SOCKETS,
+    WAIT,
+    Thread,
+    listening,
+    proposal,
+    read_pdu,
+    serve_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from isocenter.net.association import Association
+    from isocenter.net.dispatch import Arrival, Loop
 
 ABORT = codec.encode(pdu.AAbort(source=0, reason=0))
 REQUEST = codec.encode(proposal())
@@ -160,6 +171,39 @@ def test_one_association_too_many_is_rejected_as_transient() -> None:
         first.release()
 
 
+class Hesitating(ThreadDispatcher):
+    """Keeps an arrival for a moment and then refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _: None, serve_options())
+        self.loop: Loop | None = None
+        self.kept: Arrival | None = None
+        self.until = 0.0
+
+    def start(self, loop: Loop) -> None:
+        self.loop = loop
+
+    def dispatch(self, arrival: Arrival) -> None:
+        self.kept, self.until = arrival, time.monotonic() + 0.05
+
+    def deadline(self) -> float | None:
+        return None if self.kept is None else self.until
+
+    def on_deadline(self, now: float) -> None:
+        assert self.loop is not None
+        assert self.kept is not None
+        assert now >= self.until
+        kept, self.kept = self.kept, None
+        self.loop.refuse(kept)
+
+
+def test_dispatcher_is_called_when_it_wants_and_may_refuse_an_arrival() -> None:
+    with listening(dispatcher=Hesitating()) as (_, port), dial(port) as sock:
+        sock.sendall(REQUEST)
+        assert read_pdu(sock) == codec.encode(pdu.AAssociateRJ(result=2, source=3, reason=2))
+        assert sock.recv(1) == b""
+
+
 @pytest.mark.slow
 def test_first_stop_waits_for_the_message_second_aborts() -> None:
     with listening() as (listener, port), dial(port) as sock:
@@ -228,9 +272,6 @@ def test_port_in_use_and_port_too_large_are_configuration_errors(port: int) -> N
 
 
 def test_provider_that_fails_takes_nobody_with_it(caplog: pytest.LogCaptureFixture) -> None:
-    from isocenter.net.dispatch import ThreadDispatcher
-    from tests.net.support import serve_options
-
     failed = threading.Event()
 
     def serve(association: Association) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import sys
 import time
 from functools import partial
@@ -16,14 +17,15 @@ import pytest
 
 from isocenter.errors import IsocenterError
 from isocenter.net import workers
+from isocenter.net.dispatch import Arrival
 from isocenter.services import storage
 from isocenter.services.verification import echo
-from tests.net.support import CT, WAIT, message, read_pdu, store_request
+from tests.net.support import CT, WAIT, message, read_pdu, serve_options, store_request
 from tests.net.test_listener import REQUEST, associated, dial
 from tests.support.processes import Process, child_pids, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from isocenter.net.association import Association
 
@@ -207,34 +209,119 @@ def _runs(pid: int) -> bool:
     return state != "Z"
 
 
-def test_worker_is_replaced_only_where_a_ping_was_not_answered(
+class Channel:
+    """Counts words."""
+
+    words = 0
+
+    def sendall(self, data: bytes) -> None:
+        self.words += 1
+
+
+def test_worker_is_asked_after_an_arrival_alone_and_replaced_where_it_never_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from tests.net.support import serve_options
-
     dispatcher = workers.WorkerDispatcher(lambda _: None, serve_options(), workers=1)
-
-    class Channel:
-        words = 0
-
-        def sendall(self, data: bytes) -> None:
-            self.words += 1
-
     channel = Channel()
     child = workers._Child(12345, channel)  # type: ignore[arg-type]  # only `sendall` is used
     dispatcher._children[child.pid] = child
     killed: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(pid))
-    now = child.answered
-
-    def at(seconds: float) -> None:
-        monkeypatch.setattr(time, "monotonic", lambda: now + seconds)
-        dispatcher._replace_stuck()
-
-    at(8)
-    at(1000)  # silent for long, but nobody asked
+    assert dispatcher.deadline() is None
+    child.handed = 1000.0
+    assert dispatcher.deadline() == 1010.0
+    dispatcher.on_deadline(1009.0)
+    assert channel.words == 0
+    dispatcher.on_deadline(1010.0)
     assert (killed, channel.words) == ([], 1)
-    at(1059)
+    assert dispatcher.deadline() == 1070.0
+    dispatcher.on_deadline(1069.0)
     assert (killed, channel.words) == ([], 1)
-    at(1060)
+    dispatcher.on_deadline(1070.0)
     assert killed == [12345]
+    assert dispatcher.deadline() is None
+
+
+def test_hung_worker_is_replaced_although_nobody_else_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PING", "0.1 0.1")
+    with serving("workers", 1) as (process, port):
+        (hung,) = child_pids(process.pid)
+        os.kill(hung, signal.SIGSTOP)
+        with dial(port) as sock:
+            sock.sendall(REQUEST)
+            assert sock.recv(1) == b""
+        wait_until(lambda: child_pids(process.pid) not in ([], [hung]), timeout=WAIT, what="one")
+        association = associated(port)
+        assert echo(association) == 0
+        association.release()
+        end(process)
+
+
+def test_idle_worker_that_answers_its_ping_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PING", "0.01 5")
+    with serving("workers", 1) as (process, port):
+        before = child_pids(process.pid)
+        association = associated(port)
+        time.sleep(0.1)  # longer than the interval
+        assert echo(association) == 0
+        association.release()
+        assert child_pids(process.pid) == before
+        end(process)
+
+
+class Refusals:
+    """A loop that keeps what it is to refuse."""
+
+    def __init__(self) -> None:
+        self.refused: list[Arrival] = []
+
+    def watch(self, fd: int, ready: Callable[[], None]) -> None:
+        raise AssertionError
+
+    def unwatch(self, fd: int) -> None:
+        raise AssertionError
+
+    def wake(self) -> None:
+        raise AssertionError
+
+    def refuse(self, arrival: Arrival) -> None:
+        self.refused.append(arrival)
+
+    def close_all(self) -> None:
+        raise AssertionError
+
+
+def test_arrivals_that_wait_for_a_child_are_bounded_in_number_and_time() -> None:
+    dispatcher = workers.ForkDispatcher(
+        lambda _: None, serve_options(), maximum_children=0, maximum_waiting=2
+    )
+
+    def has_room() -> bool:
+        return dispatcher.has_room
+
+    loop = Refusals()
+    dispatcher.start(loop)
+    arrivals = []
+    pairs = [socket.socketpair() for _ in range(2)]
+    before = time.monotonic()
+    for ours, _ in pairs:
+        assert has_room()
+        arrivals.append(Arrival(ours, b"", "peer:1", before))
+        dispatcher.dispatch(arrivals[-1])
+    assert not has_room()
+    due = dispatcher.deadline()
+    assert due is not None
+    assert 30 <= due - before < 30 + WAIT
+    dispatcher.on_deadline(due - 0.001)
+    assert loop.refused == []
+    dispatcher.on_deadline(due)
+    assert loop.refused[0] is arrivals[0]
+    assert has_room()
+    dispatcher.on_deadline(due + WAIT)
+    assert loop.refused == arrivals
+    assert dispatcher.deadline() is None
+    for pair in pairs:
+        for sock in pair:
+            sock.close()

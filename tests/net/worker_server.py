@@ -7,10 +7,12 @@ python -m tests.net.worker_server fork 1
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
 
+from isocenter.net import workers
 from isocenter.net.listener import Listener, ListenOptions
 from isocenter.net.workers import ForkDispatcher, WorkerDispatcher
 from isocenter.services.acceptor import Acceptor
@@ -33,6 +35,8 @@ class SpeakingKeeper(Keeper):
 def main(kind: str, number: int) -> None:
     """Serve until told to stop."""
     logging.basicConfig(format="%(message)s")
+    if "PING" in os.environ:
+        workers._PING_INTERVAL, workers._PING_LIMIT = map(float, os.environ["PING"].split())
     options = serve_options()
     serve = Acceptor(POLICY, registry(SpeakingKeeper())).serve
     dispatcher: WorkerDispatcher | ForkDispatcher

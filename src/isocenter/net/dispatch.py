@@ -67,6 +67,9 @@ class Loop(Protocol):
     def wake(self) -> None:
         """Make the loop look around once; from any thread."""
 
+    def refuse(self, arrival: Arrival) -> None:
+        """Answer an arrival that cannot be served with A-ASSOCIATE-RJ; takes its socket over."""
+
     def close_all(self) -> None:
         """Close every descriptor of the listener: what a forked child does first."""
 
@@ -104,6 +107,12 @@ class Dispatcher(Protocol):
 
     def dispatch(self, arrival: Arrival) -> None:
         """Serve an arrival; takes its socket over."""
+
+    def deadline(self) -> float | None:
+        """Return when to call `on_deadline`, in monotonic seconds, None for never."""
+
+    def on_deadline(self, now: float) -> None:
+        """See to what is due."""
 
     def stop(self) -> None:
         """Let each association finish the message it is in, then end."""
@@ -185,6 +194,13 @@ class ThreadDispatcher:
             self._tell()
         finally:
             threading.stack_size(stack_size)
+
+    def deadline(self) -> float | None:
+        """Return None: each association sees to its own."""
+        return None
+
+    def on_deadline(self, now: float) -> None:
+        """Do nothing."""
 
     def make_association(self, arrival: Arrival) -> Association:
         """Build the driver for an arrival, its received bytes already in the engine."""

@@ -357,20 +357,29 @@ class Listener:
         if not self._dispatcher.has_room:
             self._refuse(pending)
             return
+        # Bytes and time are the dispatcher's to bound from here on.
         self._forget(pending)
         self._dispatcher.dispatch(
             Arrival(pending.sock, bytes(pending.received), pending.address, pending.accepted_at)
         )
 
     def _refuse(self, pending: _Pending) -> None:
+        self._forget(pending)
+        self.refuse(
+            Arrival(pending.sock, bytes(pending.received), pending.address, pending.accepted_at)
+        )
+
+    def refuse(self, arrival: Arrival) -> None:
         """Answer without a thread: A-ABORT for a violation, A-ASSOCIATE-RJ for lack of room."""
         now = time.monotonic()
         engine = Connection(requestor=False, options=self._engine)
         engine.transport_connected(now)
-        engine.feed(pending.received, now)
+        engine.feed(arrival.received, now)
         event = engine.next_event()
         if isinstance(event, AssociateIndication):
-            _LOGGER.warning("association from %s rejected: too many associations", pending.address)
+            _LOGGER.warning(
+                "association from %s rejected: too many associations", arrival.peer_address
+            )
             engine.reject(
                 AAssociateRJ(
                     result=RejectResult.REJECTED_TRANSIENT,
@@ -381,20 +390,19 @@ class Listener:
             )
         elif isinstance(event, AbortIndication):
             _LOGGER.error(
-                "Receiving Association failed: %s (from %s)", event.cause, pending.address
+                "Receiving Association failed: %s (from %s)", event.cause, arrival.peer_address
             )
-        self._forget(pending)
         answer = b"".join(
             bytes(part) for part in engine.segments_to_send(4096) if not isinstance(part, tuple)
         )
         with contextlib.suppress(OSError):
-            pending.sock.send(answer)
-            pending.sock.shutdown(socket.SHUT_WR)
-            refused = _Refused(pending.sock, now + _LINGER)
-            self._refused[pending.sock.fileno()] = refused
-            self._selector.register(pending.sock, selectors.EVENT_READ, refused)
+            arrival.sock.send(answer)
+            arrival.sock.shutdown(socket.SHUT_WR)
+            refused = _Refused(arrival.sock, now + _LINGER)
+            self._refused[arrival.sock.fileno()] = refused
+            self._selector.register(arrival.sock, selectors.EVENT_READ, refused)
             return
-        pending.sock.close()
+        arrival.sock.close()
 
     def _discard(self, refused: _Refused) -> None:
         """Read and forget until a refused peer closes, lest a reset overtakes the answer."""
@@ -408,8 +416,8 @@ class Listener:
             self._drop_refused(refused)
 
     def _next_deadline(self) -> float | None:
-        """Return the seconds until the first unassociated connection expires, None without any."""
-        moments = [] if self._accept_again is None else [self._accept_again]
+        """Return the seconds until something is due, None where nothing is."""
+        moments = [m for m in (self._accept_again, self._dispatcher.deadline()) if m is not None]
         if self._pending:
             oldest = next(iter(self._pending.values()))
             moments.append(oldest.accepted_at + self._engine.artim_timeout)
@@ -420,6 +428,9 @@ class Listener:
     def _expire(self) -> None:
         """Close connections whose time is up; both tables are in the order of their deadlines."""
         now = time.monotonic()
+        due = self._dispatcher.deadline()
+        if due is not None and due <= now:
+            self._dispatcher.on_deadline(now)
         while self._pending:
             pending = next(iter(self._pending.values()))
             if pending.accepted_at + self._engine.artim_timeout > now:

@@ -42,6 +42,7 @@ _ENDED, _ALIVE = b"e", b"p"
 _SEND_TIMEOUT = 5.0
 """Seconds that a worker may take to read an arrival before it counts as stuck."""
 _PING_INTERVAL = 10.0
+"""Seconds after an arrival in which a worker may say nothing before it is asked."""
 _PING_LIMIT = 60.0
 """Seconds without an answer after which a worker is killed and replaced."""
 
@@ -58,8 +59,10 @@ def _pass_over(*_: object) -> None:
 class _Child:
     """A process and the parent's end of its channel."""
 
-    __slots__ = ("answered", "answerer", "channel", "load", "pid", "pinged")
+    __slots__ = ("answerer", "channel", "handed", "load", "pid", "pinged")
 
+    handed: float | None
+    """When it got an arrival since it last said something, None where it did not."""
     pinged: float | None
     """When it was asked whether it lives, None where no answer is due."""
 
@@ -68,7 +71,7 @@ class _Child:
         self.channel = channel
         self.answerer = answerer
         self.load = 0
-        self.answered = time.monotonic()
+        self.handed = None
         self.pinged = None
 
     def tell(self, word: bytes) -> None:
@@ -174,7 +177,7 @@ class _ProcessDispatcher:
         if not words:
             self._bury(child)
             return
-        child.answered, child.pinged = time.monotonic(), None
+        child.handed = child.pinged = None
         child.load -= words.count(_ENDED)
 
     def _bury(self, child: _Child) -> None:
@@ -196,6 +199,13 @@ class _ProcessDispatcher:
                     if os.WIFSIGNALED(status)
                     else f"exit code {os.WEXITSTATUS(status)}",
                 )
+
+    def deadline(self) -> float | None:
+        """Return None: nothing is due."""
+        return None
+
+    def on_deadline(self, now: float) -> None:
+        """Do nothing."""
 
     def stop(self) -> None:
         """Let each association finish the message it is in, then end."""
@@ -230,6 +240,10 @@ class ForkDispatcher(_ProcessDispatcher):
         options: limits and budgets.
         maximum_children: children at once, None for no bound; at the bound the listener stops
             accepting until one ends.
+        maximum_waiting: arrivals that wait for a child to end, inclusive; the connections of which
+            the listener had read a request when the bound on children was reached. More are
+            rejected, and so is one that waited for the engine's ARTIM budget, as a transient
+            condition. Each may hold as many bytes as the longest request, 1 MiB.
         at_maximum: called once each time the bound is reached.
         at_stop: called in each child whose association is told to finish.
         at_end: called in each child when its association is over.
@@ -241,6 +255,7 @@ class ForkDispatcher(_ProcessDispatcher):
         options: ServeOptions,
         *,
         maximum_children: int | None = None,
+        maximum_waiting: int = 64,
         at_maximum: Callable[[], None] | None = None,
         at_stop: Callable[[], None] | None = None,
         at_end: Callable[[], None] | None = None,
@@ -249,11 +264,14 @@ class ForkDispatcher(_ProcessDispatcher):
         super().__init__(serve, options, at_stop=at_stop, at_end=at_end)
         self._maximum = maximum_children
         self._at_maximum = at_maximum
-        self._waiting: list[Arrival] = []
+        self._maximum_waiting = maximum_waiting
+        self._waiting: list[tuple[float, Arrival]] = []  # with the moment of its expiry
 
     @property
     def has_room(self) -> bool:
         """False where the maximum number of associations is reached."""
+        if self.wants_pause and len(self._waiting) >= self._maximum_waiting:
+            return False
         return len(self._children) < self._options.maximum_associations
 
     @property
@@ -264,7 +282,8 @@ class ForkDispatcher(_ProcessDispatcher):
     def dispatch(self, arrival: Arrival) -> None:
         """Fork a child for the arrival, or keep it until one ends where the bound is reached."""
         if self.wants_pause:
-            self._waiting.append(arrival)
+            until = time.monotonic() + self._options.engine.artim_timeout
+            self._waiting.append((until, arrival))
             return
         try:
             self._fork(lambda channel: self._serve_one(channel, arrival))
@@ -277,17 +296,28 @@ class ForkDispatcher(_ProcessDispatcher):
     def _bury(self, child: _Child) -> None:
         super()._bury(child)
         while self._waiting and not self.wants_pause and not self._stopping:
-            self.dispatch(self._waiting.pop(0))
+            self.dispatch(self._waiting.pop(0)[1])
+
+    def deadline(self) -> float | None:
+        """Return when the first of those that wait has waited long enough."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def on_deadline(self, now: float) -> None:
+        """Reject those that waited long enough."""
+        while self._waiting and self._waiting[0][0] <= now:
+            _, arrival = self._waiting.pop(0)
+            if self._loop is not None:
+                self._loop.refuse(arrival)
 
     def stop(self) -> None:
         """Close what waits, then as the base."""
         super().stop()
-        for arrival in self._waiting:
+        for _, arrival in self._waiting:
             arrival.sock.close()
         self._waiting.clear()
 
     def _serve_one(self, channel: socket.socket, arrival: Arrival) -> None:
-        for waiting in self._waiting:
+        for _, waiting in self._waiting:
             waiting.sock.close()
         threads = ThreadDispatcher(self._serve, self._options)
         association = threads.make_association(arrival)
@@ -351,7 +381,6 @@ class WorkerDispatcher(_ProcessDispatcher):
 
     def dispatch(self, arrival: Arrival) -> None:
         """Hand the arrival to the least loaded worker."""
-        self._replace_stuck()
         for child in sorted(self._children.values(), key=lambda child: child.load):
             address = arrival.peer_address.encode()
             header = _HEADER.pack(
@@ -365,19 +394,39 @@ class WorkerDispatcher(_ProcessDispatcher):
                 os.kill(child.pid, signal.SIGKILL)
                 continue
             child.load += 1
+            if child.handed is None:
+                child.handed = time.monotonic()
             break
         arrival.sock.close()
 
-    def _replace_stuck(self) -> None:
+    def deadline(self) -> float | None:
+        """Return when a worker is to be asked whether it lives, or has not answered for too long.
+
+        Only one that got an arrival is asked: an idle server sleeps.
+        """
+        return min(
+            (
+                child.handed + _PING_INTERVAL
+                if child.pinged is None
+                else child.pinged + _PING_LIMIT
+                for child in self._children.values()
+                if child.handed is not None
+            ),
+            default=None,
+        )
+
+    def on_deadline(self, now: float) -> None:
         """Ping workers that said nothing for a while; kill those that never answer."""
-        now = time.monotonic()
         for child in self._children.values():
+            if child.handed is None:
+                continue
             if child.pinged is None:
-                if now - child.answered >= _PING_INTERVAL:
+                if now - child.handed >= _PING_INTERVAL:
                     child.pinged = now
                     child.tell(_PING)
             elif now - child.pinged >= _PING_LIMIT:
                 _LOGGER.error("worker %d does not answer: replacing it", child.pid)
+                child.handed = child.pinged = None  # its channel says when it is gone
                 os.kill(child.pid, signal.SIGKILL)
 
     def _bury(self, child: _Child) -> None:
@@ -418,6 +467,10 @@ class _Reporter:
 
     def unwatch(self, fd: int) -> None:
         """Watch nothing."""
+
+    def refuse(self, arrival: Arrival) -> None:
+        """Close it: threads refuse nothing."""
+        arrival.sock.close()
 
     def close_all(self) -> None:
         """Close nothing: a worker does not fork."""
