@@ -347,6 +347,7 @@ class StorageError(IsocenterError):
     Attributes:
         path: the file that was to be written.
         reason: the operating system's words.
+        comment: what the peer is told: the reason without any path of this machine.
         status: the DIMSE status to answer with (PS3.4 B.2.3).
     """
 
@@ -356,7 +357,7 @@ class StorageError(IsocenterError):
         """Keep the path and the reason."""
         super().__init__(f"cannot write {path}: {reason}")
         self.path = path
-        self.reason = reason
+        self.reason = self.comment = reason
 
 
 class StorageFull(StorageError):
@@ -382,11 +383,12 @@ class StorageRefused(StorageError):
 
     status = 0xC000
 
-    def __init__(self, reason: str, *, path: str = "") -> None:
-        """Keep the reason, which is the message."""
+    def __init__(self, reason: str, *, path: str = "", comment: str | None = None) -> None:
+        """Keep the reason, which is the message, and the comment where it differs."""
         IsocenterError.__init__(self, reason)
         self.path = path
         self.reason = reason
+        self.comment = reason if comment is None else comment
 
 
 class ObjectMismatch(StorageRefused):

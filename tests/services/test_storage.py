@@ -20,6 +20,7 @@ from isocenter.errors import (
     LocalProtocolError,
     StorageError,
     StorageFull,
+    StorageRefused,
     TimeoutExpired,
 )
 from isocenter.net.options import AssociationOptions
@@ -210,6 +211,8 @@ def test_data_set_becomes_a_pydicom_object(serve: Serve) -> None:
         (DimseFailure(0x0124, "x" * 100), 0x0124, "x" * 64),
         (StorageError("/a/b", "Read-only file system"), 0xA700, "Read-only file system"),
         (StorageFull("/a/b", "No space left on device"), 0xA700, "No space left on device"),
+        (StorageRefused("no folder: /a/b", path="/a/b", comment="no folder"), 0xC000, "no folder"),
+        (StorageRefused("no study"), 0xC000, "no study"),
         (OSError(5, "Input/output error"), 0xA700, "Input/output error"),
         (OSError("odd"), 0xA700, "cannot store"),
         (DataSetError("no UID"), 0xC000, "no UID"),

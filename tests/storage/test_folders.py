@@ -159,6 +159,7 @@ def test_what_is_no_folder_is_refused_and_not_followed(
     assert caught.value.status == 0xC000
     assert caught.value.path == f"{out}/a"
     assert str(caught.value) == f"could not create subdirectory for study: {out}/a"
+    assert caught.value.comment == "could not create subdirectory for study"
 
 
 def test_link_in_the_middle_is_refused_for_dates_too(out: Path) -> None:

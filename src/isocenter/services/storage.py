@@ -153,7 +153,7 @@ def _failure_of(problem: Exception) -> tuple[int, str]:
     """Return the status and comment for what a provider raised, and log it."""
     if isinstance(problem, StorageError):
         _LOGGER.error("%s", problem)
-        return problem.status, problem.reason
+        return problem.status, problem.comment
     if isinstance(problem, DataSetError):
         _LOGGER.error("%s", problem)
         return _CANNOT_UNDERSTAND, problem.reason

@@ -236,5 +236,6 @@ class OutputFolders:
     def _error(self, folder: str, error: OSError | StorageError) -> StorageError:
         path = self.path(folder)
         if self._by_study:
-            return StorageRefused(f"could not create subdirectory for study: {path}", path=path)
+            words = "could not create subdirectory for study"
+            return StorageRefused(f"{words}: {path}", path=path, comment=words)
         return error if isinstance(error, StorageError) else storage_error(path, error)
