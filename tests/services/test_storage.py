@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import pytest
 
+from isocenter.dimse.codec import encode_command
 from isocenter.dimse.commands import CCancelRQ, CEchoRSP, CFindRQ, CStoreRSP
 from isocenter.dimse.commands_n import NGetRQ
 from isocenter.errors import (
@@ -403,6 +404,75 @@ def test_object_on_the_verification_context_is_refused() -> None:
     assert stored == []
     assert b"\x00\x00\x00\x09\x02\x00\x00\x00\x22\x01" in answers[0]
     assert answers[1][0] == 6
+
+
+# --- the log --------------------------------------------------------------------------------
+
+
+def without_group_length(command: Message) -> bytes:
+    return data_pdu(encode_command(command)[12:], context_id=1, control=3)
+
+
+def lines_of(caplog: pytest.LogCaptureFixture, words: str) -> list[str]:
+    return [record.getMessage() for record in caplog.records if words in record.getMessage()]
+
+
+def test_what_is_tolerated_is_logged_once_per_association(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "isocenter")
+    sent = [without_group_length(store_request(i)) + data_pdu(b"xx") for i in (1, 2, 3)]
+    served(swallow, *sent, RELEASE_RQ)
+    (line,) = lines_of(caplog, "tolerated: ")
+    assert "no group length" in line
+    assert "'REQUESTOR' to 'ACCEPTOR'" in line
+
+
+def test_requestor_logs_what_it_tolerates_of_responses(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "isocenter")
+    association, peer = answered(*(without_group_length(store_response(i)) for i in (1, 2)))
+    for _ in range(2):
+        storage.store(association, 1, sop_class_uid=CT, sop_instance_uid="1.2.3", data=[b"xx"])
+    assert len(lines_of(caplog, "tolerated: no group length")) == 1
+    association.close()
+    peer.close()
+
+
+def test_peer_cannot_fill_the_log_with_deviations(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "isocenter")
+    association, peer = as_requestor()
+    association.tolerate(f"group length {i}" for i in range(1000))
+    assert len(lines_of(caplog, "tolerated: ")) == 16
+    association.close()
+    peer.close()
+
+
+@pytest.mark.parametrize("problem", [ValueError("bug"), StorageError("/a", "full"), OSError("odd")])
+def test_failure_of_a_provider_is_logged_with_its_association(
+    serve: Serve, problem: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def perform(request: StoreRequest) -> int:
+        raise problem
+
+    caplog.set_level(logging.ERROR, "isocenter.services")
+    serve(perform).store()
+    assert len(lines_of(caplog, "'REQUESTOR' to 'ACCEPTOR'")) == 1
+
+
+def test_acceptor_without_observer_logs_how_associations_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "isocenter.services")
+    mine, peer = socket.socketpair()
+    association = driver(mine, requestor=False)
+    serving = Thread(lambda: Acceptor(POLICY, registry()).serve(association))
+    peer.sendall(codec.encode(proposal()))
+    assert read_pdu(peer)[0] == 2
+    peer.sendall(ABORT)
+    serving.finish()
+    assert len(lines_of(caplog, "accepted association ")) == 1
+    assert len(lines_of(caplog, "ended: association aborted by peer")) == 1
+    peer.close()
 
 
 # --- the requestor --------------------------------------------------------------------------

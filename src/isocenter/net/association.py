@@ -27,6 +27,7 @@ from isocenter.errors import (
     LocalProtocolError,
     PeerProtocolError,
 )
+from isocenter.logs import INFO, get_logger
 from isocenter.net.deadline import Deadline
 from isocenter.net.readiness import READ, new_poller
 from isocenter.net.wakeup import WakeUp
@@ -40,7 +41,7 @@ from isocenter.ul.events import (
     ReleaseIndication,
 )
 from isocenter.ul.fsm import State
-from isocenter.ul.negotiation import accepted_contexts, operations_window
+from isocenter.ul.negotiation import accept_deviations, accepted_contexts, operations_window
 from isocenter.ul.pdata import fragment_length
 from isocenter.ul.pdu import AbortSource
 
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Association", "Incoming", "StopRequested"]
 
+_LOGGER = get_logger(__name__)
+
 _numbers = count()
 
 _AWAY = 1.0
@@ -71,6 +74,9 @@ costs system calls (bench/, rows "ct" and "big")."""
 
 _LONGEST_PAUSE = 31
 """Waits for which looking out is left alone at most, after it was in vain."""
+
+_MOST_TOLERATED = 16
+"""Different deviations logged for an association at most."""
 
 _SOON = 0.0003
 """Seconds within which an answer counts as prompt, so that the next is worth looking out for."""
@@ -130,6 +136,7 @@ class Association:
         self._stop = False
         self._abort_requested = False
         self._closed = False
+        self._tolerated: set[str] = set()
         self._fragment = 0
         self.peer_address = peer_address
         self.number = os.getpid() << 32 | next(_numbers)
@@ -192,6 +199,8 @@ class Association:
 
     def _agree(self, request: AAssociateRQ, accept: AAssociateAC, *, requestor: bool) -> None:
         self.request, self.accept = request, accept
+        if requestor and _LOGGER.isEnabledFor(INFO):
+            self.tolerate(accept_deviations(request, accept))
         self.contexts = accepted_contexts(request, accept, requestor=requestor)
         theirs = (accept if requestor else request).user_information
         self._fragment = fragment_length(theirs.maximum_length or 0, self._options.max_send_pdu)
@@ -200,6 +209,25 @@ class Association:
             maximum_operations_invoked=window.maximum_number_operations_invoked,
             maximum_operations_performed=window.maximum_number_operations_performed,
         )
+
+    @property
+    def label(self) -> str:
+        """How log lines tell this association from others: number, titles, the peer's address."""
+        request = self.request
+        titles = ""
+        if request is not None:
+            calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
+            titles = f"{calling!a} to {called!a}, "
+        process, number = self.number >> 32, self.number & 0xFFFFFFFF
+        return f"association {process}.{number}, {titles}{self.peer_address}"
+
+    def tolerate(self, deviations: Iterable[str]) -> None:
+        """Log what the peer does against the standard and is borne with, each once."""
+        for deviation in deviations:
+            # How many different ones there may be is the peer's choice: lengths are numbers.
+            if deviation not in self._tolerated and len(self._tolerated) < _MOST_TOLERATED:
+                self._tolerated.add(deviation)
+                _LOGGER.info("tolerated: %s (%s)", deviation, self.label)
 
     @property
     def closed(self) -> bool:

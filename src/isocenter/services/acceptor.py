@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ
 from isocenter.dimse.messages import CommandReceived, DataReceived
-from isocenter.errors import DimseDecodeError, DimseFailure, IsocenterError
+from isocenter.dimse.status import PROCESSING_FAILURE
+from isocenter.errors import (
+    AssociationRejected,
+    DimseDecodeError,
+    DimseFailure,
+    IsocenterError,
+)
 from isocenter.logs import get_logger
 from isocenter.net.association import StopRequested
 from isocenter.services.providers import AbortAssociation, EchoRequest
@@ -31,8 +37,6 @@ else:
 __all__ = ["Acceptor", "Observer", "SilentObserver"]
 
 _LOGGER = get_logger(__name__)
-
-_PROCESSING_FAILURE = 0x0110
 
 
 class Observer(Protocol):
@@ -125,13 +129,32 @@ class SilentObserver:
         """Say nothing."""
 
 
+class _Chronicler(SilentObserver):
+    """Logs how associations begin and fail: the observer of those who have none."""
+
+    def rejected(
+        self, association: Association, request: AAssociateRQ, reject: AAssociateRJ
+    ) -> None:
+        """Log the reason."""
+        reason = AssociationRejected(reject.result, reject.source, reject.reason)
+        _LOGGER.info("%s (from %s)", reason, association.peer_address)
+
+    def acknowledged(self, association: Association) -> None:
+        """Log the acceptance."""
+        _LOGGER.info("accepted %s", association.label)
+
+    def failed(self, association: Association, problem: IsocenterError) -> None:
+        """Log the reason."""
+        _LOGGER.info("%s ended: %s", association.label, problem)
+
+
 class Acceptor:
     """Serves associations with one policy and one registry; shared by all threads.
 
     Args:
         policy: who and what is accepted.
         registry: who serves what.
-        observer: who is told.
+        observer: who is told; None logs how associations begin and fail.
     """
 
     def __init__(
@@ -140,7 +163,7 @@ class Acceptor:
         """Keep the arguments."""
         self._policy = policy
         self._registry = registry
-        self._observer: Observer = observer or SilentObserver()
+        self._observer: Observer = observer or _Chronicler()
 
     def serve(self, association: Association) -> None:
         """Drive one association from its request to its end; returns once it is closed."""
@@ -171,6 +194,8 @@ class Acceptor:
             incoming = association.receive()
             if type(incoming) is CommandReceived:
                 command = incoming.message
+                if command.deviations:
+                    association.tolerate(command.deviations)
                 if type(command) is CStoreRQ:
                     observer.store(association, incoming.context_id, command)
                     provider = self._registry.storage(command.affected_sop_class_uid)
@@ -210,8 +235,8 @@ class Acceptor:
         except AbortAssociation:
             raise
         except Exception:
-            _LOGGER.exception("verification provider failed")
-            status = _PROCESSING_FAILURE
+            _LOGGER.exception("verification provider failed (%s)", association.label)
+            status = PROCESSING_FAILURE
         response = CEchoRSP(
             message_id_being_responded_to=command.message_id,
             affected_sop_class_uid=command.affected_sop_class_uid,

@@ -85,6 +85,8 @@ def next_response(association: Association, expected: type[_Response]) -> _Respo
             expected=expected.__name__,
             found=f"{message.command_field:04X}H",
         )
+    if message.deviations:
+        association.tolerate(message.deviations)
     try:
         association.session.responded(message)
     except PeerProtocolError:

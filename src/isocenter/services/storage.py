@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from isocenter.dimse.commands import CStoreRQ, CStoreRSP
-from isocenter.dimse.status import Service, StatusClass, classify, short_text
+from isocenter.dimse.status import (
+    CANNOT_UNDERSTAND,
+    PROCESSING_FAILURE,
+    SOP_CLASS_NOT_SUPPORTED,
+    Service,
+    StatusClass,
+    classify,
+    short_text,
+)
 from isocenter.errors import DataSetError, DimseDecodeError, DimseFailure, StorageError
 from isocenter.logs import get_logger
 from isocenter.services.exchange import exchange, invoke, next_response
@@ -29,10 +37,6 @@ __all__ = [
 ]
 
 _LOGGER = get_logger(__name__)
-
-_SOP_CLASS_NOT_SUPPORTED = 0x0122
-_PROCESSING_FAILURE = 0x0110
-_CANNOT_UNDERSTAND = 0xC000
 
 
 def is_confirmed(status: int) -> bool:
@@ -149,19 +153,19 @@ def _perform(provider: StorageProvider, request: StoreRequest) -> int:
     return status
 
 
-def _failure_of(problem: Exception) -> tuple[int, str]:
+def _failure_of(problem: Exception, association: Association) -> tuple[int, str]:
     """Return the status and comment for what a provider raised, and log it."""
     if isinstance(problem, StorageError):
-        _LOGGER.error("%s", problem)
+        _LOGGER.error("%s (%s)", problem, association.label)
         return problem.status, problem.comment
     if isinstance(problem, DataSetError):
-        _LOGGER.error("%s", problem)
-        return _CANNOT_UNDERSTAND, problem.reason
+        _LOGGER.error("%s (%s)", problem, association.label)
+        return CANNOT_UNDERSTAND, problem.reason
     if isinstance(problem, OSError):
-        _LOGGER.error("cannot store: %s", problem)
+        _LOGGER.error("cannot store: %s (%s)", problem, association.label)
         return StorageError.status, problem.strerror or "cannot store"
-    _LOGGER.error("storage provider failed", exc_info=problem)
-    return _PROCESSING_FAILURE, ""
+    _LOGGER.error("storage provider failed (%s)", association.label, exc_info=problem)
+    return PROCESSING_FAILURE, ""
 
 
 def perform_store(
@@ -193,7 +197,7 @@ def perform_store(
     comment = ""
     offending: tuple[int, ...] = ()
     try:
-        status = _SOP_CLASS_NOT_SUPPORTED if provider is None else _perform(provider, request)
+        status = SOP_CLASS_NOT_SUPPORTED if provider is None else _perform(provider, request)
     except DimseFailure as failure:
         status, comment = failure.status, failure.comment
         offending = failure.offending_elements
@@ -202,7 +206,7 @@ def perform_store(
     except Exception as problem:
         if association.closed:
             raise
-        status, comment = _failure_of(problem)
+        status, comment = _failure_of(problem, association)
     request.drain()
     response = CStoreRSP(
         message_id_being_responded_to=command.message_id,
