@@ -331,6 +331,46 @@ def test_release_in_the_middle_of_a_data_set_is_an_abort() -> None:
     assert isinstance(problem, AssociationReleased)
 
 
+@pytest.mark.parametrize("rest", [RELEASE_RQ, ABORT, b""], ids=["release", "abort", "closed"])
+def test_deferred_actions_are_called_where_the_data_set_never_ends(rest: bytes) -> None:
+    called: list[int] = []
+
+    def perform(request: StoreRequest) -> int:
+        request.defer(lambda: called.append(1))
+        return 0
+
+    half = message(store_request()) + data_pdu(bytes(100), control=0)
+    mine, peer = socket.socketpair()
+    acceptor = driver(mine, requestor=False, options=AssociationOptions(linger=0.01))
+    serving = Thread(lambda: Acceptor(POLICY, registry(Provider(perform))).serve(acceptor))
+    peer.sendall(codec.encode(proposal()) + half + rest)
+    peer.shutdown(socket.SHUT_WR)
+    serving.finish()
+    assert called == [1]
+    peer.close()
+
+
+def test_deferred_action_that_fails_keeps_no_other_from_being_called(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    called: list[int] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    def perform(request: StoreRequest) -> int:
+        request.defer(fail)
+        request.defer(lambda: called.append(1))
+        return 0
+
+    both = serve(perform)
+    assert both.store().status == 0
+    assert both.store().status == 0
+    assert echo(both.association) == 0
+    assert called == [1, 1]
+    assert len(lines_of(caplog, "deferred action failed")) == 2
+
+
 def test_failure_of_a_provider_does_not_hide_the_end_of_the_association() -> None:
     def perform(request: StoreRequest) -> int:
         try:

@@ -199,7 +199,7 @@ class StoreRequest:
         """Have `action` called once the response is sent, while the peer is busy.
 
         For what the answer need not wait for. Actions are called in their order, also where
-        the response could not be sent; none may raise.
+        there was no response because the association ended; what one raises is logged.
         """
         self.deferred.append(action)
 

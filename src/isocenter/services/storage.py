@@ -194,6 +194,21 @@ def perform_store(
     if context.abstract_syntax == VERIFICATION:
         # No object was agreed on there, whatever the command says (PS3.7 9.1.1.1.9).
         provider = None
+    try:
+        return request, _answer(association, request, provider)
+    finally:
+        for action in request.deferred:
+            try:
+                action()
+            except Exception:
+                _LOGGER.exception("deferred action failed (%s)", association.label)
+
+
+def _answer(
+    association: Association, request: StoreRequest, provider: StorageProvider | None
+) -> int:
+    """Let `provider` store the object, read what it left, answer, and return the status."""
+    command = request.command
     comment = ""
     offending: tuple[int, ...] = ()
     try:
@@ -218,9 +233,5 @@ def perform_store(
         has_data_set=False,
     )
     association.session.performed(response)
-    try:
-        association.send(context_id, response)
-    finally:
-        for action in request.deferred:
-            action()
-    return request, status
+    association.send(request.context.context_id, response)
+    return status
