@@ -70,8 +70,9 @@ class PeerProtocolError(IsocenterError):
     """The peer broke a rule of PS3.7 or PS3.8.
 
     Attributes:
-        abort_reason: the reason field of the A-ABORT to answer with, source
-            "service-provider" (PS3.8 9.3.8): 0 not specified, 1 unrecognized
+        abort_reason: the reason field of the A-ABORT to answer with, where its
+            source is "service-provider", which it is unless a command set was
+            wrong (PS3.8 9.3.8): 0 not specified, 1 unrecognized
             PDU, 2 unexpected PDU, 4 unrecognized parameter, 5 unexpected
             parameter, 6 invalid parameter value.
     """
@@ -288,8 +289,10 @@ class TimeoutExpired(IsocenterError):
     """A named time budget ran out.
 
     Attributes:
-        which: ``connect``, ``acse``, ``dimse``, ``socket`` (nothing moved for
-            that long) or ``slow-pdu`` (a PDU once begun moved too slowly).
+        which: ``acse``, ``dimse``, ``socket`` (nothing moved for that long),
+            ``slow-pdu`` (a PDU once begun moved too slowly) or ``answer of the
+            parent process`` (of a server with workers). A connection that takes
+            too long is a `ConnectError`.
         seconds: the budget in seconds.
     """
 

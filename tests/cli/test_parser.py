@@ -139,10 +139,9 @@ def test_missing_value_is_reported_with_the_long_name() -> None:
     assert complaint(*REST, "-p", "1") == "Missing value for option --pair"
 
 
-def test_rightmost_value_wins_and_all_are_kept() -> None:
+def test_rightmost_value_wins() -> None:
     line = parse(TOOL, [*REST, "-t", "A", "-t", "B"])
     assert line.value("--title") == "B"
-    assert line.occurrences("--title") == (("A",), ("B",))
 
 
 def test_arguments_are_kept_in_their_long_form() -> None:

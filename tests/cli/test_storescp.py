@@ -13,6 +13,7 @@ from isocenter.cli.receiving import Misbehaviour, ReceiverObserver
 from isocenter.cli.storescp import main
 from isocenter.errors import StorageError
 from isocenter.logs import DEBUG
+from isocenter.net import workers
 from tests.net.support import as_acceptor
 
 if TYPE_CHECKING:
@@ -46,3 +47,15 @@ def test_dump_of_a_request_shows_the_own_maximum_length(
     peer.close()
     assert f"Our Max PDU Receive Size:    {maximum_length}\n" in caplog.text
     assert "Their Max PDU Receive Size:  16384\n" in caplog.text
+
+
+@pytest.mark.parametrize("option", [("--fork",), ("--workers", "2")])
+def test_processes_are_refused_where_the_system_has_none(
+    option: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(workers, "available", lambda: False)
+    assert main([*option, "-od", os.fspath(tmp_path), "11112"], {}) == ExitCode.FAILURE
+    assert capfd.readouterr().err == f"F: {option[0]} is not possible on this system\n"

@@ -250,6 +250,33 @@ def test_stop_wakes_an_idle_association() -> None:
     peer.close()
 
 
+@pytest.mark.parametrize("requestor", [True, False])
+def test_stop_before_the_association_stands_waits_for_its_timeout(requestor: bool) -> None:
+    mine, peer = socket.socketpair()
+    engine = EngineOptions(limits=codec.Limits(), acse_timeout=0.1, artim_timeout=0.1)
+    request = proposal() if requestor else None
+    association = driver(
+        mine,
+        requestor=requestor,
+        request=request,
+        engine=engine,
+        options=AssociationOptions(linger=0.01),
+    )
+    association.request_stop()
+    began = time.process_time()
+
+    def wait() -> None:
+        if request is None:
+            association.await_request()
+        else:
+            association.await_answer(request)
+
+    with pytest.raises((TimeoutExpired, ConnectionLost)):
+        wait()
+    assert time.process_time() - began < 0.08
+    peer.close()
+
+
 def test_abort_in_the_middle_of_an_object_reaches_the_peer() -> None:
     association, peer = as_acceptor()
     peer.sendall(message(store_request(), bytes(1000))[:500])

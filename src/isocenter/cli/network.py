@@ -7,7 +7,7 @@ characters, the words for a failed association. Must not know any one tool.
 from __future__ import annotations
 
 from isocenter.aetitle import AE_TITLE_LENGTH
-from isocenter.errors import AssociationRejected
+from isocenter.errors import AssociationRejected, ConfigurationError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -117,11 +117,13 @@ def run_server(
 
     A first signal finishes what is being received, a second one aborts. `duties` are seen to in
     each process that serves associations.
+
+    Raises:
+        ConfigurationError: an option is not possible on this system, or serving cannot begin.
     """
     import os
     import signal
 
-    from isocenter.errors import ConfigurationError
     from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
     from isocenter.net.listener import Listener, ListenOptions, raise_descriptor_limit
     from isocenter.net.options import AssociationOptions
@@ -175,13 +177,25 @@ def _dispatcher(
     options: ServeOptions,
     duties: Duties | None,
 ) -> Dispatcher:
-    """Return what gives each association its thread or process."""
+    """Return what gives each association its thread or process.
+
+    Raises:
+        ConfigurationError: the system has no such processes.
+    """
     from isocenter.net.dispatch import ThreadDispatcher
 
     at_stop = at_end = shared = None
     if duties is not None:
         at_stop, at_end, shared = duties.at_stop, duties.at_end, duties.shared
-    if line.block("--single-process", "--fork") == "--fork":
+    forks = line.block("--single-process", "--fork") == "--fork"
+    workers = line.integer("--workers")
+    if forks or workers > 1:
+        from isocenter.net.workers import available
+
+        if not available():
+            option = "--fork" if forks else "--workers"
+            raise ConfigurationError(f"{option} is not possible on this system")
+    if forks:
         from isocenter.net.workers import ForkDispatcher
 
         return ForkDispatcher(
@@ -194,7 +208,6 @@ def _dispatcher(
             at_stop=at_stop,
             at_end=at_end,
         )
-    workers = line.integer("--workers")
     if workers > 1:
         from isocenter.net.workers import WorkerDispatcher
 

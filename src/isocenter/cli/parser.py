@@ -145,11 +145,6 @@ class ParsedCommandLine:
         winner = self.block(*block)
         return option.is_default if winner is None else winner == name
 
-    def occurrences(self, name: str) -> tuple[tuple[str, ...], ...]:
-        """Return the values of every occurrence of the option, from left to right."""
-        self.option(name)
-        return tuple(values for long, values in self.given_options if long == name)
-
     def value_or_none(self, name: str, index: int = 0) -> str | None:
         """Return a value of the rightmost occurrence, None where the option is not given.
 

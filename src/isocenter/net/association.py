@@ -43,7 +43,7 @@ from isocenter.ul.events import (
 from isocenter.ul.fsm import State
 from isocenter.ul.negotiation import accept_deviations, accepted_contexts, operations_window
 from isocenter.ul.pdata import fragment_length
-from isocenter.ul.pdu import AbortSource
+from isocenter.ul.pdu import AbortReason, AbortSource
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ _LONGEST_PAUSE = 31
 _MOST_TOLERATED = 16
 """Different deviations logged for an association at most."""
 
-_SOON = 0.0003
+_SOON = 0.001
 """Seconds within which an answer counts as prompt, so that the next is worth looking out for."""
 
 
@@ -156,7 +156,7 @@ class Association:
             PeerProtocolError: the acceptance is unusable; it was answered with an abort.
         """
         while True:
-            event = self._next_event(None)
+            event = self._next_event(None, stoppable=False)
             if isinstance(event, AssociateConfirmation):
                 self._established(request, event.accept, requestor=True)
                 return event.accept
@@ -171,7 +171,7 @@ class Association:
             AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: it never came.
         """
         while True:
-            event = self._next_event(None)
+            event = self._next_event(None, stoppable=False)
             if isinstance(event, AssociateIndication):
                 return event.request
 
@@ -262,8 +262,8 @@ class Association:
             ValueError, TypeError: a field of the message cannot be sent; see `encode_command`.
                 Nothing was sent.
             ConnectionLost, AssociationAborted, TimeoutExpired: the association ended.
-            DataSetError: a file became shorter while it was sent; the association is aborted,
-                because the message cannot be completed.
+            DataSetError, OSError: a file became shorter or could not be read while it was sent;
+                the association is aborted, because the message cannot be completed.
         """
         if context_id not in self.contexts:
             msg = f"presentation context {context_id} was not accepted"
@@ -389,7 +389,8 @@ class Association:
         if type(event) is PDataIndication:
             if event.context_id not in self.contexts:
                 msg = f"presentation context {event.context_id} was not accepted"
-                problem = PeerProtocolError(msg, abort_reason=6)
+                reason = AbortReason.INVALID_PDU_PARAMETER_VALUE
+                problem = PeerProtocolError(msg, abort_reason=reason)
                 self.abort_for(problem)
                 raise problem
             try:

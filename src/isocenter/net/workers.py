@@ -7,7 +7,7 @@ associated; what a process gets is a connection whose request is complete. A cha
 the process is gone. A forked child closes everything of the parent before it serves.
 What workers share beside that is asked over a second one (`channel`).
 
-POSIX only; elsewhere `available` is False and servers stay with threads.
+POSIX only; elsewhere `available` is False, and whoever asks for processes is told so.
 """
 
 from __future__ import annotations
