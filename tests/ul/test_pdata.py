@@ -18,12 +18,12 @@ from isocenter.ul.pdata import (
     StreamLayout,
     fragment_length,
 )
-from isocenter.wire import FileRegion, segment_length
+from isocenter.wire import FileRegion, FramedRegion, segment_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from isocenter.wire import Segment
+    from isocenter.wire import Segment, WireSegment
 
 COMMAND, LAST = 1, 2
 
@@ -103,8 +103,8 @@ def joined(runs: Iterable[Run]) -> list[Run]:
     return out
 
 
-def lay_out(layout: Layout, batch: int = 1 << 20) -> list[Segment]:
-    out: list[Segment] = []
+def lay_out(layout: Layout, batch: int = 1 << 20) -> list[WireSegment]:
+    out: list[WireSegment] = []
     while not layout.done:
         segments = layout.next_batch(batch)
         assert segments
@@ -112,12 +112,17 @@ def lay_out(layout: Layout, batch: int = 1 << 20) -> list[Segment]:
     return out
 
 
-def as_bytes(segments: Iterable[Segment], files: dict[int, bytes] | None = None) -> bytes:
+def as_bytes(segments: Iterable[WireSegment], files: dict[int, bytes] | None = None) -> bytes:
     out = bytearray()
     for segment in segments:
         if isinstance(segment, FileRegion):
             assert files is not None
             out += files[segment.fd][segment.offset : segment.offset + segment.length]
+        elif isinstance(segment, FramedRegion):
+            assert files is not None
+            for piece in range(segment.pieces):
+                start = segment.offset + piece * segment.size
+                out += segment.header + files[segment.fd][start : start + segment.size]
         else:
             out += segment
     return bytes(out)

@@ -12,20 +12,21 @@ import socket
 
 from isocenter.errors import ConfigurationError, ConnectionLost, DataSetError
 from isocenter.net.readiness import READ, WRITE
-from isocenter.wire import FileRegion, segment_length
+from isocenter.wire import FileRegion, FramedRegion, segment_length
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from isocenter.wire import Segment
+    from isocenter.wire import WireSegment
 else:
     Protocol = object
 
 __all__ = ["PlainTransport", "SocketOptions", "Transport"]
 
 _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+_REGIONS = frozenset({FileRegion, FramedRegion})
 _IOV_MAX = 1024
 """Most buffers that one `sendmsg` takes (POSIX asks for 16; Linux, BSD and macOS have 1024)."""
 
@@ -43,7 +44,7 @@ class Transport(Protocol):
             ConnectionLost: the connection broke.
         """
 
-    def queue(self, segments: Sequence[Segment]) -> None:
+    def queue(self, segments: Sequence[WireSegment]) -> None:
         """Take segments over for sending; nothing may be queued while `unsent`."""
 
     def send(self) -> bool:
@@ -160,17 +161,19 @@ class PlainTransport:
         """True while queued bytes wait."""
         return bool(self._queue)
 
-    def queue(self, segments: Sequence[Segment]) -> None:
+    def queue(self, segments: Sequence[WireSegment]) -> None:
         """Take segments over; spans of files are read here, one system call for each run."""
         for segment in segments:
-            if type(segment) is FileRegion:
+            if type(segment) in _REGIONS:
                 self._queue = self._read_regions(segments)
                 break
         else:
             self._queue = list(segments)  # type: ignore[arg-type]  # no regions are left in it
 
-    def _read_regions(self, segments: Sequence[Segment]) -> list[bytes | bytearray | memoryview]:
-        total = sum(segment_length(s) for s in segments if type(s) is FileRegion)
+    def _read_regions(
+        self, segments: Sequence[WireSegment]
+    ) -> list[bytes | bytearray | memoryview]:
+        total = sum(segment_length(s) for s in segments if type(s) in _REGIONS)
         scratch = self._scratch
         if scratch is None or len(scratch) < total:
             scratch = self._scratch = memoryview(bytearray(total))
@@ -179,8 +182,17 @@ class PlainTransport:
         run: list[FileRegion] = []
         run_end = -1
         for segment in segments:
-            if type(segment) is not FileRegion:
-                out.append(segment)  # type: ignore[arg-type]  # the other half of the union
+            if isinstance(segment, FramedRegion):
+                end = position + segment.pieces * segment.size
+                target = scratch[position:end]
+                _read_whole(segment.fd, segment.offset, target)
+                header, size = segment.header, segment.size
+                places = range(0, end - position, size)
+                out += [part for at in places for part in (header, target[at : at + size])]
+                position = end
+                continue
+            if not isinstance(segment, FileRegion):
+                out.append(segment)
                 continue
             if run and (segment.fd != run[0].fd or segment.offset != run_end):
                 _read_run(run, scratch, position - (run_end - run[0].offset))
@@ -245,10 +257,19 @@ class PlainTransport:
 
 def _read_run(run: list[FileRegion], scratch: memoryview, position: int) -> None:
     """Read a run of adjacent regions into `scratch` at `position`, whole or not at all."""
-    fd, offset = run[0].fd, run[0].offset
-    left = run[-1].offset + run[-1].length - offset
+    length = run[-1].offset + run[-1].length - run[0].offset
+    _read_whole(run[0].fd, run[0].offset, scratch[position : position + length])
+
+
+def _read_whole(fd: int, offset: int, target: memoryview) -> None:
+    """Fill `target` from a file.
+
+    Raises:
+        DataSetError: the file ends before.
+    """
+    position, left = 0, len(target)
     while left:
-        count = _read_at(fd, scratch[position : position + left], offset)
+        count = _read_at(fd, target[position:], offset)
         if count == 0:
             raise DataSetError("file became shorter while it was sent", offset=offset)
         position += count

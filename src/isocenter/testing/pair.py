@@ -14,7 +14,7 @@ from isocenter.ul.codec import Limits
 from isocenter.ul.connection import Connection
 from isocenter.ul.events import PDataIndication
 from isocenter.ul.options import EngineOptions
-from isocenter.wire import FileRegion
+from isocenter.wire import FileRegion, FramedRegion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,6 +51,10 @@ class Side:
             for segment in self.engine.segments_to_send(1 << 20):
                 if isinstance(segment, FileRegion):
                     out += os.pread(segment.fd, segment.length, segment.offset)
+                elif isinstance(segment, FramedRegion):
+                    for place in range(segment.pieces):
+                        offset = segment.offset + place * segment.size
+                        out += segment.header + os.pread(segment.fd, segment.size, offset)
                 else:
                     out += segment
         self.sent += out

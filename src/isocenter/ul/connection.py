@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from isocenter.ul.events import Event
     from isocenter.ul.options import EngineOptions
     from isocenter.ul.pdu import Pdu
-    from isocenter.wire import Buffer, Segment
+    from isocenter.wire import Buffer, Segment, WireSegment
 
 __all__ = ["Connection"]
 
@@ -225,12 +225,12 @@ class Connection:
         """True while `segments_to_send` has something to give."""
         return bool(self._out)
 
-    def segments_to_send(self, max_bytes: int) -> list[Segment]:
+    def segments_to_send(self, max_bytes: int) -> list[WireSegment]:
         """Return the next segments in order, about `max_bytes` at most; they count as sent.
 
         The driver must send them all before anything else, and keep nothing back.
         """
-        out: list[Segment] = []
+        out: list[WireSegment] = []
         room = max_bytes
         while self._out and room > 0:
             first = self._out[0]
