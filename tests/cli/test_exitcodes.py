@@ -11,11 +11,7 @@ def test_numbers() -> None:
     assert {code.name: code.value for code in ExitCode} == {
         "SUCCESS": 0,
         "FAILURE": 1,
-        "INVALID_INPUT_FILE": 22,
         "ECHO_FAILED": 70,
-        "CANNOT_INHERIT_CONNECTION": 99,
-        "STORE_OUT_OF_RESOURCES": 167,
-        "STORE_DATA_SET_MISMATCH": 169,
     }
 
 

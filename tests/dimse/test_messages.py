@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isocenter.dimse.codec import CommandLimits, encode_command
-from isocenter.dimse.commands import CCancelRQ, CGetRSP, CStoreRQ
-from isocenter.dimse.commands_n import NActionRQ
-from isocenter.dimse.messages import CommandReceived, DataReceived, MessageAssembler, summary
+from isocenter.dimse.commands import CStoreRQ
+from isocenter.dimse.messages import CommandReceived, DataReceived, MessageAssembler
 from isocenter.errors import DimseDecodeError
 from isocenter.ul.events import PDataIndication
 from tests.dimse import samples
@@ -201,50 +200,3 @@ def test_endless_command_is_refused_at_64_kib() -> None:
     for _ in range(64):
         assert assembler.pdata(command(bytes(1024), last=False)) is None
     assert refused(assembler, command(b"\0", last=False)).field == "command set length"
-
-
-# --- summary ---
-
-
-@pytest.mark.parametrize(
-    ("message", "line"),
-    [
-        (STORE, "C-STORE-RQ (MsgID 7, 1.2.3, data set)"),
-        (CCancelRQ(message_id_being_responded_to=3), "C-CANCEL-RQ (MsgID 3)"),
-        (
-            CGetRSP(
-                message_id_being_responded_to=3,
-                status=0xFF00,
-                number_of_remaining_sub_operations=4,
-                number_of_completed_sub_operations=0,
-            ),
-            "C-GET-RSP (MsgID 3, status FF00, remaining 4, completed 0)",
-        ),
-        (
-            NActionRQ(
-                message_id=1,
-                requested_sop_class_uid="1.2",
-                requested_sop_instance_uid="1.3",
-                action_type_id=2,
-            ),
-            "N-ACTION-RQ (MsgID 1, 1.2, action 2)",
-        ),
-    ],
-)
-def test_summary_is_one_line(message: Message, line: str) -> None:
-    assert summary(message) == line
-
-
-def test_summary_names_sop_classes_and_hides_control_characters() -> None:
-    assert summary(STORE, lambda uid: f"name\nof {uid}").startswith(
-        "C-STORE-RQ (MsgID 7, nameof 1.2.3"
-    )
-
-
-@given(messages)
-def test_summary_never_shows_an_instance(message: Message) -> None:
-    line = summary(message, lambda uid: "class")
-    for name in ("affected_sop_instance_uid", "requested_sop_instance_uid", "error_comment"):
-        value: object = getattr(message, name, None)
-        if isinstance(value, str) and len(value) > 30:
-            assert value not in line

@@ -23,20 +23,8 @@ class ExitCode(IntEnum):
     FAILURE = 1
     """Command line, input files, connection, rejection or timeout."""
 
-    INVALID_INPUT_FILE = 22
-    """echoscu: a certificate check failed."""
-
     ECHO_FAILED = 70
     """echoscu: DIMSE timeout, protocol error, or the peer asked for release."""
-
-    CANNOT_INHERIT_CONNECTION = 99
-    """storescp: `--inetd` and the inherited descriptor cannot be used."""
-
-    STORE_OUT_OF_RESOURCES = 0xA7
-    """storescu: the last C-STORE was refused with A7xx."""
-
-    STORE_DATA_SET_MISMATCH = 0xA9
-    """storescu: the last C-STORE failed with A9xx."""
 
 
 def exit_code_for_store_status(status: int) -> int:

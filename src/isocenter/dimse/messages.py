@@ -14,14 +14,13 @@ from isocenter.record import Record
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeAlias
 
     from isocenter.dimse.codec import CommandLimits
     from isocenter.dimse.commands import Message
     from isocenter.ul.events import PDataIndication
 
-__all__ = ["CommandReceived", "DataReceived", "MessageAssembler", "MessageEvent", "summary"]
+__all__ = ["CommandReceived", "DataReceived", "MessageAssembler", "MessageEvent"]
 
 
 class CommandReceived(Record, frozen=False, kw_only=False):
@@ -165,43 +164,3 @@ class MessageAssembler:
         return DimseDecodeError(
             self._message_name or "command set", rule, offset=None, expected=expected, found=found
         )
-
-
-def summary(message: Message, name_of: Callable[[str], str] = str) -> str:
-    """Return one line for a log, such as ``C-STORE-RQ (MsgID 3, CTImageStorage)``.
-
-    It names message id, SOP class, status and sub-operation counts; never an instance, a
-    comment or any other text of the peer's (no patient data).
-
-    Args:
-        message: any DIMSE message.
-        name_of: turns a SOP class UID into what is shown; the UID itself by default.
-    """
-    facts = []
-    for attribute, text in _SUMMARISED:
-        value: object = getattr(message, attribute, None)
-        if value is None:
-            continue
-        if attribute.endswith("uid"):
-            shown = name_of(str(value))
-            facts.append("".join(c for c in shown if c.isprintable()))
-        else:
-            facts.append(text.format(value))
-    if message.has_data_set:
-        facts.append("data set")
-    return f"{message.message_name} ({', '.join(facts)})"
-
-
-_SUMMARISED = (
-    ("message_id", "MsgID {}"),
-    ("message_id_being_responded_to", "MsgID {}"),
-    ("affected_sop_class_uid", ""),
-    ("requested_sop_class_uid", ""),
-    ("event_type_id", "event {}"),
-    ("action_type_id", "action {}"),
-    ("status", "status {:04X}"),
-    ("number_of_remaining_sub_operations", "remaining {}"),
-    ("number_of_completed_sub_operations", "completed {}"),
-    ("number_of_failed_sub_operations", "failed {}"),
-    ("number_of_warning_sub_operations", "warning {}"),
-)
