@@ -85,6 +85,7 @@ class Receiver:
 
     __slots__ = (
         "_habits",
+        "_make_builder",
         "_profiles",
         "_short_names",
         "_spool",
@@ -109,6 +110,8 @@ class Receiver:
         # By transfer syntax; None where data sets of it cannot be read.
         self._profiles: dict[str, RewriteProfile | None] = {}
         self._habits: dict[int, Habits] = {}  # by association
+        # Loaded when first needed: bit-preserving mode does without.
+        self._make_builder: type[PlanBuilder] | None = None
         try:
             self.file_name("", "")
         except ValueError as error:
@@ -209,8 +212,10 @@ class Receiver:
         self._profiles[transfer_syntax_uid] = profile
         return profile
 
-    def habits_of(self, association: int) -> Habits:
-        """Return what is known of the objects that come on an association."""
+    def plan_builder(
+        self, profile: RewriteProfile, prefix_length: int, association: int
+    ) -> PlanBuilder:
+        """Return what plans an object of an association, with what is known of the ones before."""
         habits = self._habits.get(association)
         if habits is None:
             from isocenter.dataset.habits import Habits
@@ -218,7 +223,11 @@ class Receiver:
             if len(self._habits) >= _MOST_HABITS:
                 self._habits = {}  # threads that use one of them keep it
             habits = self._habits[association] = Habits()
-        return habits
+        if self._make_builder is None:
+            from isocenter.dataset.convert import PlanBuilder
+
+            self._make_builder = PlanBuilder
+        return self._make_builder(profile, prefix_length=prefix_length, habits=habits)
 
     def _make_profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
         from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
@@ -308,7 +317,7 @@ class ReceivedObject:
         self._sop_instance_uid = sop_instance_uid
         self._transfer_syntax_uid = transfer_syntax_uid
         self._file: SpoolFile | None = None
-        self._held: list[bytes] | None = None
+        self._held: list[Buffer] | None = None
         self._builder: PlanBuilder | None = None
         self._problem = ""
         self._prefix = 0  # bytes of File Meta Information of the new file
@@ -319,16 +328,12 @@ class ReceivedObject:
         if profile is None:
             self._file = spool.begin()
             return
-        from isocenter.dataset.convert import PlanBuilder
-
         self._held = []
         prefix = len(self._head)
         if prefix and profile.options.file_padding:
             prefix = len(self._new_head(profile.target_uid))
         self._prefix = prefix
-        self._builder = PlanBuilder(
-            profile, prefix_length=prefix, habits=receiver.habits_of(origin.association)
-        )
+        self._builder = receiver.plan_builder(profile, prefix, origin.association)
 
     def _new_head(self, transfer_syntax_uid: str) -> bytes:
         return self._receiver.head(
@@ -344,12 +349,15 @@ class ReceivedObject:
         """
         length = sum(map(len, views))
         self.length += length
+        held = self._held
+        is_short = held is not None and self.length <= _HELD
+        if is_short:
+            views = [bytes(view) for view in views]
         if self._builder is not None and not self._problem:
             self._look(self._builder, views, length)
-        held = self._held
         if held is not None:
-            if self.length <= _HELD:
-                held.extend(map(bytes, views))
+            if is_short:
+                held += views
                 return
             self._held = None
             views = [*held, *views]
