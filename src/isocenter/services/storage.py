@@ -12,7 +12,13 @@ from isocenter.dimse.status import (
     classify,
     short_text,
 )
-from isocenter.errors import DataSetError, DimseDecodeError, DimseFailure, StorageError
+from isocenter.errors import (
+    DataSetError,
+    DimseDecodeError,
+    DimseFailure,
+    StorageError,
+    StorageRefused,
+)
 from isocenter.logs import get_logger
 from isocenter.services.exchange import exchange, invoke, next_response
 from isocenter.services.providers import AbortAssociation, StoreRequest
@@ -155,6 +161,9 @@ def _perform(provider: StorageProvider, request: StoreRequest) -> int:
 
 def _failure_of(problem: Exception, association: Association) -> tuple[int, str]:
     """Return the status and comment for what a provider raised, and log it."""
+    if isinstance(problem, StorageRefused):
+        _LOGGER.error("%s", problem)  # the whole line of DCMTK's tools, which scripts look for
+        return problem.status, problem.comment
     if isinstance(problem, StorageError):
         _LOGGER.error("%s (%s)", problem, association.label)
         return problem.status, problem.comment
