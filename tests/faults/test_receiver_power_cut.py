@@ -66,10 +66,11 @@ def _faults(disk: ForgetfulFileSystem) -> set[str]:
 def test_receiver_has_what_it_confirmed_after_a_power_cut_at_any_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, durable: bool, anonymous: bool
 ) -> None:
-    monkeypatch.setattr(
-        "isocenter.storage.spool.Spool", partial(Spool, durable=durable, anonymous=anonymous)
-    )
-    with ForgetfulFileSystem(tmp_path) as disk, isocenter.serve(directory=tmp_path) as server:
+    monkeypatch.setattr("isocenter.storage.spool.Spool", partial(Spool, anonymous=anonymous))
+    with (
+        ForgetfulFileSystem(tmp_path) as disk,
+        isocenter.serve(directory=tmp_path, durable=durable) as server,
+    ):
         threads = [
             threading.Thread(target=_store, args=(server.port, disk, number))
             for number in range(ASSOCIATIONS)
