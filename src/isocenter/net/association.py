@@ -78,7 +78,7 @@ _LONGEST_PAUSE = 31
 _MOST_TOLERATED = 16
 """Different deviations logged for an association at most."""
 
-_SOON = 0.001
+_SOON = 0.0005
 """Seconds within which an answer counts as prompt, so that the next is worth looking out for."""
 
 
