@@ -129,7 +129,8 @@ def test_both_receivers_write_the_same_files(sender: Suite, batch: Batch, pair: 
     codes = [_send(sender, receiver, batch) for receiver in pair]
     assert codes[0] == codes[1]
     assert pair.problems() == []
-    assert pair.ours.names
+    # Where few sample files are there, a batch may consist of one that cannot be sent.
+    assert pair.ours.names or len(batch.samples) == 1
     # DCMTK's sender cannot read every file, and says nothing under -nh.
     if sender.is_ours:
         by_uid = {sample.sop_instance_uid: sample for sample in batch.samples}
