@@ -470,6 +470,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     """
     if storage_provider is not None and directory is not None:
         raise ValueError("storage_provider and directory exclude each other")
+    if storage_options is not None and not hasattr(storage_options, "duplicates"):
+        raise TypeError("storage_options must be isocenter.StorageOptions")
     if directory is None and (storage_options is not None or durable):
         raise ValueError("storage_options and durable belong to a directory")
     if storage_provider is not None and not hasattr(storage_provider, "store"):

@@ -410,7 +410,8 @@ class TestFiles:
         assert link.log == ["abort"]
         why = (
             "(the file is JPEGLossless:Non-hierarchical-1stOrderPrediction, "
-            "which the peer did not choose: try --propose-lossless)"
+            "which was not agreed on: --propose-lossless proposes it, "
+            "and the receiver has to take it)"
         )
         assert lines.found == [
             "I: Sending file: jpeg.dcm",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter import uids
+from isocenter import logs, uids
 from isocenter.dataset.part10 import read_file_meta
 from isocenter.errors import ConfigurationError, StorageError
 from isocenter.storage.options import StorageOptions
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from isocenter.storage.duplicates import DuplicatePolicy
     from isocenter.storage.receive import IgnoredObject
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -169,3 +170,35 @@ def test_options_that_cannot_work_are_refused_at_once(spool: Spool) -> None:
         Receiver(spool, StorageOptions(extension="/../x"))
     with pytest.raises(ValueError, match="directory"):
         Receiver(None, StorageOptions())
+
+
+@pytest.mark.parametrize(
+    ("policy", "level", "told", "is_kept"),
+    [
+        ("overwrite", "INFO", "", True),
+        ("keep-both", "WARNING", "already exists: CT.1.2.3, the new one is", True),
+        ("ignore", "WARNING", "ignoring the new one", False),
+    ],
+)
+def test_what_became_of_another_object_of_the_name_is_told(
+    spool: Spool, policy: DuplicatePolicy, level: str, told: str, *, is_kept: bool
+) -> None:
+    receiver = Receiver(spool, StorageOptions(duplicates=policy))
+    begin(receiver).finish()
+    again = begin(receiver).finish()
+    assert again.is_kept
+    assert [note.text for note in again.notes] == [
+        f"the same object is there already: {spool.directory}/CT.1.2.3"
+    ]
+    other = begin(receiver)
+    other.write([DATA])
+    stored = other.finish()
+    assert stored.is_kept is is_kept
+    assert [note.level for note in stored.notes] == ([getattr(logs, level)] if told else [])
+    assert all(told in note.text for note in stored.notes)
+
+
+@pytest.mark.parametrize("wrong", [{"naming": "bogus"}, {"duplicates": "x"}])
+def test_choice_that_is_none_is_refused(spool: Spool, wrong: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="is no choice"):
+        Receiver(spool, StorageOptions(**wrong))  # type: ignore[arg-type]  # that is the mistake

@@ -51,7 +51,7 @@ def test_object_begins_where_enough_is_free(disk: Disk, *, free: int, refused: b
     disk.free = free
     reserve = Reserve(MIB, "out")
     if refused:
-        with pytest.raises(StorageFull, match="1047552 bytes are free and 1048576 are to stay so"):
+        with pytest.raises(StorageFull, match="0 MiB are free and 1 MiB are to stay so"):
             reserve.check(0)
     else:
         reserve.check(0)

@@ -412,7 +412,8 @@ class _Evaluation:
                 self.check_integer(name, value, "" if text is None else text)
             elif value.choices and self.line.value_or_none(name, index) not in value.choices:
                 text = self.line.value_or_none(name, index)
-                raise self.fail(f"Invalid value for option {name} ({text})")
+                known = _join_or(value.choices)
+                raise self.fail(f"Invalid value for option {name} ({text}): it is {known}")
 
     def holds(self, condition: str) -> bool:
         if condition == VERBOSE_MODE:

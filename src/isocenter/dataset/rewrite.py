@@ -55,6 +55,9 @@ _FIRST = 64 * 1024  # bytes of the first piece that may be compared with what ca
 _LONGEST_CREATOR = 64  # bytes of LO (PS3.5 6.2); character sets with more for a letter are rare
 _MOST_NAMED = 16  # elements with blanks in UIDs that a plan names
 
+_WRITTEN = {ROOT: b"", ITEM: b"", SEQUENCE: b"SQ", PIXELS: b"OB"}
+"""VR of the header of a level by its kind."""
+
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
 
@@ -73,28 +76,14 @@ class _Note:
         is_signed: Pixel Representation is 1. waveform_bits: Waveform Bits Allocated.
     """
 
-    __slots__ = (
-        "content",
-        "group",
-        "group_content",
-        "group_place",
-        "group_stated",
-        "has_length",
-        "is_signed",
-        "length_at",
-        "place",
-        "stated",
-        "waveform_bits",
-    )
-
-    def __init__(self) -> None:
-        self.place = self.stated = self.length_at = -1
-        self.content = 0
-        self.has_length = True
-        self.group = self.group_place = self.group_stated = -1
-        self.group_content = 0
-        self.is_signed = False
-        self.waveform_bits = 8
+    # Defaults of the class: an object of a hundred thousand items makes as many notes.
+    place = stated = length_at = -1
+    content = 0
+    has_length = True
+    group = group_place = group_stated = -1
+    group_content = 0
+    is_signed = False
+    waveform_bits = 8
 
 
 class Rewriter:
@@ -477,18 +466,21 @@ class Rewriter:
             if tag >> 16 != outer_note.group:
                 self._end_group(outer, outer_note, start)
                 self._begin_group(outer_note, tag, start)
-        level.is_plain = self._is_plain(level)
+        is_delimited = level.is_delimited
+        # Items that end with a delimiter are never passed over.
+        level.is_plain = (level.kind != SEQUENCE or not is_delimited) and self._is_plain(level)
         lengths = self._options.lengths
-        if level.kind == PIXELS or (lengths == "keep" and level.is_delimited):
+        if level.kind == PIXELS or (lengths == "keep" and is_delimited):
             note.has_length = False
         else:
             note.has_length = lengths != "undefined"
-        note.stated = -1 if level.is_delimited else level.end - value
-        written = {PIXELS: b"OB", ITEM: b""}.get(level.kind, b"SQ")
+        if not is_delimited:
+            note.stated = level.end - value
+        written = _WRITTEN[level.kind]
         if outer.encoding is self._target and (
             level.kind == ITEM or self._given == written or not outer.encoding.explicit
         ):
-            if note.has_length is level.is_delimited:
+            if note.has_length is is_delimited:
                 length = 0 if note.has_length else UNDEFINED_LENGTH
                 note.place = self._replace(value - 4, 4, self._target.pack_length(length))
                 self._changed = True
@@ -527,7 +519,7 @@ class Rewriter:
         edits, note, options = self._edits, self._notes.pop(), self._options
         # Padding is part of its group, where that has a length.
         is_padding_counted = note.group == 0xFFFC
-        if not is_padding_counted:
+        if not is_padding_counted and note.group >= 0:
             self._end_group(level, note, at)
         if level.kind == ROOT and options.file_padding:
             self._pad(at, self._prefix + at + edits.growth, options.file_padding)
@@ -551,7 +543,8 @@ class Rewriter:
             if length != note.stated:
                 self._changed = True
             if delimiter:
-                self._remove(at, delimiter)
+                self._replace(at, delimiter, b"")
+                self._changed = True
         elif not delimiter or level.encoding is not self._target:
             tag = _ITEM_END if level.kind == ITEM else _SEQUENCE_END
             self._replace(at, delimiter, self._header(tag, b"", 0))

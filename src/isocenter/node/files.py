@@ -120,7 +120,7 @@ class FileStorage:
             if studies is not None:
                 request.defer(studies.finish_due)
             raise
-        if command is not None:
+        if command is not None and stored.is_kept:
             request.defer(lambda: command.run(request, stored))
         if studies is not None:
             # It may be a question to another process, for which the peer need not wait. A worker

@@ -128,9 +128,11 @@ def send_files(
 
 def _why_not_as_it_is(transfer_syntax_uid: str) -> str:
     """Say which transfer syntax the peer would have to accept, and how to propose just that."""
-    words = f"the file is {name_of(transfer_syntax_uid)}, which the peer did not choose"
+    words = f"the file is {name_of(transfer_syntax_uid)}, which was not agreed on"
     selector = selector_of(transfer_syntax_uid)
-    return words if selector is None else f"{words}: try --propose-{selector}"
+    if selector is None:
+        return f"{words}: storescu has no option that proposes it"
+    return f"{words}: --propose-{selector} proposes it, and the receiver has to take it"
 
 
 _SYNTAX_WORDS = {

@@ -79,7 +79,8 @@ class StoredObject(NamedTuple):
     """What became of a received object.
 
     Fields: `path` its file, "" where nothing is kept; `length` bytes of the data set as
-    received; `name` of the file; `placement` its folder; `notes` lines for the log.
+    received; `name` of the file; `placement` its folder; `notes` lines for the log; `is_kept`
+    False where another object of its name was kept instead.
     """
 
     path: str
@@ -87,3 +88,4 @@ class StoredObject(NamedTuple):
     name: str = ""
     placement: Placement = Placement()
     notes: tuple[Note, ...] = ()
+    is_kept: bool = True

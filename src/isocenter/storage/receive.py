@@ -27,7 +27,7 @@ from isocenter.errors import (
     StorageRefused,
 )
 from isocenter.logs import INFO, WARNING, get_logger
-from isocenter.storage.duplicates import publish
+from isocenter.storage.duplicates import DUPLICATE_POLICIES, publish
 from isocenter.storage.naming import (
     ShortNames,
     TimeNames,
@@ -65,6 +65,7 @@ a small object more than the copy."""
 
 _MOST_HABITS = 64  # associations remembered, each with 64 KiB at most; then all are forgotten
 
+_NAMING_SCHEMES = frozenset({"default", "unique", "short", "time", "long-time"})
 _NAMES_TRIED = 1000  # of those that nobody else should have
 
 
@@ -79,7 +80,7 @@ class Receiver:
     May be used by several threads, and by processes forked after it was made.
 
     Raises:
-        ConfigurationError: the extension cannot be part of a file name.
+        ConfigurationError: the extension cannot be part of a file name, or a choice is none.
         ValueError: there is no spool and the options need one.
     """
 
@@ -101,6 +102,10 @@ class Receiver:
         """Check the options and clean the directory."""
         if spool is None and not options.ignore:
             raise ValueError("objects that are kept need a directory")
+        if options.naming not in _NAMING_SCHEMES or options.duplicates not in DUPLICATE_POLICIES:
+            raise ConfigurationError(
+                f"naming {options.naming!r} or duplicates {options.duplicates!r} is no choice"
+            )
         self.options = options
         self.placing = placing
         self._time_names = TimeNames(microseconds=options.naming == "long-time")
@@ -447,7 +452,10 @@ class ReceivedObject:
             found = values.get(tag, b"").rstrip(b"\0 ").decode("latin-1")
             if not found:
                 if is_read:
-                    raise StorageRefused(f"bad DICOM object: {what} UID missing in the data set")
+                    raise StorageRefused(
+                        f"bad DICOM object {self._sop_instance_uid}: {what} UID missing in the "
+                        "data set, empty or no UI"
+                    )
             elif found != requested:
                 raise ObjectMismatch(
                     f"{what} UID of the data set, {found!r}, is not the request's, {requested!r}"
@@ -512,6 +520,7 @@ class ReceivedObject:
         options = receiver.options
         folder = spool.folder(*placement.folder.split("/")) if placement.folder else None
         notes = list(placement.notes)
+        is_kept = True
         if mended_uids and options.warn_of_blanks:
             notes += map(_blanks_note, mended_uids)
         for _ in range(_NAMES_TRIED):
@@ -520,7 +529,7 @@ class ReceivedObject:
                 notes.append(Note(WARNING, warning))
             try:
                 if options.naming == "default":
-                    path = self._publish_default(file, name, folder, notes)
+                    path, is_kept = self._publish_default(file, name, folder, notes)
                 else:
                     path = file.publish(name, replace=False, folder=folder)
                     self._note_storing(path, notes)
@@ -539,19 +548,30 @@ class ReceivedObject:
             notes.append(Note(WARNING, f"{path}: kept as it came, cannot be read: {self._problem}"))
         if self._is_disordered:
             notes.append(Note(WARNING, f"{path}: elements kept out of order: too many to sort"))
-        return StoredObject(path, self.length, name, placement, tuple(notes))
+        return StoredObject(path, self.length, name, placement, tuple(notes), is_kept)
 
     def _publish_default(
         self, file: SpoolFile, name: str, folder: Folder | None, notes: list[Note]
-    ) -> str:
-        """Publish under the name of the object, which another one may have."""
+    ) -> tuple[str, bool]:
+        """Publish under the name of the object, which another one may have.
+
+        Returns the path, and whether the object is there and not just another one.
+        """
         options = self._receiver.options
         path, outcome = publish(file, name, options.duplicates, folder, extension=options.extension)
-        self._note_storing(path, notes)
-        # DCMTK's bit-preserving mode overwrites without a word.
-        if outcome in _TOLD and (outcome != "overwritten" or options.rewrite is not None):
-            notes.append(Note(WARNING, f"DICOM file already exists, {_TOLD[outcome]}: {path}"))
-        return path
+        if outcome == "identical":
+            notes.append(Note(INFO, f"the same object is there already: {path}"))
+        elif outcome == "ignored":
+            notes.append(Note(WARNING, f"DICOM file already exists, ignoring the new one: {path}"))
+        else:
+            self._note_storing(path, notes)
+            if outcome == "kept-both":
+                other = f"DICOM file already exists: {name}"
+                notes.append(Note(WARNING, f"{other}, the new one is {path}"))
+            elif outcome == "overwritten" and options.rewrite is not None:
+                # DCMTK's bit-preserving mode overwrites without a word.
+                notes.append(Note(WARNING, f"DICOM file already exists, overwriting: {path}"))
+        return path, outcome != "ignored"
 
     def _note_storing(self, path: str, notes: list[Note]) -> None:
         """Note DCMTK's line about the file, which its bit-preserving mode does not print."""
@@ -571,12 +591,6 @@ class ReceivedObject:
 
 
 _HERE = Placement()
-
-_TOLD = {
-    "overwritten": "overwriting",
-    "kept-both": "keeping both",
-    "ignored": "ignoring the new one",
-}
 
 
 def _blanks_note(tag: int) -> Note:

@@ -84,7 +84,7 @@ class Reserve:
             self._allowed = 0
             raise StorageFull(
                 self._directory,
-                f"{free} bytes are free and {self.minimum_free} are to stay so",
+                f"{free >> 20} MiB are free and {self.minimum_free >> 20} MiB are to stay so",
             )
         self._asked = time.monotonic()
         self._allowed = max(min(free - self.minimum_free, STEP), wanted)
