@@ -560,7 +560,9 @@ class ReceivedObject:
         options = self._receiver.options
         path, outcome = publish(file, name, options.duplicates, folder, extension=options.extension)
         if outcome == "identical":
-            notes.append(Note(INFO, f"the same object is there already: {path}"))
+            # A quiet success; where files are named at all, this one is.
+            if options.rewrite is not None:
+                notes.append(Note(INFO, f"the same object is there already: {path}"))
         elif outcome == "ignored":
             notes.append(Note(WARNING, f"DICOM file already exists, ignoring the new one: {path}"))
         else:
