@@ -5,7 +5,7 @@ that stay are views, or regions of the file. Must not know of elements.
 
 A change to each header of an object with half a million elements may not take half a
 million Python objects: all changes stand in one `bytearray`, a record each, in the order
-of their offsets (tests/dataset/test_memory.py counts).
+of their offsets (tests/dataset/test_convert.py counts).
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ process: everything that passes is plain data. Must not know how folders are cho
 
 from __future__ import annotations
 
+from isocenter.logs import WARNING
 from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["Note", "Origin", "Placement", "Placing", "StoredObject"]
+__all__ = ["Note", "Origin", "Placement", "Placing", "StoredObject", "blanks_note"]
 
 
 class Note(NamedTuple):
@@ -89,3 +90,14 @@ class StoredObject(NamedTuple):
     placement: Placement = Placement()
     notes: tuple[Note, ...] = ()
     is_kept: bool = True
+
+
+def blanks_note(tag: int) -> Note:
+    """Return DCMTK's warning of an element whose UIDs had blanks (PS3.5 9.1)."""
+    from isocenter.dataset.dictionary import keyword_of
+
+    return Note(
+        WARNING,
+        f"Element {keyword_of(tag)} ({tag >> 16:04x},{tag & 0xFFFF:04x}) contains one or more "
+        "space characters, which were removed",
+    )

@@ -34,7 +34,7 @@ from isocenter.storage.naming import (
     default_file_name,
     unique_file_name,
 )
-from isocenter.storage.placing import Note, Placement, StoredObject
+from isocenter.storage.placing import Note, Placement, StoredObject, blanks_note
 from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -522,7 +522,7 @@ class ReceivedObject:
         notes = list(placement.notes)
         is_kept = True
         if mended_uids and options.warn_of_blanks:
-            notes += map(_blanks_note, mended_uids)
+            notes += map(blanks_note, mended_uids)
         for _ in range(_NAMES_TRIED):
             name, warning = receiver.file_name(self._sop_class_uid, self._sop_instance_uid)
             if warning:
@@ -593,13 +593,3 @@ class ReceivedObject:
 
 
 _HERE = Placement()
-
-
-def _blanks_note(tag: int) -> Note:
-    from isocenter.dataset.dictionary import keyword_of
-
-    return Note(
-        WARNING,
-        f"Element {keyword_of(tag)} ({tag >> 16:04x},{tag & 0xFFFF:04x}) contains one or more "
-        "space characters, which were removed",
-    )
