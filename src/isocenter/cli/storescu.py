@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from isocenter.sender.inputs import CheckedInputs
     from isocenter.sender.invention import Inventor
     from isocenter.sender.outcome import Outcome
-    from isocenter.ul.pdu import AAssociateRQ
+    from isocenter.sender.proposal import PlannedAssociation
+    from isocenter.sender.transfer import Progress, TransferOptions
+    from isocenter.ul.pdu import AAssociateRQ, PresentationContext
 
 __all__ = ["main"]
 
@@ -38,8 +40,8 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
     try:
         inputs = _inputs(line)
-        request = _request(line, inputs)
-        dictionary = dictionary_of(env)
+        plan = _plan(line, inputs)
+        options = _transfer_options(line, dictionary_of(env))
     except ConfigurationError as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
@@ -47,10 +49,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
         _LOGGER.critical("%s", BAD_PRESENTATION_CONTEXT_ID)
         return ExitCode.FAILURE
-    association = _connect(line, request)
-    if association is None:
-        return ExitCode.FAILURE
-    return _exit_code(_send(line, inputs, association, dictionary))
+    return _exit_code(_run(line, plan, options, ignored=inputs.ignored))
 
 
 def _inputs(line: ParsedCommandLine) -> CheckedInputs:
@@ -76,19 +75,74 @@ def _form(line: ParsedCommandLine) -> str:
     return forms.get(line.block(*READ_MODES) or "", ANY_FORM)
 
 
-def _request(line: ParsedCommandLine, inputs: CheckedInputs) -> AAssociateRQ:
-    """Build the proposal."""
-    from isocenter import uids
-    from isocenter.cli.network import ae_title
-    from isocenter.sender.proposal import propose
-    from isocenter.ul.pdu import AAssociateRQ, AsynchronousOperationsWindow, UserInformation
+def _plan(line: ParsedCommandLine, inputs: CheckedInputs) -> Sequence[PlannedAssociation]:
+    """Say which files go on which association, and what it proposes; there is at least one.
+
+    Raises:
+        NegotiationError: more contexts than one association takes.
+    """
+    from isocenter.sender.proposal import PlannedAssociation, propose
 
     selector = (line.block(*PROPOSALS) or "--propose-uncompr").removeprefix("--propose-")
     contexts = propose(
         inputs.sop_classes if line.given("--required") else None,
-        selector=selector.removeprefix("--"),
+        selector=selector,
         combine=line.given("--combine"),
     )
+    return (PlannedAssociation(contexts, inputs.files),)
+
+
+def _run(
+    line: ParsedCommandLine,
+    plan: Sequence[PlannedAssociation],
+    options: TransferOptions,
+    *,
+    ignored: int,
+) -> Outcome:
+    """Have one association after the other; without `-nh` the first failure is the end."""
+    from isocenter.cli.logsetup import ProgressDots
+    from isocenter.sender.outcome import Outcome
+
+    dots = ProgressDots("XMIT", line.level)
+    progress = dots if dots.enabled else None
+    outcome = Outcome(ignored=ignored)
+    for number, planned in enumerate(plan, 1):
+        if len(plan) > 1:
+            words = "starting association #%d of %d (%d files)"
+            _LOGGER.info(words, number, len(plan), len(planned.files))
+        outcome.add(_serve(line, planned, options, progress))
+        if options.halt and not outcome.ok:
+            break
+    return outcome
+
+
+def _serve(
+    line: ParsedCommandLine,
+    planned: PlannedAssociation,
+    options: TransferOptions,
+    progress: Progress | None,
+) -> Outcome:
+    """Open one association, send its files and end it."""
+    from isocenter.sender.outcome import Outcome
+
+    request = _request(line, planned.contexts)
+    association = _connect(line, request)
+    if association is None:
+        outcome = Outcome()
+        outcome.broken = True
+        return outcome
+    from isocenter.cli.sending import AssociationLink
+    from isocenter.sender.transfer import send_files
+
+    return send_files(AssociationLink(association), planned.files, options, progress=progress)
+
+
+def _request(line: ParsedCommandLine, contexts: tuple[PresentationContext, ...]) -> AAssociateRQ:
+    """Build the proposal of one association."""
+    from isocenter import uids
+    from isocenter.cli.network import ae_title
+    from isocenter.ul.pdu import AAssociateRQ, AsynchronousOperationsWindow, UserInformation
+
     operations = line.integer("--max-ops")
     window = AsynchronousOperationsWindow(
         maximum_number_operations_invoked=operations, maximum_number_operations_performed=1
@@ -137,20 +191,12 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
     return association
 
 
-def _send(
-    line: ParsedCommandLine,
-    inputs: CheckedInputs,
-    association: Association,
-    dictionary: Dictionary | None,
-) -> Outcome:
-    """Send the files and end the association."""
-    from isocenter.cli.logsetup import ProgressDots
-    from isocenter.cli.sending import AssociationLink
+def _transfer_options(line: ParsedCommandLine, dictionary: Dictionary | None) -> TransferOptions:
+    """Return how files are sent, the same on every association."""
     from isocenter.sender.encoding import EncodingOptions
-    from isocenter.sender.transfer import TransferOptions, send_files
+    from isocenter.sender.transfer import TransferOptions
 
-    selector = line.block(*PROPOSALS)
-    options = TransferOptions(
+    return TransferOptions(
         halt=not line.given("--no-halt"),
         repeat=line.integer_or_none("--repeat") or 1,
         maximum_operations=line.integer("--max-ops"),
@@ -164,15 +210,7 @@ def _send(
             compression_level=line.integer_or_none("--compression-level"),
             dictionary=dictionary,
         ),
-        prefer_deflated=selector == "--propose-deflated",
-    )
-    dots = ProgressDots("XMIT", line.level)
-    return send_files(
-        AssociationLink(association),
-        inputs.files,
-        options,
-        ignored=inputs.ignored,
-        progress=dots if dots.enabled else None,
+        prefer_deflated=line.block(*PROPOSALS) == "--propose-deflated",
     )
 
 

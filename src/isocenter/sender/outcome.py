@@ -11,7 +11,7 @@ __all__ = ["Outcome"]
 
 
 class Outcome:
-    """The record of one run over an association.
+    """The record of a run over an association, or over several.
 
     Attributes:
         submitted: C-STORE requests sent; a file repeated n times counts n times.
@@ -53,3 +53,13 @@ class Outcome:
         if not self.failed:
             self.first_failure_status = status
         self.failed += 1
+
+    def add(self, other: Outcome) -> None:
+        """Count what became of a later association as well; the first failure stays the first."""
+        if self.ok:
+            self.first_failure_status = other.first_failure_status
+        self.submitted += other.submitted
+        self.confirmed += other.confirmed
+        self.warnings += other.warnings
+        self.failed += other.failed
+        self.broken = self.broken or other.broken

@@ -11,16 +11,28 @@ import sys
 
 from isocenter import uids
 from isocenter.errors import NegotiationError
+from isocenter.record import NamedTuple
 from isocenter.ul.negotiation import MAXIMUM_CONTEXTS
 from isocenter.ul.pdu import PresentationContext
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Protocol
 
     from isocenter.ul.negotiation import AcceptedContext
+else:
+    Protocol = object
 
-__all__ = ["SELECTORS", "ContextChooser", "propose", "selector_of"]
+__all__ = [
+    "CONVERTIBLE",
+    "SELECTORS",
+    "ContextChooser",
+    "Files",
+    "PlannedAssociation",
+    "propose",
+    "selector_of",
+]
 
 _LITTLE = uids.EXPLICIT_VR_LITTLE_ENDIAN
 _BIG = uids.EXPLICIT_VR_BIG_ENDIAN
@@ -31,7 +43,9 @@ _BIG_FIRST = ((_BIG,), (_LITTLE, _IMPLICIT))
 _UNCOMPRESSED = (_LITTLE, _BIG, _IMPLICIT)
 _EXPLICIT = (_LITTLE, _BIG)
 _DEFLATED = uids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
-_CONVERTIBLE = frozenset({*_UNCOMPRESSED, _DEFLATED})
+
+CONVERTIBLE = frozenset({*_UNCOMPRESSED, _DEFLATED})
+"""Transfer syntaxes of which any can be written as any other."""
 
 SELECTORS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "uncompr": _LITTLE_FIRST if sys.byteorder == "little" else _BIG_FIRST,
@@ -59,6 +73,21 @@ SELECTORS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 """Name behind ``--propose-`` to the transfer syntaxes of a class's first and second context;
 where the second has none, there is no second."""
+
+
+class Files(Protocol):
+    """Paths in the order to send them."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class PlannedAssociation(NamedTuple):
+    """What one association proposes, and the files that are for it."""
+
+    contexts: tuple[PresentationContext, ...]
+    files: Files
 
 
 def selector_of(transfer_syntax_uid: str) -> str | None:
@@ -140,10 +169,10 @@ class ContextChooser:
             if deflated is not None:
                 return deflated
         found = exact.get((sop_class_uid, transfer_syntax_uid))
-        if found is not None or transfer_syntax_uid not in _CONVERTIBLE:
+        if found is not None or transfer_syntax_uid not in CONVERTIBLE:
             return found
         target = self.convertible_to(sop_class_uid)
-        return exact[sop_class_uid, target] if target in _CONVERTIBLE else None
+        return exact[sop_class_uid, target] if target in CONVERTIBLE else None
 
     def convertible_to(self, sop_class_uid: str) -> str | None:
         """Return the transfer syntax that the object would have to be converted to, or None.
