@@ -30,6 +30,7 @@ from isocenter.storage.naming import SAFE_CHARACTERS, sanitise_value
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from subprocess import Popen
     from typing import Self
 
@@ -232,12 +233,12 @@ def _printable(text: str) -> str:
 class _Job:
     """A command on its way."""
 
-    __slots__ = ("arguments", "command", "done")
+    __slots__ = ("command", "done", "facts")
 
-    def __init__(self, command: HookCommand, arguments: tuple[str, ...]) -> None:
+    def __init__(self, command: HookCommand, facts: HookFacts) -> None:
         """Keep the arguments."""
         self.command = command
-        self.arguments = arguments
+        self.facts = facts
         self.done = threading.Event()
 
 
@@ -249,6 +250,8 @@ class HookRunner:
             `hurry` or `close`. Then every caller runs its own, without a limit.
         maximum_running: commands that run at a time, inclusive; at least 1.
         maximum_waiting: commands that wait for their turn, inclusive.
+        host_name: address to name, for commands that are told the requestor's host; it may take
+            its time, for it is called in the command's own thread. None keeps the address.
 
     May be used by several threads, and by processes forked after it was made: a child begins
     with nothing running. It starts threads, so a process that forks later should not use one.
@@ -259,6 +262,7 @@ class HookRunner:
         "_closed",
         "_dropped",
         "_guard",
+        "_host_name",
         "_hurried",
         "_jobs",
         "_maximum_running",
@@ -276,6 +280,7 @@ class HookRunner:
         wait: bool = False,
         maximum_running: int = MAXIMUM_RUNNING,
         maximum_waiting: int = MAXIMUM_WAITING,
+        host_name: Callable[[str], str] | None = None,
     ) -> None:
         """Begin with nothing running."""
         if maximum_running < 1 or maximum_waiting < 0:
@@ -284,6 +289,7 @@ class HookRunner:
         """As given."""
         self._maximum_running = maximum_running
         self._maximum_waiting = maximum_waiting
+        self._host_name = host_name
         self._guard = threading.Lock()
         self._begin()
 
@@ -308,10 +314,7 @@ class HookRunner:
     def run(self, command: HookCommand, facts: HookFacts) -> None:
         """Run a command; what goes wrong with it is logged, and nobody else's matter."""
         self._settle_in()
-        arguments, warnings = command.expand(facts)
-        for warning in warnings:
-            _LOGGER.warning("%s", warning)
-        job = _Job(command, arguments)
+        job = _Job(command, facts)
         if not self._take(job):
             return
         try:
@@ -405,7 +408,7 @@ class HookRunner:
 
     def _perform(self, job: _Job) -> None:
         try:
-            process = _start(job)
+            process = _start(job.command, self._arguments(job))
         finally:
             with self._changed:
                 self._started()
@@ -416,6 +419,16 @@ class HookRunner:
             _LOGGER.warning("command of %s ended with exit status %d", job.command.option, status)
         elif status < 0:
             _LOGGER.warning("command of %s was ended by signal %d", job.command.option, -status)
+
+    def _arguments(self, job: _Job) -> tuple[str, ...]:
+        """Return what to run; what had to be changed of a peer's values is logged."""
+        facts = job.facts
+        if self._host_name is not None and job.command.uses(_HOST):
+            facts = facts._replace(peer_host=self._host_name(facts.peer_host))
+        arguments, warnings = job.command.expand(facts)
+        for warning in warnings:
+            _LOGGER.warning("%s", warning)
+        return arguments
 
     def close(self, grace: float = 0.0) -> None:
         """Take no more commands, and wait for none that runs; may be called again.
@@ -453,7 +466,7 @@ def _fail(message: str, *arguments: object) -> None:
     _LOGGER.log(ERROR, message, *arguments)
 
 
-def _start(job: _Job) -> Popen[bytes] | None:
+def _start(command: HookCommand, arguments: tuple[str, ...]) -> Popen[bytes] | None:
     """Make a process of a command; log and return None where that fails."""
     # 10 ms, so only where commands run at all.
     import subprocess
@@ -462,16 +475,16 @@ def _start(job: _Job) -> Popen[bytes] | None:
         # Without preexec_fn and the like, so that the child is made by vfork(2): no copy of
         # the page tables, and no code of ours runs in it beside threads that hold locks.
         return subprocess.Popen(  # noqa: S603 - running the operator's command is the purpose
-            job.arguments,
+            arguments,
             stdin=subprocess.DEVNULL,
             close_fds=True,
         )
     except (OSError, ValueError) as error:  # ValueError: no argument can hold such a character
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        if job.command.argument_vector:
-            _fail("cannot execute '%s': %s", job.arguments[0], reason)
+        if command.argument_vector:
+            _fail("cannot execute '%s': %s", arguments[0], reason)
         elif isinstance(error, FileNotFoundError | PermissionError):
             _fail("cannot execute /bin/sh: %s", reason)
         else:
-            _fail("cannot execute command '%s' (%s)", job.command.text, reason)
+            _fail("cannot execute command '%s' (%s)", command.text, reason)
         return None
