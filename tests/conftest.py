@@ -1,4 +1,4 @@
-"""What every test gets: Hypothesis profiles, peers that must or may be there.
+"""What every test gets: Hypothesis profiles, peers that must or may be there, dropped options.
 
 Environment:
     ISOCENTER_REQUIRE_PEERS: 1 turns a test skipped for a missing peer into a failure.
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import peers
+from tests.support.dropping.plugin import Dropping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,12 @@ for _name, _examples in {"quick": 10, "default": 50, "ci": 200, "soak": 20_000}.
 settings.load_profile(
     os.environ.get("ISOCENTER_HYPOTHESIS") or ("ci" if os.environ.get("CI") else "default")
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run each test of options.toml once more, without the option whose effect it shows."""
+    dropping = Dropping(peers.ROOT / "tests" / "options.toml")
+    config.pluginmanager.register(dropping, "isocenter-dropping")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

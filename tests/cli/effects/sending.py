@@ -1,0 +1,89 @@
+"""A storage SCP for the effects of a sender's options: it remembers all that it is told."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from isocenter.testing import ScriptedAcceptor
+from isocenter.testing.peer import accept, serve_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.testing import AssociationFacts, RawConnection, RawMessage
+
+__all__ = ["HERE", "SILENCE", "Peer"]
+
+HERE = "HERE"
+"""Stands for the peer's address and port among the arguments of `Peer.run`."""
+
+SILENCE = 2.5
+"""Seconds that a peer keeps silent where a tool has to give up after one."""
+
+
+class Peer:
+    """Accepts one association, answers everything, and remembers it.
+
+    Args:
+        statuses: of the first answers; then success.
+        host: where it listens.
+        granted: a whole user information item for its A-ASSOCIATE-AC.
+        slow_to_accept: seconds before its A-ASSOCIATE-AC.
+        slow_to_answer: seconds before its first answer.
+
+    Attributes:
+        request: the A-ASSOCIATE-RQ, None before it came.
+        received: all messages.
+    """
+
+    def __init__(
+        self,
+        *statuses: int,
+        host: str = "127.0.0.1",
+        granted: bytes | None = None,
+        slow_to_accept: float = 0.0,
+        slow_to_answer: float = 0.0,
+    ) -> None:
+        self.request: AssociationFacts | None = None
+        self.received: list[RawMessage] = []
+        self.host = host
+        self._granted = granted
+        self._statuses = list(statuses)
+        self._slow_to_accept = slow_to_accept
+        self._slow_to_answer = slow_to_answer
+        self._over = threading.Event()
+
+    def __call__(self, connection: RawConnection) -> None:
+        self._over.wait(self._slow_to_accept)
+        try:
+            self.request = accept(connection, user=self._granted)
+            for _ in serve_storage(connection, status=self._status, received=self.received):
+                pass
+        except ConnectionError:
+            return  # who gave up waiting has closed the connection
+
+    def _status(self, _request: RawMessage) -> int:
+        self._over.wait(self._slow_to_answer)
+        return self._statuses.pop(0) if self._statuses else 0
+
+    def run(self, main: Callable[[list[str], dict[str, str]], int], *arguments: str) -> int:
+        """Run a tool's `main`; `HERE` among the arguments is replaced."""
+        with ScriptedAcceptor(self, host=self.host) as acceptor:
+            here = [self.host, str(acceptor.port)]
+            argv = [w for word in arguments for w in (here if word == HERE else [word])]
+            try:
+                return main(argv, {})
+            finally:
+                self._over.set()
+
+    @property
+    def facts(self) -> AssociationFacts:
+        """The request, which has come."""
+        assert self.request is not None
+        return self.request
+
+    @property
+    def uids(self) -> list[str]:
+        """The Affected SOP Instance UIDs in their order."""
+        return [message.text(0x1000) for message in self.received]
