@@ -29,10 +29,15 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     line = start(TOOL, argv)
     if isinstance(line, ExitCode):
         return line
-    from isocenter.cli.network import connect_options, log_request_failure
-    from isocenter.errors import IsocenterError
+    from isocenter.cli.network import check_titles, connect_options, log_request_failure
+    from isocenter.errors import ConfigurationError, IsocenterError
     from isocenter.net.client import connect
 
+    try:
+        check_titles(line)
+    except ConfigurationError as problem:
+        _LOGGER.critical("%s", problem)
+        return ExitCode.FAILURE
     request = _request(line)
     if _LOGGER.isEnabledFor(DEBUG):
         from isocenter.cli.dumps import request_dump
@@ -61,7 +66,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 def _request(line: ParsedCommandLine) -> AAssociateRQ:
     """Build the proposal: Verification `-ppc` times with the first `-pts` transfer syntaxes."""
     from isocenter import uids
-    from isocenter.cli.network import ae_title
+    from isocenter.cli.network import ae_title, max_pdu
     from isocenter.ul.request import ProposedContext, build_request
 
     syntaxes = uids.ECHO_TRANSFER_SYNTAXES[: line.integer_or_none("--propose-ts") or 1]
@@ -72,7 +77,7 @@ def _request(line: ParsedCommandLine) -> AAssociateRQ:
         calling_ae_title=ae_title(line, "--aetitle"),
         implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
         implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
-        maximum_length=line.integer("--max-pdu"),
+        maximum_length=max_pdu(line, _LOGGER),
     )
 
 

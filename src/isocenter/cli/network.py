@@ -1,7 +1,7 @@
 """What command lines say about the network, turned into options of the driver.
 
 One home for the rules that several tools share: timeouts of 0 and -1, AE titles cut to 16
-characters, the words for a failed association. Must not know any one tool.
+bytes, PDU lengths made even, the words for a failed association. Must not know any one tool.
 """
 
 from __future__ import annotations
@@ -26,13 +26,19 @@ else:
 __all__ = [
     "Duties",
     "ae_title",
+    "check_titles",
     "connect_options",
     "ip_family",
     "log_request_failure",
+    "max_pdu",
     "patience",
     "run_server",
+    "seconds",
     "socket_timeout",
 ]
+
+LONGEST_WAIT = 2_000_000
+"""Seconds (23 days) that stand for more: poll(2) counts milliseconds in an int."""
 
 _FAMILIES = {"--ipv4": "ipv4", "--ipv6": "ipv6", "--ip-auto": "auto"}
 
@@ -57,14 +63,42 @@ def ip_family(line: ParsedCommandLine) -> str:
 
 
 def ae_title(line: ParsedCommandLine, option: str) -> str:
-    """Return an AE title as DCMTK's tools take it: cut to 16 characters, otherwise untouched."""
-    return line.value(option)[:AE_TITLE_LENGTH]
+    """Return an AE title as DCMTK's tools take it: the bytes typed, cut to 16."""
+    import os
+
+    return os.fsencode(line.value(option))[:AE_TITLE_LENGTH].decode("latin-1")
+
+
+def check_titles(line: ParsedCommandLine) -> None:
+    """Refuse a blank AE title, which no request may carry (PS3.5 6.2), in DCMTK's words.
+
+    Raises:
+        ConfigurationError: `--call` or `--aetitle` is blank.
+    """
+    for option, which in (("--call", "Called"), ("--aetitle", "Calling")):
+        if not ae_title(line, option).strip(" \0"):
+            message = f"0006:030c Illegal service parameter: {which} AP Title"
+            raise ConfigurationError(f"Association Request Failed: {message}")
+
+
+def max_pdu(line: ParsedCommandLine, logger: Logger | None = None) -> int:
+    """Return ``--max-pdu`` in bytes, made even as DCMTK does it; its warning goes to `logger`."""
+    length = line.integer("--max-pdu")
+    if length % 2 and logger is not None:
+        logger.warning("ASSOC: PDV receive length %d is odd (using %d)", length, length - 1)
+    return length - length % 2
+
+
+def seconds(line: ParsedCommandLine, option: str) -> float | None:
+    """Return an option's number of seconds, None where it has none."""
+    value = line.integer_or_none(option)
+    return None if value is None else float(min(value, LONGEST_WAIT))
 
 
 def socket_timeout(line: ParsedCommandLine) -> float | None:
     """Return ``--socket-timeout`` in seconds; 0 and -1 mean no bound."""
-    seconds = line.integer("--socket-timeout")
-    return float(seconds) if seconds > 0 else None
+    value = seconds(line, "--socket-timeout")
+    return value if value is not None and value > 0 else None
 
 
 def patience() -> float:
@@ -89,9 +123,9 @@ def connect_options(line: ParsedCommandLine) -> ConnectOptions:
         host=line.parameter("peer"),
         port=line.parameter_integer("port"),
         family=ip_family(line),
-        connect_timeout=line.integer_or_none("--timeout"),
-        acse_timeout=float(line.integer("--acse-timeout")),
-        dimse_timeout=line.integer_or_none("--dimse-timeout"),
+        connect_timeout=seconds(line, "--timeout"),
+        acse_timeout=float(min(line.integer("--acse-timeout"), LONGEST_WAIT)),
+        dimse_timeout=seconds(line, "--dimse-timeout"),
         socket_timeout=socket_timeout(line),
         patience=patience(),
         max_send_pdu=line.integer_or_none("--max-send-pdu") if has_send_limit else None,
@@ -131,11 +165,11 @@ def run_server(
     from isocenter.ul.codec import Limits
     from isocenter.ul.options import EngineOptions
 
-    acse_timeout = float(line.integer("--acse-timeout"))
+    acse_timeout = float(min(line.integer("--acse-timeout"), LONGEST_WAIT))
     sockets = SocketOptions.from_environment(os.environ)
     engine = EngineOptions(
         limits=Limits(),
-        maximum_length=line.integer("--max-pdu"),
+        maximum_length=max_pdu(line),
         artim_timeout=acse_timeout,
         acse_timeout=acse_timeout,
         idle_timeout=socket_timeout(line),
@@ -143,7 +177,7 @@ def run_server(
     options = ServeOptions(
         engine=engine,
         association=AssociationOptions(
-            dimse_timeout=line.integer_or_none("--dimse-timeout"), patience=patience()
+            dimse_timeout=seconds(line, "--dimse-timeout"), patience=patience()
         ),
         sockets=sockets,
     )

@@ -149,10 +149,10 @@ class ReceiverObserver(SilentObserver):
 
     def received(self, association: Association, request: AAssociateRQ) -> None:
         """Log the arrival."""
-        if self._info:
-            _LOGGER.info("Association Received")
         if self._debug:
             _LOGGER.debug("Association Received: %s", association.peer_address)
+        if self._info:
+            _LOGGER.info("Association Received")
         if self._dumps:
             from isocenter.cli.dumps import request_dump
 
@@ -196,6 +196,7 @@ class ReceiverObserver(SilentObserver):
     def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
         """Log the request."""
         if self._debug:
+            _LOGGER.info("Received Echo Request")
             self._dump_message("INCOMING", context_id, command)
         elif self._info:
             _LOGGER.info("Received Echo Request (MsgID %d)", command.message_id)

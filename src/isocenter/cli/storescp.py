@@ -65,6 +65,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         ConfigurationError, StorageError: an option cannot be used.
     """
     from isocenter.cli.events import events_of
+    from isocenter.cli.network import max_pdu, seconds
     from isocenter.cli.receiving import Misbehaviour, ReceiverObserver, ToolReception
     from isocenter.cli.storing import open_spool, storage_options
     from isocenter.node.files import FileStorage
@@ -78,8 +79,8 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
     events = events_of(line, spool)
     studies = None if events is None else events.studies
     misbehaviour = Misbehaviour(
-        sleep_after=float(line.integer("--sleep-after")),
-        sleep_during=float(line.integer("--sleep-during")),
+        sleep_after=seconds(line, "--sleep-after") or 0.0,
+        sleep_during=seconds(line, "--sleep-during") or 0.0,
         abort_after=line.given("--abort-after"),
         abort_during=line.given("--abort-during"),
     )
@@ -93,18 +94,19 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
             command=None if events is None else events.command,
         )
     )
+    maximum_length = max_pdu(line, _LOGGER)
     observer = ReceiverObserver(
         line.level,
         dumps=line.given("--verbose-pc"),
         misbehaviour=misbehaviour,
-        maximum_length=line.integer("--max-pdu"),
+        maximum_length=maximum_length,
         refusing=line.given("--refuse"),
         at_end=None if studies is None else studies.association_ended,
     )
-    return Acceptor(_policy(line), registry, observer), events
+    return Acceptor(_policy(line, maximum_length), registry, observer), events
 
 
-def _policy(line: ParsedCommandLine) -> AcceptorPolicy:
+def _policy(line: ParsedCommandLine, maximum_length: int) -> AcceptorPolicy:
     """Accept what DCMTK's storescp accepts under the same options."""
     from isocenter import uids
     from isocenter.cli.preferences import accepted_syntaxes
@@ -120,7 +122,7 @@ def _policy(line: ParsedCommandLine) -> AcceptorPolicy:
         fallback=(lambda uid: None if uids.is_known_uid(uid) else syntaxes)
         if promiscuous
         else None,
-        maximum_length=line.integer("--max-pdu"),
+        maximum_length=maximum_length,
         refuse=line.given("--refuse"),
         reject_without_implementation_uid=line.given("--reject"),
     )

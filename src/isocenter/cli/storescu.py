@@ -35,11 +35,14 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     line = start(TOOL, argv)
     if isinstance(line, ExitCode):
         return line
+    from isocenter.cli.network import check_titles, max_pdu
     from isocenter.errors import ConfigurationError, NegotiationError
     from isocenter.sender.conditions import BAD_PRESENTATION_CONTEXT_ID
 
     try:
         inputs = _inputs(line)
+        max_pdu(line, _LOGGER)
+        check_titles(line)
         plan = _plan(line, inputs)
         options = _transfer_options(line, dictionary_of(env))
     except ConfigurationError as problem:
@@ -140,7 +143,7 @@ def _serve(
 def _request(line: ParsedCommandLine, contexts: tuple[PresentationContext, ...]) -> AAssociateRQ:
     """Build the proposal of one association."""
     from isocenter import uids
-    from isocenter.cli.network import ae_title
+    from isocenter.cli.network import ae_title, max_pdu
     from isocenter.ul.pdu import AAssociateRQ, AsynchronousOperationsWindow, UserInformation
 
     operations = line.integer("--max-ops")
@@ -152,7 +155,7 @@ def _request(line: ParsedCommandLine, contexts: tuple[PresentationContext, ...])
         calling_ae_title=ae_title(line, "--aetitle"),
         presentation_contexts=contexts,
         user_information=UserInformation(
-            maximum_length=line.integer("--max-pdu"),
+            maximum_length=max_pdu(line),
             implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
             implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
             # Without it one operation at a time is the rule (PS3.7 D.3.3.3.1).
