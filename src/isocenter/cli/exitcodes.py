@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-__all__ = ["ExitCode", "exit_code_for_store_status"]
+__all__ = ["MEANINGS", "ExitCode", "exit_code_for_store_status"]
 
 
 class ExitCode(IntEnum):
@@ -38,3 +38,65 @@ def exit_code_for_store_status(status: int) -> int:
         Cxxx, 1 for 01xx. These are plain numbers, as 16 of them have no name.
     """
     return (status >> 8) & 0xFF
+
+
+_COMMAND_LINE = "the command line cannot be used"
+
+MEANINGS = {
+    "echoscu": (
+        ("0", "every echo was answered with success; also after --help and --version"),
+        (
+            "1",
+            (
+                f"{_COMMAND_LINE}, there is no connection or no association, the peer aborts, or "
+                "it answers with anything but success"
+            ),
+        ),
+        (
+            "70",
+            (
+                "no answer within --dimse-timeout, an answer that breaks the protocol, or the peer "
+                "wants to release the association instead of answering"
+            ),
+        ),
+    ),
+    "storescu": (
+        (
+            "0",
+            "every object was confirmed with success or a warning; also after --help and --version",
+        ),
+        (
+            "1",
+            (
+                f"{_COMMAND_LINE}, a file cannot be sent, there is no connection or no "
+                "association, the peer aborts or does not answer in time; or the first object that "
+                "was refused had a status of 01xx"
+            ),
+        ),
+        (
+            "2, 167, 169, 192 to 207",
+            (
+                "the first object that was refused had a status of 02xx, A7xx (out of resources), "
+                "A9xx (data set does not match SOP class) or Cxxx (cannot understand): the upper "
+                "byte of the status"
+            ),
+        ),
+    ),
+    "storescp": (
+        (
+            "0",
+            (
+                "stopped by SIGTERM or SIGINT after finishing what was being received; also after "
+                "--help and --version"
+            ),
+        ),
+        (
+            "1",
+            (
+                f"{_COMMAND_LINE}, the output directory cannot be used, or the port cannot be "
+                "listened on"
+            ),
+        ),
+    ),
+}
+"""The codes of each tool and what they stand for, as man pages and reference show them."""

@@ -1,7 +1,8 @@
 """What a tool prints about itself: header, usage, version and error text.
 
-Owns the layout, which is DCMTK's. Must not know how a command line is read, nor
-where the text goes.
+Owns the layout, which is DCMTK's: as it is in a pipe, wrapped and emphasised by a `Style`
+on a terminal. Must not know how a command line is read, nor where the text goes
+(`terminal` looks).
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ from isocenter import __version__
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from isocenter.cli.spec import Group, Option, Tool
 
 __all__ = [
+    "PLAIN",
     "RELEASE_DATE",
+    "Style",
     "error_text",
     "header",
     "identifier",
+    "overview",
     "usage",
     "usage_line",
     "value_text",
@@ -32,6 +38,37 @@ RELEASE_DATE = "2026-11-21"
 _SHORT_WIDTH = 4
 _SPACE = 2
 _NOTE_WIDTH = 46  # columns of what follows from an option's facts
+_LEAST_TEXT = 36  # columns; with fewer, a text begins on a line of its own
+_OWN_LINE = 14  # where it then begins
+_UNKNOWN_OPTION = "Unknown option "
+
+
+class Style:
+    """How a text is shown.
+
+    Attributes:
+        width: columns to wrap to, 0 for the lines as they are.
+        emphasis: True where headings and names are set off by escape sequences.
+    """
+
+    __slots__ = ("emphasis", "width")
+
+    def __init__(self, *, width: int = 0, emphasis: bool = False) -> None:
+        """Keep the facts."""
+        self.width = width
+        self.emphasis = emphasis
+
+    def heading(self, text: str) -> str:
+        """Return a heading: bold and underlined."""
+        return f"\x1b[1;4m{text}\x1b[0m" if self.emphasis else text
+
+    def name(self, text: str) -> str:
+        """Return the name of an option, parameter or tool: bold."""
+        return f"\x1b[1m{text}\x1b[0m" if self.emphasis and text else text
+
+
+PLAIN = Style()
+"""Of pipes and files: DCMTK's layout, the same everywhere."""
 
 
 def identifier(name: str) -> str:
@@ -45,8 +82,18 @@ def header(tool: Tool) -> str:
 
 
 def error_text(tool: Tool, message: str) -> str:
-    """Return what is printed where the command line is wrong."""
-    return f"{header(tool)}error: {message}\n"
+    """Return what is printed where the command line is wrong.
+
+    DCMTK's lines, and behind them what was probably meant by an unknown option.
+    """
+    text = f"{header(tool)}error: {message}\n"
+    if message.startswith(_UNKNOWN_OPTION):
+        from isocenter.cli.guesses import guess
+
+        meant = guess(tool, message.removeprefix(_UNKNOWN_OPTION))
+        if meant:
+            text += f"hint: {meant}\n"
+    return text
 
 
 def usage_line(tool: Tool) -> str:
@@ -58,21 +105,62 @@ def usage_line(tool: Tool) -> str:
     return " ".join(words)
 
 
-def usage(tool: Tool) -> str:
+def usage(tool: Tool, style: Style = PLAIN) -> str:
     """Return the help text."""
+    from isocenter.cli.manual import MANUALS
+
     long_width = _long_width(tool)
-    lines = [f"usage: {usage_line(tool)}", "", "parameters:"]
+    start = "usage:"
+    lines = [f"{style.heading(start)} {usage_line(tool)}", "", style.heading("parameters:")]
     name_width = long_width + _SHORT_WIDTH + 4
     lines += [
-        _row(2, (parameter.name,), (name_width,), parameter.help_text)
+        _row(2, (parameter.name,), (name_width,), [parameter.help_text], style)
         for parameter in tool.parameters
     ]
     lines.append("")
     for group in tool.groups:
-        lines += _group(group, 2, _SHORT_WIDTH + 2, long_width)
+        lines += _group(group, 2, _SHORT_WIDTH + 2, long_width, style)
         for subgroup in group.subgroups:
-            lines += _group(subgroup, 4, _SHORT_WIDTH, long_width)
+            lines += _group(subgroup, 4, _SHORT_WIDTH, long_width, style)
+    manual = MANUALS.get(tool.name)
+    if manual is not None and manual.examples:
+        lines += ["", style.heading("examples:")]
+        for text, command in manual.examples:
+            lines += [f"  {style.name(command)}", _indented(6, [text], style)]
     return f"{header(tool)}" + "\n".join(lines) + "\n\n"
+
+
+def overview(tools: Mapping[str, str], commands: Mapping[str, str], style: Style = PLAIN) -> str:
+    """Return what `isocenter --help` prints.
+
+    Args:
+        tools: each tool and what it is for.
+        commands: what isocenter itself can do, likewise.
+        style: how it is shown.
+    """
+    width = max(map(len, (*tools, *commands)))
+
+    def rows(purposes: Mapping[str, str]) -> list[str]:
+        return [_row(2, (name,), (width,), [purpose], style) for name, purpose in purposes.items()]
+
+    start = "usage:"
+    lines = [
+        "isocenter: DICOM networking tools",
+        f"{style.heading(start)} isocenter TOOL [options] parameters...",
+        "",
+        style.heading("tools:"),
+        *rows(tools),
+        "",
+        style.heading("other commands:"),
+        *rows(commands),
+        "",
+        style.heading("general options:"),
+        _row(2, ("-h", "--help"), (2, 9), ["show this text and exit"], style),
+        _row(2, ("", "--version"), (2, 9), ["show version information and exit"], style),
+        "",
+        "isocenter TOOL --help shows the options of a tool.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def value_text(option: Option) -> str:
@@ -116,27 +204,28 @@ def _default_apart(option: Option) -> bool:
     return last is None or last.maximum is not None or bool(last.choices)
 
 
-def _notes(option: Option, group: Group) -> str:
-    """Return the lines that follow from the option's facts, each with a newline in front."""
+def _notes(option: Option, group: Group) -> list[str]:
+    """Return the notes that follow from the option's facts."""
     notes = []
     if option.default is not None and _default_apart(option):
-        notes.append(f"default: {option.default}")
+        notes.append(f"(default: {option.default})")
     if not group.note:  # which says the same for all of them
         if option.requires:
-            notes.append(f"only with {' or '.join(option.requires)}")
+            notes.append(f"(only with {' or '.join(option.requires)})")
         if option.conflicts:
-            notes.append(f"not with {' or '.join(option.conflicts)}")
-    return "".join(f"\n{_wrapped(f'({note})')}" for note in notes)
+            notes.append(f"(not with {' or '.join(option.conflicts)})")
+    return notes
 
 
-def _wrapped(text: str) -> str:
+def _wrapped(text: str, width: int) -> list[str]:
+    """Break a text at blanks into lines of at most `width` columns, where words permit."""
     lines = [""]
     for word in text.split():
-        if lines[-1] and len(lines[-1]) + len(word) >= _NOTE_WIDTH:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
             lines.append(word)
         else:
             lines[-1] += f" {word}" if lines[-1] else word
-    return "\n".join(lines)
+    return lines
 
 
 def _long_width(tool: Tool) -> int:
@@ -149,20 +238,42 @@ def _long_width(tool: Tool) -> int:
     )
 
 
-def _group(group: Group, indent: int, short_width: int, long_width: int) -> list[str]:
+def _group(group: Group, indent: int, short_width: int, long_width: int, style: Style) -> list[str]:
     note = f" ({group.note})" if group.note else ""
-    lines = [" " * (indent - 2) + group.name + note + ":"]
+    start = " " * (indent - 2)
+    heading = group.name + note + ":"
+    broken = _wrapped(heading, style.width - indent) if style.width else [heading]
+    lines = [start + style.heading(line) for line in broken]
     width = max([long_width, *(len(option.long) for option in group.options)])
     for option in group.options:
-        text = option.help_text + _notes(option, group)
-        if option.values:
-            text = f"{value_text(option)}\n{text}"
-        lines.append(_row(indent, (option.short, option.long), (short_width, width), text))
+        value = [value_text(option)] if option.values else []
+        notes = _notes(option, group)
+        if style.width:
+            texts = [*value, " ".join((option.help_text, *notes))]
+        else:
+            short = [line for note in notes for line in _wrapped(note, _NOTE_WIDTH)]
+            texts = [*value, option.help_text, *short]
+        names = (option.short, option.long)
+        lines.append(_row(indent, names, (short_width, width), texts, style))
     return lines
 
 
-def _row(indent: int, names: tuple[str, ...], widths: tuple[int, ...], text: str) -> str:
+def _row(
+    indent: int, names: tuple[str, ...], widths: tuple[int, ...], texts: list[str], style: Style
+) -> str:
+    """Return names and, in a column behind them or below, what is said about them."""
     start = " " * indent
+    column = indent
     for name, width in zip(names, widths, strict=True):
-        start += name.ljust(width + _SPACE)
-    return start + text.replace("\n", "\n" + " " * len(start))
+        start += style.name(name) + " " * (width + _SPACE - len(name))
+        column += width + _SPACE
+    if style.width and style.width - column < _LEAST_TEXT:
+        return f"{start.rstrip()}\n{_indented(_OWN_LINE, texts, style)}"
+    return start + _indented(column, texts, style).lstrip(" ")
+
+
+def _indented(column: int, texts: list[str], style: Style) -> str:
+    lines = []
+    for text in texts:
+        lines += _wrapped(text, style.width - column) if style.width else text.split("\n")
+    return "\n".join(" " * column + line for line in lines)

@@ -6,6 +6,7 @@ not know what a tool does afterwards.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from isocenter.cli.exitcodes import ExitCode
@@ -45,8 +46,13 @@ def start(
     if line.exclusive is not None:
         from isocenter.cli import render
 
-        show = render.usage if line.exclusive == "--help" else render.version_text
-        _write(sys.stdout, show(tool))
+        if line.exclusive == "--help":
+            from isocenter.cli.terminal import style_of
+
+            text = render.usage(tool, style_of(sys.stdout, os.environ))
+        else:
+            text = render.version_text(tool)
+        _write(sys.stdout, text)
         return ExitCode.SUCCESS
     from isocenter.cli import logsetup
 

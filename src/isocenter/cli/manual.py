@@ -1,0 +1,168 @@
+"""What man pages, reference pages and `--help` say beside the options: data only.
+
+Owns descriptions, examples and environment variables. Must not know options (`spec`), exit
+codes (`exitcodes`) nor how any of it is laid out. Imported only where something is shown, so
+that no transfer pays for it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MANUALS", "SHELLS", "Manual"]
+
+SHELLS = ("bash", "zsh", "fish")
+"""For which `isocenter completion` has a script."""
+
+
+class Manual:
+    """What is to be said about a tool.
+
+    Attributes:
+        description: paragraphs.
+        examples: what each does, and the command line, which a shell would take.
+        environment: variables and what they do.
+        signals: what each signal does, where that is not the usual.
+    """
+
+    __slots__ = ("description", "environment", "examples", "signals")
+
+    def __init__(
+        self,
+        description: tuple[str, ...],
+        *,
+        examples: tuple[tuple[str, str], ...],
+        environment: tuple[tuple[str, str], ...] = (),
+        signals: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        """Keep the facts."""
+        self.description = description
+        self.examples = examples
+        self.environment = environment
+        self.signals = signals
+
+
+_GRAMMAR = (
+    "Options may stand before, between and behind the parameters. They are neither abbreviated "
+    "nor joined, and a value is an argument of its own. Of alternatives the rightmost one wins. "
+    "An argument @FILE is replaced by the arguments in that file."
+)
+
+_SOCKETS = (
+    (
+        "TCP_NODELAY",
+        "0 switches Nagle's algorithm on; by default it is off, as it delays every object",
+    ),
+    (
+        "TCP_BUFFER_LENGTH",
+        "size in bytes of the socket's send and receive buffers; by default the system chooses",
+    ),
+)
+
+_DICTIONARY = (
+    (
+        "DCMDICTPATH",
+        (
+            "files of further attributes in DCMTK's format, separated by colons; they are added to "
+            "the built-in dictionary, and win over it"
+        ),
+    ),
+)
+
+_SHOWN = (
+    ("NO_COLOR", "if it is set and not empty, the help text on a terminal has no emphasis"),
+    ("TERM", "dumb, or none: as NO_COLOR"),
+    ("COLUMNS", "the width that the help text on a terminal is wrapped to, instead of its own"),
+)
+
+MANUALS = {
+    "echoscu": Manual(
+        (
+            (
+                "echoscu opens an association with a DICOM peer, sends a C-ECHO request on it and "
+                "says by its exit code whether the answer was success. It shows that host, port "
+                "and AE titles are right and that the peer is alive."
+            ),
+            _GRAMMAR,
+        ),
+        examples=(
+            ("check a peer and say what happens", "echoscu -v pacs.example.org 11112"),
+            (
+                "with AE titles, and giving up after five seconds",
+                "echoscu -aet MYTITLE -aec ARCHIVE -to 5 -ta 5 -td 5 pacs.example.org 104",
+            ),
+            ("show the association in detail", "echoscu -d localhost 11112"),
+        ),
+        environment=(*_SOCKETS, *_SHOWN),
+    ),
+    "storescu": Manual(
+        (
+            (
+                "storescu opens an association with a DICOM peer and sends files to it with "
+                "C-STORE. A file goes out byte for byte where the peer accepts its transfer "
+                "syntax; otherwise it is converted between the uncompressed and the deflated ones."
+            ),
+            (
+                "Without --required it proposes 64 common storage classes. Compressed files need "
+                "their transfer syntax proposed, too."
+            ),
+            _GRAMMAR,
+        ),
+        examples=(
+            ("send a file and say what happens", "storescu -v localhost 11112 image.dcm"),
+            (
+                "send a folder and those in it, proposing just what the files need",
+                "storescu +sd +r -R -aec ARCHIVE pacs.example.org 104 images/",
+            ),
+            (
+                "send the rest when one fails; several requests on their way at a time",
+                "storescu -nh +sd -R --max-ops 8 pacs.example.org 104 images/",
+            ),
+            (
+                "send JPEG 2000 files as they are",
+                "storescu -R -xv pacs.example.org 104 compressed.dcm",
+            ),
+            (
+                "send a copy with new identities, to test an archive",
+                "storescu +II -aec TEST localhost 11112 image.dcm",
+            ),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+    ),
+    "storescp": Manual(
+        (
+            (
+                "storescp listens on a port, answers any number of DICOM peers at a time and "
+                "writes each object that they send with C-STORE to a file of its own. A file "
+                "appears under its name when it is complete."
+            ),
+            (
+                "Data sets are written in a normal form, as DCMTK writes them; --bit-preserving "
+                "keeps every byte. What cannot be read as a data set is kept as it came."
+            ),
+            _GRAMMAR,
+        ),
+        examples=(
+            ("receive into a folder and say what comes", "storescp -v -od received 11112"),
+            (
+                "take every transfer syntax and SOP class, and keep every byte",
+                "storescp +xa -pm +B -od received 11112",
+            ),
+            (
+                "a folder for each study; a command once nothing came for a minute",
+                "storescp -od received -su study -tos 60 -xcs 'import-study \"#p\"' 11112",
+            ),
+            (
+                "confirm what is safely on the disk, and refuse before it is full",
+                "storescp -od received --durable --min-free 1024 11112",
+            ),
+            ("use two processors", "storescp -od received --workers 2 11112"),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+        signals=(
+            (
+                "SIGTERM, SIGINT",
+                "listen no more, finish what is being received, then end; a second one aborts it",
+            ),
+        ),
+    ),
+}
+"""By the name of the tool."""
