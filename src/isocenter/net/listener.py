@@ -5,6 +5,8 @@ it goes to a `Dispatcher`. Each has a deadline (ARTIM, PS3.8 9.1.5) and a byte b
 is not an A-ASSOCIATE-RQ is answered with A-ABORT here and never gets a thread. When
 descriptors or the table run out the oldest silent connection makes room, so silent peers
 cannot keep others out.
+
+Instead of listening it may `adopt` one connection that somebody else accepted (`inherited`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections import OrderedDict
 from isocenter.errors import ConfigurationError
 from isocenter.logs import get_logger, load_logging
 from isocenter.net.dispatch import Arrival
+from isocenter.net.failures import SHOWN, FailedConnection
 from isocenter.net.wakeup import WakeUp
 from isocenter.record import Record
 from isocenter.ul.connection import Connection
@@ -94,6 +97,17 @@ class _Refused:
         self.until = until
 
 
+def _peer_name(address: object) -> str:
+    """Return how a peer is called: ``host:port`` of an IP address, else "unknown"."""
+    match address:
+        case (str(host), int(port), *_):
+            # On a socket for both families IPv4 comes in disguise (RFC 4291 2.5.5.2).
+            mapped = host.startswith("::ffff:") and "." in host
+            return f"{host[7:] if mapped else host}:{port}"
+        case _:
+            return "unknown"
+
+
 class Listener:
     """Accepts connections and hands complete association requests to a dispatcher.
 
@@ -102,6 +116,8 @@ class Listener:
         engine: limits and the ARTIM budget for requests.
         sockets: buffer sizes, which must be set before listening.
         dispatcher: who serves.
+        on_failure: told of connections that never become an association, in the loop: it must
+            not wait. None for nobody.
     """
 
     def __init__(
@@ -110,8 +126,11 @@ class Listener:
         engine: EngineOptions,
         sockets: SocketOptions,
         dispatcher: Dispatcher,
+        *,
+        on_failure: Callable[[FailedConnection], None] | None = None,
     ) -> None:
         """Keep the arguments; `open` binds."""
+        self._on_failure = on_failure
         self._options = options
         self._engine = engine
         self._sockets = sockets
@@ -120,6 +139,7 @@ class Listener:
         self._wakeup = WakeUp()
         self._sock: socket.socket | None = None
         self._listening = False
+        self._adopted = False
         self._pending: OrderedDict[int, _Pending] = OrderedDict()
         self._refused: OrderedDict[int, _Refused] = OrderedDict()
         self._pending_bytes = 0
@@ -172,6 +192,21 @@ class Listener:
         port: int = sock.getsockname()[1]
         return port
 
+    def adopt(self, connection: socket.socket) -> None:
+        """Serve a connection that is there already, and nothing else: `run` will not listen.
+
+        Takes it over. Its request has the same bounds in time and size as any other's. `run`
+        returns when it has ended.
+        """
+        with contextlib.suppress(OSError):
+            self._sockets.apply_buffers(connection)
+        try:
+            address: object = connection.getpeername()
+        except OSError:  # it broke in this moment; reading will tell
+            address = None
+        self._adopted = True
+        self._take(connection, _peer_name(address))
+
     def stop(self) -> None:
         """First call: stop accepting, finish what is being received. Second: abort.
 
@@ -181,7 +216,7 @@ class Listener:
         self._wakeup.set()
 
     def run(self, *, ready: Callable[[], None] | None = None) -> None:
-        """Serve until stopped and every association has ended.
+        """Serve until stopped, or an adopted connection's end, and every association has ended.
 
         Args:
             ready: called once connections are being accepted.
@@ -189,7 +224,7 @@ class Listener:
         Raises:
             ConfigurationError: as `open`; or what serves associations cannot start.
         """
-        if self._sock is None:
+        if self._sock is None and not self._adopted:
             self.open()
         try:
             load_logging()  # a server that has run out of descriptors cannot
@@ -235,7 +270,8 @@ class Listener:
             if not self._dispatcher.join(0):
                 self._dispatcher.abandon()
             return True
-        return self._handled_stops > 0 and self._dispatcher.join(0)
+        over = self._adopted and not self._pending and not self._refused
+        return (over or self._handled_stops > 0) and self._dispatcher.join(0)
 
     def _turn(self) -> None:
         """Wait once and handle whatever is ready."""
@@ -300,13 +336,17 @@ class Listener:
                     self._accept_again = time.monotonic() + _ACCEPT_PAUSE
                 return
             self._short_of_descriptors = False
-            connection.setblocking(False)
             while len(self._pending) + len(self._refused) >= self._options.maximum_pending:
                 if not self._make_room():
                     break
-            pending = _Pending(connection, f"{address[0]}:{address[1]}", time.monotonic())
-            self._pending[connection.fileno()] = pending
-            self._selector.register(connection, selectors.EVENT_READ, pending)
+            self._take(connection, _peer_name(address))
+
+    def _take(self, connection: socket.socket, address: str) -> None:
+        """Begin to wait for a connection's request."""
+        connection.setblocking(False)
+        pending = _Pending(connection, address, time.monotonic())
+        self._pending[connection.fileno()] = pending
+        self._selector.register(connection, selectors.EVENT_READ, pending)
 
     def _make_room(self) -> bool:
         """Close the oldest unassociated connection; False where there is none."""
@@ -317,6 +357,7 @@ class Listener:
             return False
         oldest = next(iter(self._pending.values()))
         _LOGGER.warning("closing silent connection from %s to make room", oldest.address)
+        self._tell("crowded", oldest.address, oldest.received)
         self._drop(oldest)
         return True
 
@@ -340,6 +381,7 @@ class Listener:
         if count == 0:
             if have:
                 _LOGGER.info("connection from %s closed before association", pending.address)
+            self._tell("closed", pending.address, pending.received)
             self._drop(pending)
             return
         pending.received += self._scratch[:count]
@@ -380,6 +422,7 @@ class Listener:
             _LOGGER.warning(
                 "association from %s rejected: too many associations", arrival.peer_address
             )
+            self._tell("full", arrival.peer_address, arrival.received)
             engine.reject(
                 AAssociateRJ(
                     result=RejectResult.REJECTED_TRANSIENT,
@@ -392,6 +435,7 @@ class Listener:
             _LOGGER.error(
                 "Receiving Association failed: %s (from %s)", event.cause, arrival.peer_address
             )
+            self._tell("invalid", arrival.peer_address, arrival.received, event.cause)
         answer = b"".join(
             bytes(part) for part in engine.segments_to_send(4096) if not isinstance(part, tuple)
         )
@@ -414,6 +458,14 @@ class Listener:
             count = 0
         if count == 0:
             self._drop_refused(refused)
+
+    def _tell(
+        self, kind: str, address: str, received: bytes | bytearray, cause: Exception | None = None
+    ) -> None:
+        """Tell whoever explains failures."""
+        if self._on_failure is not None:
+            first = bytes(received[:SHOWN])
+            self._on_failure(FailedConnection(kind, address, first, cause))
 
     def _next_deadline(self) -> float | None:
         """Return the seconds until something is due, None where nothing is."""
@@ -440,6 +492,7 @@ class Listener:
                 pending.address,
                 self._engine.artim_timeout,
             )
+            self._tell("expired", pending.address, pending.received)
             self._drop(pending)
         while self._refused:
             refused = next(iter(self._refused.values()))

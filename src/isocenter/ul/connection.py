@@ -160,8 +160,8 @@ class Connection:
             try:
                 event = self._parse()
             except PeerProtocolError as problem:
-                self._discarding = True
-                self._cause = problem
+                problem.received = bytes(window.view[before : min(before + 32, window.end)])
+                self._discarding, self._cause = True, problem
                 self._step(Evt.EVT19)
                 event = None
             else:
