@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from isocenter.testing import ScriptedAcceptor
 from isocenter.testing.peer import accept, serve_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from isocenter.testing import AssociationFacts, RawConnection, RawMessage
 
-__all__ = ["HERE", "SILENCE", "Peer"]
+__all__ = ["HERE", "SILENCE", "Peer", "unanswered_port"]
 
 HERE = "HERE"
 """Stands for the peer's address and port among the arguments of `Peer.run`."""
@@ -87,3 +90,27 @@ class Peer:
     def uids(self) -> list[str]:
         """The Affected SOP Instance UIDs in their order."""
         return [message.text(0x1000) for message in self.received]
+
+
+@contextmanager
+def unanswered_port() -> Iterator[int]:
+    """Yield a port where connecting takes until `SILENCE` seconds have passed, and then fails."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        port: int = listener.getsockname()[1]
+        held = []
+        # Linux answers nobody once the queue is full; who asks again then finds a closed port.
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.1", port))
+            held.append(filler)
+        time.sleep(0.05)
+        closer = threading.Timer(SILENCE, listener.close)
+        closer.start()
+        try:
+            yield port
+        finally:
+            closer.cancel()
+            closer.join()
+            for filler in held:
+                filler.close()

@@ -6,9 +6,7 @@ Options whose default they restore are given behind the alternative that they ov
 
 from __future__ import annotations
 
-import socket
 import struct
-import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -26,7 +24,7 @@ from isocenter.testing.datasets import (
     IMPLICIT_LITTLE,
 )
 from isocenter.testing.peer import accept, serve_storage
-from tests.cli.effects.sending import HERE, SILENCE, Peer
+from tests.cli.effects.sending import HERE, SILENCE, Peer, unanswered_port
 from tests.support.proposals import SELECTORS
 
 if TYPE_CHECKING:
@@ -241,30 +239,13 @@ def test_compression_level_0_makes_nothing_smaller() -> None:
     assert len(peer.received[0].data_set) > plain
 
 
-def test_timeout_ends_a_connection_that_is_not_answered(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        port = listener.getsockname()[1]
-        held = []
-        # Linux answers no more once the queue is full; who waits meets a closed port in the end.
-        for _ in range(4):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
-            held.append(filler)
-        time.sleep(0.05)
-        closer = threading.Timer(SILENCE, listener.close)
-        closer.start()
+def test_timeout_ends_a_connection_that_is_not_answered() -> None:
+    with unanswered_port() as port:
         started = time.monotonic()
         code = main(["--timeout", "1", "127.0.0.1", str(port), "a.dcm"], {})
         took = time.monotonic() - started
-        closer.cancel()
-        closer.join()
-        for filler in held:
-            filler.close()
     assert code == 1
-    assert 0.9 < took < SILENCE, capsys.readouterr().err
+    assert 0.9 < took < SILENCE
 
 
 @pytest.mark.parametrize("option", ["--socket-timeout", "--dimse-timeout"])
