@@ -34,3 +34,40 @@ def test_broken_association_is_no_success() -> None:
     outcome = Outcome()
     outcome.broken = True
     assert not outcome.ok
+
+
+class TestSeveralAssociations:
+    def test_counts_are_added(self) -> None:
+        total, second = Outcome(ignored=1), Outcome()
+        second.submitted, second.confirmed, second.warnings = 3, 2, 1
+        second.failure(0xA700)
+        total.add(second)
+        total.add(second)
+        assert (total.submitted, total.confirmed, total.warnings) == (6, 4, 2)
+        assert total.failed == 3
+
+    def test_first_failure_stays_the_first(self) -> None:
+        total, refused, later = Outcome(), Outcome(), Outcome()
+        refused.failure(0xA700)
+        later.failure(0xC000)
+        total.add(Outcome())
+        total.add(refused)
+        total.add(later)
+        assert total.first_failure_status == 0xA700
+
+    def test_failure_without_status_stays_the_first(self) -> None:
+        total, broken, later = Outcome(), Outcome(), Outcome()
+        broken.broken = True
+        later.failure(0xC000)
+        total.add(broken)
+        total.add(later)
+        assert not total.ok
+        assert total.first_failure_status is None
+
+    def test_first_file_without_context_is_kept(self) -> None:
+        total, first, second = Outcome(), Outcome(), Outcome()
+        first.without_context = ("1.2", "1.3")
+        second.without_context = ("1.4", "1.5")
+        total.add(first)
+        total.add(second)
+        assert total.without_context == ("1.2", "1.3")

@@ -214,6 +214,14 @@ _OWN = Group(
     "isocenter options",
     (
         Option(
+            "--auto-contexts",
+            "",
+            "read the files first and propose what they\nneed, each in its own transfer syntax,\n"
+            "on as many associations as that takes",
+            # Nor with most of `PROPOSALS`, which would be a long list here: `storescu` says so.
+            conflicts=("--required", "--combine"),
+        ),
+        Option(
             "--max-ops",
             "",
             "propose to have that many C-STORE requests\noutstanding (1: wait for each response)",
@@ -252,6 +260,7 @@ TOOL = Tool(
         "--uid-padding",
         *INVENTION,
         ("--ipv4", "--ipv6", "--ip-auto"),
+        "--auto-contexts",
         "--max-ops",
     ),
 )

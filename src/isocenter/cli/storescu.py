@@ -29,6 +29,9 @@ __all__ = ["main"]
 
 _LOGGER = get_logger(__name__)
 
+_BESIDE_AUTO_CONTEXTS = {None, "--propose-uncompr", "--propose-deflated"}
+"""What of `PROPOSALS` may stand beside it: the default changes nothing, deflated is preferred."""
+
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run storescu with the arguments behind the tool's name; return the exit code."""
@@ -56,18 +59,37 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 
 def _inputs(line: ParsedCommandLine) -> CheckedInputs:
-    """Find the files and check what can be checked before a connection is made."""
+    """Find the files and check what can be checked before a connection is made.
+
+    Raises:
+        ConfigurationError: a file is no good, or options contradict each other.
+    """
     from isocenter.sender.inputs import InputOptions, check_inputs
 
+    _demand_one_proposal(line)
     options = InputOptions(
         scan_directories=line.given("--scan-directories"),
         scan_pattern=line.value_or_none("--scan-pattern"),
         recurse=line.block("--no-recurse", "--recurse") == "--recurse",
         halt=not line.given("--no-halt"),
         required=line.given("--required"),
+        kinds=line.given("--auto-contexts"),
         form=_form(line),
     )
     return check_inputs(line.parameters_from("dcmfile-in"), options)
+
+
+def _demand_one_proposal(line: ParsedCommandLine) -> None:
+    """Refuse `-x?` beside ``--auto-contexts``, except those that do not contradict it.
+
+    Raises:
+        ConfigurationError: there is one.
+    """
+    selector = line.block(*PROPOSALS)
+    if line.given("--auto-contexts") and selector not in _BESIDE_AUTO_CONTEXTS:
+        from isocenter.errors import ConfigurationError
+
+        raise ConfigurationError(f"--auto-contexts not allowed with {selector}")
 
 
 def _form(line: ParsedCommandLine) -> str:
@@ -84,6 +106,10 @@ def _plan(line: ParsedCommandLine, inputs: CheckedInputs) -> Sequence[PlannedAss
     Raises:
         NegotiationError: more contexts than one association takes.
     """
+    if line.given("--auto-contexts"):
+        from isocenter.sender.planning import plan_associations
+
+        return plan_associations(inputs, prefer_deflated=_prefers_deflated(line))
     from isocenter.sender.proposal import PlannedAssociation, propose
 
     selector = (line.block(*PROPOSALS) or "--propose-uncompr").removeprefix("--propose-")
@@ -109,14 +135,26 @@ def _run(
     dots = ProgressDots("XMIT", line.level)
     progress = dots if dots.enabled else None
     outcome = Outcome(ignored=ignored)
+    hint: str | None = None
     for number, planned in enumerate(plan, 1):
         if len(plan) > 1:
             words = "starting association #%d of %d (%d files)"
             _LOGGER.info(words, number, len(plan), len(planned.files))
-        outcome.add(_serve(line, planned, options, progress))
+        result = _serve(line, planned, options, progress)
+        if result.without_context is not None and hint is None:
+            from isocenter.cli.hints import context_hint
+
+            hint = context_hint(result.without_context, planned.contexts)
+        outcome.add(result)
         if options.halt and not outcome.ok:
             break
+    if hint is not None:
+        _LOGGER.warning("%s", hint)
     return outcome
+
+
+def _prefers_deflated(line: ParsedCommandLine) -> bool:
+    return line.block(*PROPOSALS) == "--propose-deflated"
 
 
 def _serve(
@@ -213,7 +251,8 @@ def _transfer_options(line: ParsedCommandLine, dictionary: Dictionary | None) ->
             compression_level=line.integer_or_none("--compression-level"),
             dictionary=dictionary,
         ),
-        prefer_deflated=line.block(*PROPOSALS) == "--propose-deflated",
+        prefer_deflated=_prefers_deflated(line),
+        own_syntaxes_proposed=line.given("--auto-contexts"),
     )
 
 

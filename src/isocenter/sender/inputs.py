@@ -15,17 +15,25 @@ import stat
 
 from isocenter.errors import ConfigurationError, DataSetError
 from isocenter.logs import get_logger
-from isocenter.record import Record
+from isocenter.record import NamedTuple, Record
 from isocenter.sender.conditions import reason_of
 from isocenter.sender.prepare import ANY_FORM, identify
-from isocenter.uids import SOP_CLASSES
+from isocenter.uids import SOP_CLASSES, is_known_uid
+from isocenter.ul.items import is_uid
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     import re
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-__all__ = ["CheckedInputs", "InputOptions", "PathList", "check_inputs", "scan_directory"]
+__all__ = [
+    "CheckedInputs",
+    "InputOptions",
+    "Kind",
+    "PathList",
+    "check_inputs",
+    "scan_directory",
+]
 
 _LOGGER = get_logger(__name__)
 
@@ -37,6 +45,13 @@ _OPEN_DIRECTORIES = 64
 because a tree may be deeper than the number of descriptors a process may have (1024)."""
 
 
+class Kind(NamedTuple):
+    """What decides which presentation context a file can be sent on."""
+
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+
 class InputOptions(Record):
     """How the paths given become files.
 
@@ -45,7 +60,11 @@ class InputOptions(Record):
         scan_pattern: shell wildcards for the names of scanned files, None or "" for all.
         recurse: go into directories below a scanned one.
         halt: an unusable path ends the run; otherwise it is left out and counted.
-        required: read each file's SOP class, because only those are to be proposed.
+        required: read each file's SOP class, because only those are to be proposed; one that
+            is not known as a storage class is no good.
+        kinds: read each file's SOP class and transfer syntax, because contexts are planned by
+            them. Private classes and those that are not known will do; one that is known as
+            something else than a storage class will not.
         form: what a file may be, see `prepare`.
     """
 
@@ -54,6 +73,7 @@ class InputOptions(Record):
     recurse: bool = False
     halt: bool = True
     required: bool = False
+    kinds: bool = False
     form: str = ANY_FORM
 
 
@@ -93,19 +113,34 @@ class CheckedInputs:
 
     Attributes:
         files: to be sent, in order.
-        sop_classes: UIDs in order of first appearance; empty unless `InputOptions.required`.
         ignored: paths left out because they are unusable; the run cannot end with success.
+        kinds: in order of first appearance; empty unless `InputOptions.required` or `kinds`.
+        kind_of_file: for each of `files` the place of its kind in `kinds`; as long as `files`,
+            or empty like `kinds`. Of each number there is one object, so that a file costs a
+            pointer, 8 bytes.
     """
 
-    __slots__ = ("files", "ignored", "sop_classes")
+    __slots__ = ("files", "ignored", "kind_of_file", "kinds")
 
     def __init__(
-        self, files: PathList, *, sop_classes: tuple[str, ...] = (), ignored: int = 0
+        self,
+        files: PathList,
+        *,
+        kinds: Iterable[Kind] = (),
+        kind_of_file: Sequence[int] = (),
+        ignored: int = 0,
     ) -> None:
         """Keep the facts."""
         self.files = files
-        self.sop_classes = sop_classes
+        self.kinds = tuple(kinds)
+        self.kind_of_file = kind_of_file
         self.ignored = ignored
+
+    @property
+    def sop_classes(self) -> tuple[str, ...]:
+        """UIDs in order of first appearance; empty like `kinds`."""
+        # Insertion order of a dict is the order of first appearance.
+        return tuple(dict.fromkeys(kind.sop_class_uid for kind in self.kinds))
 
 
 def check_inputs(paths: Sequence[str], options: InputOptions) -> CheckedInputs:
@@ -173,7 +208,7 @@ class _Collection:
 
 
 class _Check:
-    """The second pass: existence and, where asked for, the SOP class."""
+    """The second pass: existence and, where asked for, the kind."""
 
     def __init__(self, options: InputOptions) -> None:
         self._options = options
@@ -183,35 +218,46 @@ class _Check:
         """Return what remains of the collection."""
         _LOGGER.info("checking input files ...")
         self._ignored = collection.ignored
-        if not collection.missing and not self._options.required:
+        reads = self._options.required or self._options.kinds
+        if not collection.missing and not reads:
             return CheckedInputs(collection.files, ignored=self._ignored)
         files = PathList()
-        # Insertion order of a dict is the order of first appearance.
-        sop_classes: dict[str, None] = {}
+        kinds: dict[Kind, int] = {}
+        kind_of_file: list[int] = []
         for path in collection.files:
             if path in collection.missing:
                 self._leave_out(f"cannot access file: {path}")
-            elif not self._options.required:
+            elif not reads:
                 files.append(path)
-            elif sop_class := self._storage_class(path):
-                sop_classes[sop_class] = None
+            elif kind := self._kind(path):
+                kind_of_file.append(kinds.setdefault(kind, len(kinds)))
                 files.append(path)
-        if self._options.required and not files:
+        if reads and not files:
             raise ConfigurationError("no input files to be sent")
-        return CheckedInputs(files, sop_classes=tuple(sop_classes), ignored=self._ignored)
+        return CheckedInputs(files, kinds=kinds, kind_of_file=kind_of_file, ignored=self._ignored)
 
-    def _storage_class(self, path: str) -> str | None:
-        """Return the file's SOP class if it is a storage class and the file can be sent."""
+    def _kind(self, path: str) -> Kind | None:
+        """Return the file's kind if it has an identity and its SOP class is a storage class."""
         try:
-            sop_class = identify(path, form=self._options.form).sop_class_uid
+            identity = identify(path, form=self._options.form)
+            kind = Kind(identity.sop_class_uid, identity.transfer_syntax_uid)
+            self._demand_uids(kind)
         except (OSError, DataSetError) as problem:
             line = f"missing SOP class (or instance) in file: {path}: {reason_of(problem)}"
             self._leave_out(line)
             return None
-        if sop_class not in SOP_CLASSES:
-            self._leave_out(f"unknown storage SOP class in file: {path}: {sop_class}")
+        uid = kind.sop_class_uid
+        if uid not in SOP_CLASSES and (self._options.required or is_known_uid(uid)):
+            self._leave_out(f"unknown storage SOP class in file: {path}: {uid}")
             return None
-        return sop_class
+        return kind
+
+    def _demand_uids(self, kind: Kind) -> None:
+        """Refuse what cannot be proposed (PS3.8 9.3.2.2); `required` knows its classes."""
+        if self._options.kinds:
+            for name, uid in zip(("SOP class", "transfer syntax"), kind, strict=True):
+                if not is_uid(uid):
+                    raise DataSetError(f"{name} is no UID: {uid[:64]!r}")
 
     def _leave_out(self, line: str) -> None:
         if self._options.halt:

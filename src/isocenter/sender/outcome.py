@@ -21,6 +21,8 @@ class Outcome:
             paths left out before the run. 0 only where every object was confirmed.
         first_failure_status: DIMSE status of the first failure where it was a response, else
             None.
+        without_context: SOP class and transfer syntax of the first file that no accepted context
+            was found for, None where each had one.
         broken: True where the association did not end as intended; files may be left that
             nothing was said of.
     """
@@ -32,6 +34,7 @@ class Outcome:
         "first_failure_status",
         "submitted",
         "warnings",
+        "without_context",
     )
 
     def __init__(self, *, ignored: int = 0) -> None:
@@ -41,6 +44,7 @@ class Outcome:
         self.warnings = 0
         self.failed = ignored
         self.first_failure_status: int | None = None
+        self.without_context: tuple[str, str] | None = None
         self.broken = False
 
     @property
@@ -62,4 +66,5 @@ class Outcome:
         self.confirmed += other.confirmed
         self.warnings += other.warnings
         self.failed += other.failed
+        self.without_context = self.without_context or other.without_context
         self.broken = self.broken or other.broken

@@ -71,6 +71,7 @@ class TransferOptions(Record):
         correct_uids: say nothing where blanks are left out of a UID (PS3.5 9.1).
         encoding: how data sets are written where they are not sent as they are.
         prefer_deflated: an uncompressed data set goes on a deflated context where there is one.
+        own_syntaxes_proposed: each file's own transfer syntax was proposed for its SOP class.
     """
 
     halt: bool = True
@@ -83,6 +84,7 @@ class TransferOptions(Record):
     correct_uids: bool = False
     encoding: EncodingOptions = AS_IT_IS
     prefer_deflated: bool = False
+    own_syntaxes_proposed: bool = False
 
 
 class Progress(Protocol):
@@ -133,6 +135,11 @@ def _why_not_as_it_is(transfer_syntax_uid: str) -> str:
     if selector is None:
         return f"{words}: storescu has no option that proposes it"
     return f"{words}: --propose-{selector} proposes it, and the receiver has to take it"
+
+
+def _refused(transfer_syntax_uid: str) -> str:
+    """Say that the receiver was offered the transfer syntax."""
+    return f"the file is {name_of(transfer_syntax_uid)}, which the receiver did not accept"
 
 
 _SYNTAX_WORDS = {
@@ -435,13 +442,18 @@ class _Transfer:
     def _report_no_context(self, current: PreparedFile) -> str:
         """Say why there is no context: none for the class, or none with this transfer syntax."""
         sop_class = current.sop_class_uid
+        if self.outcome.without_context is None:
+            self.outcome.without_context = sop_class, current.transfer_syntax_uid
         other = self._chooser.convertible_to(sop_class)
         if other is None:
             condition = NO_VALID_PRESENTATION_CONTEXT
             prefix = modality_prefix(sop_class, "") or "unknown SOP class"
             _LOGGER.error("No presentation context for: (%s) %s", prefix, sop_class)
         else:
-            condition = f"{SEND_FAILED} ({_why_not_as_it_is(current.transfer_syntax_uid)})"
+            own = current.transfer_syntax_uid
+            refused = self._options.own_syntaxes_proposed
+            reason = _refused(own) if refused else _why_not_as_it_is(own)
+            condition = f"{SEND_FAILED} ({reason})"
             _LOGGER.error("No conversion to transfer syntax %s possible!", _syntax_words(other))
         self._report_failed(current.path, condition)
         return condition

@@ -1,0 +1,57 @@
+"""What a user may try where a file found no presentation context.
+
+Owns the words; loaded only once a file failed. Must not know how files are sent.
+"""
+
+from __future__ import annotations
+
+from isocenter.cli.options_storescu import TOOL
+from isocenter.sender.proposal import CONVERTIBLE, selector_of
+from isocenter.uids import SOP_CLASSES, name_of
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from isocenter.ul.pdu import PresentationContext
+
+__all__ = ["context_hint"]
+
+
+def context_hint(kind: tuple[str, str], contexts: Iterable[PresentationContext]) -> str:
+    """Say what would help a file that no accepted context was found for.
+
+    Args:
+        kind: SOP class and transfer syntax of the file.
+        contexts: what was proposed on its association.
+    """
+    sop_class, syntax = kind
+    proposed = {
+        uid
+        for context in contexts
+        if context.abstract_syntax == sop_class
+        for uid in context.transfer_syntaxes
+    }
+    in_words = f"{name_of(sop_class)} in {name_of(syntax)}"
+    if syntax in proposed:
+        if syntax in CONVERTIBLE:
+            return f"hint: {name_of(sop_class)} was proposed, but the receiver does not take it"
+        return f"hint: {in_words} was proposed, but the receiver does not take it"
+    words = f"hint: {in_words} was not proposed: try --auto-contexts"
+    options = []
+    if not proposed:
+        if sop_class not in SOP_CLASSES:
+            return words
+        options.append("-R")
+    if proposed or syntax not in CONVERTIBLE:
+        option = _proposing(syntax)
+        if option is None:
+            return words
+        options.append(option)
+    return f"{words} (or {' '.join(options)})"
+
+
+def _proposing(transfer_syntax_uid: str) -> str | None:
+    """Return the short name of the option that proposes it, None where there is none."""
+    long = f"--propose-{selector_of(transfer_syntax_uid)}"
+    return next((option.short for option in TOOL.options() if option.long == long), None)

@@ -1,0 +1,246 @@
+"""Which files go on which association, with which contexts (PS3.8 9.3.2.2)."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from isocenter.sender.inputs import CheckedInputs, Kind, PathList
+from isocenter.sender.planning import plan_associations
+from isocenter.sender.proposal import CONVERTIBLE, ContextChooser
+from isocenter.testing.datasets import (
+    DEFLATED_EXPLICIT_LITTLE,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+)
+from isocenter.uids import TRANSFER_SYNTAXES
+from isocenter.ul.negotiation import AcceptedContext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from isocenter.sender.proposal import PlannedAssociation
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+PRIVATE = "1.2.3.4"
+JPEG = "1.2.840.10008.1.2.4.70"
+RLE = "1.2.840.10008.1.2.5"
+NATIVE = {EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG}
+
+
+def inputs_of(kinds: Iterable[Kind]) -> CheckedInputs:
+    """Return one file of each kind given, called by its place."""
+    files = PathList()
+    found: dict[Kind, int] = {}
+    kind_of_file = []
+    for number, kind in enumerate(kinds):
+        files.append(str(number))
+        kind_of_file.append(found.setdefault(kind, len(found)))
+    return CheckedInputs(files, kinds=found, kind_of_file=kind_of_file)
+
+
+def plan(*kinds: Kind, prefer_deflated: bool = False) -> tuple[PlannedAssociation, ...]:
+    return plan_associations(inputs_of(kinds), prefer_deflated=prefer_deflated)
+
+
+def proposal(association: PlannedAssociation) -> list[tuple[str, tuple[str, ...]]]:
+    ids = [context.context_id for context in association.contexts]
+    assert ids == list(range(1, 2 * len(ids), 2))
+    return [(c.abstract_syntax, c.transfer_syntaxes) for c in association.contexts]
+
+
+def files(association: PlannedAssociation) -> list[int]:
+    return [int(path) for path in association.files]
+
+
+class TestProposal:
+    def test_compressed_file_is_proposed_as_it_is_and_nothing_else(self) -> None:
+        (only,) = plan(Kind(CT, JPEG))
+        assert proposal(only) == [(CT, (JPEG,))]
+
+    @pytest.mark.parametrize(
+        ("own", "others"),
+        [
+            (EXPLICIT_LITTLE, (IMPLICIT_LITTLE, EXPLICIT_BIG)),
+            (IMPLICIT_LITTLE, (EXPLICIT_LITTLE, EXPLICIT_BIG)),
+            (EXPLICIT_BIG, (EXPLICIT_LITTLE, IMPLICIT_LITTLE)),
+            (DEFLATED_EXPLICIT_LITTLE, (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)),
+        ],
+    )
+    def test_convertible_file_has_a_context_of_what_it_can_become(
+        self, own: str, others: tuple[str, ...]
+    ) -> None:
+        (only,) = plan(Kind(CT, own))
+        assert proposal(only) == [(CT, (own,)), (CT, others)]
+
+    def test_unknown_transfer_syntax_is_never_converted(self) -> None:
+        (only,) = plan(Kind(PRIVATE, "1.2.3.9"))
+        assert proposal(only) == [(PRIVATE, ("1.2.3.9",))]
+
+    def test_own_syntaxes_come_first_and_compressed_ones_before_them(self) -> None:
+        kinds = [Kind(CT, EXPLICIT_LITTLE), Kind(MR, RLE), Kind(CT, JPEG), Kind(CT, JPEG)]
+        (only,) = plan(*kinds)
+        assert proposal(only) == [
+            (CT, (JPEG,)),
+            (MR, (RLE,)),
+            (CT, (EXPLICIT_LITTLE,)),
+            (CT, (IMPLICIT_LITTLE, EXPLICIT_BIG)),
+        ]
+        assert files(only) == [0, 1, 2, 3]
+
+    def test_class_with_every_uncompressed_syntax_needs_no_other(self) -> None:
+        (only,) = plan(*(Kind(CT, own) for own in sorted(NATIVE)))
+        assert proposal(only) == [(CT, (own,)) for own in sorted(NATIVE)]
+
+    def test_deflated_is_proposed_for_uncompressed_files_where_preferred(self) -> None:
+        (only,) = plan(Kind(CT, EXPLICIT_LITTLE), Kind(MR, JPEG), prefer_deflated=True)
+        assert proposal(only) == [
+            (MR, (JPEG,)),
+            (CT, (EXPLICIT_LITTLE,)),
+            (CT, (DEFLATED_EXPLICIT_LITTLE,)),
+            (CT, (IMPLICIT_LITTLE, EXPLICIT_BIG)),
+        ]
+
+
+class TestAssociations:
+    def test_64_plain_classes_fit_on_one_association(self) -> None:
+        (only,) = plan(*(Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(64)))
+        assert len(only.contexts) == 128
+
+    def test_one_class_more_takes_another(self) -> None:
+        first, second = plan(*(Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(65)))
+        assert len(first.contexts) == 128
+        assert [uid for uid, _ in proposal(second)] == ["1.2.64", "1.2.64"]
+        assert (files(first), files(second)) == (list(range(64)), [64])
+
+    def test_128_compressed_classes_fit_on_one_association(self) -> None:
+        assert len(plan(*(Kind(f"1.2.{n}", JPEG) for n in range(128)))) == 1
+        assert len(plan(*(Kind(f"1.2.{n}", JPEG) for n in range(129)))) == 2
+
+    def test_room_that_is_left_is_used(self) -> None:
+        kinds = [Kind("1.2.0", JPEG), *(Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(1, 66))]
+        first, second = plan(*kinds, Kind("1.3", JPEG))
+        assert files(first) == [*range(64), 66]
+        assert files(second) == [64, 65]
+
+    def test_file_of_a_kind_that_has_its_place_goes_there(self) -> None:
+        kinds = [Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(66)]
+        first, second = plan(*kinds, kinds[0], kinds[65], kinds[3])
+        assert files(first) == [*range(64), 66, 68]
+        assert files(second) == [64, 65, 67]
+        assert (len(first.files), len(second.files)) == (66, 3)
+
+    def test_class_stays_together_where_there_is_room(self) -> None:
+        kinds = [Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(65)]
+        first, second = plan(*kinds, Kind("1.2.64", JPEG), Kind("1.2.0", JPEG))
+        assert files(first) == list(range(64))
+        assert files(second) == [64, 65, 66]
+        assert ("1.2.0", (JPEG,)) in proposal(second)
+
+    def test_files_can_be_asked_for_again(self) -> None:
+        first, _ = plan(*(Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(65)))
+        assert files(first) == files(first)
+
+
+CLASSES = st.integers(0, 150).map(lambda n: f"1.2.840.10008.5.1.4.1.1.{n}")
+SYNTAXES = st.sampled_from([*sorted(TRANSFER_SYNTAXES), "1.2.3.9"])
+KINDS = st.builds(Kind, CLASSES, SYNTAXES)
+# Most kinds appear several times, as in a folder, and one list in two needs several associations.
+LISTS = st.lists(KINDS, min_size=1, max_size=300).flatmap(
+    lambda kinds: st.lists(st.sampled_from(kinds), min_size=1, max_size=600)
+)
+
+
+def accepted(association: PlannedAssociation, taken: Sequence[str]) -> ContextChooser:
+    """Return how a peer's answer that takes these transfer syntaxes would be used."""
+    contexts = {}
+    for context in association.contexts:
+        syntax = next((uid for uid in context.transfer_syntaxes if uid in taken), None)
+        if syntax is not None:
+            contexts[context.context_id] = AcceptedContext(
+                context_id=context.context_id,
+                abstract_syntax=context.abstract_syntax,
+                transfer_syntax=syntax,
+                as_scu=True,
+                as_scp=False,
+            )
+    return ContextChooser(contexts)
+
+
+@given(LISTS, st.booleans())
+def test_every_file_is_on_one_association_that_proposes_its_own_syntax(
+    kinds: list[Kind], prefer_deflated: bool
+) -> None:
+    associations = plan(*kinds, prefer_deflated=prefer_deflated)
+    sent = [files(association) for association in associations]
+    assert sorted(number for numbers in sent for number in numbers) == list(range(len(kinds)))
+    assert all(numbers == sorted(numbers) for numbers in sent)
+    assert [len(association.files) for association in associations] == [len(n) for n in sent]
+    # The order of the associations is that of their first files.
+    assert [numbers[0] for numbers in sent] == sorted(numbers[0] for numbers in sent)
+    for association, numbers in zip(associations, sent, strict=True):
+        proposed = proposal(association)
+        assert 1 <= len(proposed) <= 128
+        assert len(set(proposed)) == len(proposed)
+        for number in numbers:
+            uid, syntax = kinds[number]
+            assert (uid, (syntax,)) in proposed
+
+
+@given(LISTS)
+def test_what_can_be_converted_goes_to_a_peer_with_any_uncompressed_syntax(
+    kinds: list[Kind],
+) -> None:
+    for association in plan(*kinds):
+        for taken in NATIVE:
+            chooser = accepted(association, [taken])
+            for number in files(association):
+                uid, syntax = kinds[number]
+                found = chooser.choose(uid, syntax)
+                assert (found is not None) == (syntax in CONVERTIBLE)
+
+
+@given(LISTS)
+def test_no_file_is_converted_for_a_peer_that_takes_all(kinds: list[Kind]) -> None:
+    taken = [uid for _, uid in kinds]
+    for association in plan(*kinds):
+        contexts = {c.context_id: c for c in association.contexts}
+        chooser = accepted(association, taken)
+        for number in files(association):
+            uid, syntax = kinds[number]
+            found = chooser.choose(uid, syntax)
+            assert found is not None
+            assert contexts[found].transfer_syntaxes == (syntax,)
+
+
+@given(LISTS)
+def test_plan_is_the_same_every_time(kinds: list[Kind]) -> None:
+    once, again = plan(*kinds), plan(*kinds)
+    assert [proposal(a) for a in once] == [proposal(a) for a in again]
+    assert [files(a) for a in once] == [files(a) for a in again]
+
+
+@given(st.lists(KINDS, min_size=1, max_size=300, unique=True))
+def test_no_two_associations_would_do_as_one(kinds: list[Kind]) -> None:
+    sizes = [len(association.contexts) for association in plan(*kinds)]
+    # A kind wants two contexts at most, more than are left on all but the last.
+    assert all(size > 128 - 2 for size in sizes[:-1])
+
+
+@pytest.mark.parametrize("classes", [1, 1000])
+def test_plan_does_not_grow_with_the_files(classes: int) -> None:
+    kinds = [Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(classes)]
+    inputs = inputs_of(kinds[n % classes] for n in range(100_000))
+    tracemalloc.start()
+    associations = plan_associations(inputs)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(associations) == -(-classes // 64)
+    # The contexts themselves, 2 KB a class as traced; 100 000 paths would be 6 MB and more.
+    assert peak < 100_000 + 3_000 * classes
