@@ -1,0 +1,344 @@
+"""The table of command lines, good and bad: exit code and error text, for ours and the oracle.
+
+`tests/data/command_lines.txt` has most of it; what follows a rule for many options (conversion
+against compressed transfer, profiles against preferences) is made here from the option letters.
+What differs on purpose, or between the releases, stands in OTHERWISE with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from isocenter.cli import options_echoscu, options_storescp, options_storescu
+from isocenter.testing import ct_image
+from tests import peers
+from tests.support.ports import free_port
+from tests.support.processes import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.slow, pytest.mark.interop]
+
+DATA = Path(__file__).resolve().parents[1] / "data" / "command_lines.txt"
+TOOLS = {tool.name: tool for tool in (options_echoscu.TOOL, options_storescp.TOOL)}
+TOOLS[options_storescu.TOOL.name] = options_storescu.TOOL
+REFUSED = "F: Association Request Failed: 0006:031c TCP Initialization Error: Connection refused"
+NO_DIRECTORY = "F: specified output directory does not exist"
+
+
+class Row(NamedTuple):
+    """A command line and what becomes of it: exit code and text; what the oracle says, if else."""
+
+    line: str
+    code: int
+    text: str
+    theirs: str | None = None
+    reason: str = ""
+
+
+class Fate(NamedTuple):
+    """What became of a command line."""
+
+    code: int
+    text: str
+
+
+def _read() -> Iterator[Row]:
+    """Yield the rows of the file."""
+    code, text = 0, ""
+    for line in DATA.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        if line.startswith("    "):
+            yield Row(line.strip(), code, text)
+        else:
+            number, _, text = line.partition(" ")
+            code = int(number)
+
+
+COMPRESSED = {
+    "s": "lossless",
+    "y": "jpeg8",
+    "x": "jpeg12",
+    "v": "j2k-lossless",
+    "w": "j2k-lossy",
+    "t": "jls-lossless",
+    "u": "jls-lossy",
+    "m": "mpeg2",
+    "h": "mpeg2-high",
+    "n": "mpeg4",
+    "l": "mpeg4-bd",
+    "2": "mpeg4-2-2d",
+    "3": "mpeg4-2-3d",
+    "o": "mpeg4-2-st",
+    "4": "hevc",
+    "5": "hevc10",
+    "r": "rle",
+}
+PLAIN = {"e": "little", "b": "big", "i": "implicit", "d": "deflated"}
+WRITTEN = {"e": "little", "b": "big", "i": "implicit", "d": "deflated"}
+
+
+def _conversions() -> Iterator[Row]:
+    """Yield what storescp says to a conversion with each preference (dcmtk-facts 2.4)."""
+    for letter, written in WRITTEN.items():
+        option = f"--write-xfer-{written}"
+        for preference, name in COMPRESSED.items():
+            text = f"error: {option} not allowed with --prefer-{name}"
+            yield Row(f"storescp SP +x{preference} +t{letter}", 1, text)
+        for preference in (*PLAIN, "="):
+            yield Row(f"storescp SP +x{preference} +t{letter}", 1, NO_DIRECTORY)
+        yield Row(
+            f"storescp SP +xa +t{letter}", 1, f"error: {option} not allowed with --accept-all"
+        )
+        text = f"error: {option} not allowed with --bit-preserving"
+        yield Row(f"storescp SP +B +t{letter}", 1, text)
+
+
+def _profiles() -> Iterator[Row]:
+    """Yield what is said to a profile beside a choice of transfer syntaxes."""
+    for letter, name in (COMPRESSED | PLAIN).items():
+        text = "error: --config-file not allowed with --"
+        line = f"storescu -xf PROFILES Default -x{letter} SU"
+        yield Row(line, 1, f"{text}propose-{name}")
+        line = f"storescp -xf PROFILES Default +x{letter} SP"
+        yield Row(line, 1, f"{text}implicit" if letter == "i" else f"{text}prefer-{name}")
+
+
+UNKNOWN = "error: Unknown option "
+OTHERWISE = [
+    Row(f"{tool} {option} {place}", 1, text, re.escape(UNKNOWN + option), "since 3.6.9 and 3.7.0")
+    for tool, place, text in (
+        ("storescu", "SU", REFUSED),
+        ("echoscu", "EC", REFUSED),
+        ("storescp", "SP", NO_DIRECTORY),
+    )
+    for option in ("-i4", "-i0")
+]
+OTHERWISE += [
+    Row(
+        "storescp SP --max-associations 2",
+        1,
+        "error: --max-associations only allowed with --fork",
+        UNKNOWN + "--max-associations",
+        "since 3.7.0",
+    ),
+    Row(
+        "storescp SP --fork --max-associations 0",
+        1,
+        "error: Invalid value for option --max-associations (underflow: 0)",
+        UNKNOWN + "--max-associations",
+        "since 3.7.0",
+    ),
+    Row(
+        "storescp SP --fork --max-associations 2",
+        1,
+        NO_DIRECTORY,
+        UNKNOWN + "--max-associations",
+        "since 3.7.0",
+    ),
+    Row(
+        "storescp SP --max-associations 2 --fork --single-process",
+        1,
+        "error: --max-associations only allowed with --fork",
+        UNKNOWN + "--max-associations",
+        "since 3.7.0",
+    ),
+    Row(
+        "echoscu -pts 53 EC",
+        1,
+        REFUSED,
+        r"error: Invalid value for option --propose-ts \(overflow: 53\)",
+        "3.6.7 knows 38 transfer syntaxes",
+    ),
+    Row(
+        "storescu -R 127.0.0.1 PORT good",
+        1,
+        "F: missing SOP class (or instance) in file: good: not a DICOM file",
+        "E: DcmElement: Unknown Tag & Data .*",
+        "the oracle's parser speaks first; ours gives the reason in the same line",
+    ),
+    Row(
+        "storescu +fo -R 127.0.0.1 PORT good",
+        1,
+        "F: missing SOP class (or instance) in file: good: not a DICOM file",
+        r"F: missing SOP class \(or instance\) in file: good",
+        "as above",
+    ),
+    Row(
+        "storescu -R -nh 127.0.0.1 PORT good",
+        1,
+        "W: missing SOP class (or instance) in file: good: not a DICOM file, ignoring file",
+        "E: DcmElement: Unknown Tag & Data .*",
+        "as above",
+    ),
+]
+OWN = [
+    Row("storescu --max-ops 0 SU", 1, "error: Invalid value for option --max-ops (underflow: 0)"),
+    Row("storescu --max-ops 65 SU", 1, "error: Invalid value for option --max-ops (overflow: 65)"),
+    Row("storescu --max-ops 64 SU", 1, REFUSED),
+    Row("storescp SP --workers 0", 1, "error: Invalid value for option --workers (underflow: 0)"),
+    Row("storescp SP --workers 2 --fork", 1, "error: --workers not allowed with --fork"),
+    Row("storescp SP --workers 2 --fork --single-process", 1, NO_DIRECTORY),
+    Row("storescp SP --min-free -1", 1, "error: Invalid value for option --min-free (-1)"),
+    Row("storescp SP --on-duplicate", 1, "error: Missing value for option --on-duplicate"),
+]
+"""Options that DCMTK's tools do not have."""
+
+_DEFLATED = "error: --compression-level only allowed with --propose-deflated or --config-file"
+OTHERWISE += [
+    Row(line, 1, _DEFLATED)
+    for line in ("storescu +cl 6 SU", "storescu +cl 99 SU", "storescu -xd -xe +cl 9 SU")
+]
+
+TABLE = [*_read(), *_conversions(), *_profiles(), *OTHERWISE]
+
+FILES = {
+    "good": "-v -nh 127.0.0.1 PORT a.dcm",
+    "quoted": '-aet \'A B\' -aec x"y z"127.0.0.1 "PORT" /nonexistent/\'a file\' ""',
+    "bad": "-v 127.0.0.1 0 a.dcm",
+    "empty": " \n",
+    "number": "1x",
+    "nested": "@good",
+    "peer": "127.0.0.1 PORT",
+    "receiver": "-v -od absent PORT",
+    "profiles.cfg": "[[TransferSyntaxes]]\n[Uncompressed]\nTransferSyntax1 = LittleEndianImplicit\n"
+    "[[PresentationContexts]]\n[Some]\nPresentationContext1 = CTImageStorage\\Uncompressed\n"
+    "[[Profiles]]\n[Default]\nPresentationContexts = Some\n",
+}
+WORDS = {
+    "SU": ["127.0.0.1", "PORT", "a.dcm"],
+    "EC": ["127.0.0.1", "PORT"],
+    "SP": ["-od", "absent", "PORT"],
+    "FILE": ["a.dcm"],
+    "NOWHERE": ["/nonexistent/file"],
+    "ABSENT": ["absent"],
+    "PROFILES": ["profiles.cfg"],
+    "''": [""],
+}
+
+
+class Place:
+    """A folder with the files that the table names, and a port where nobody listens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = str(free_port())
+        ct_image(sop_instance_uid="2.25.1", rows=4, columns=4).write(folder / "a.dcm")
+        for name, text in FILES.items():
+            (folder / name).write_text(text.replace("PORT", self.port))
+
+    def arguments(self, words: list[str]) -> list[str]:
+        """Return the arguments that words of the table stand for."""
+        spelled = [argument for word in words for argument in WORDS.get(word, [word])]
+        return [argument.replace("PORT", self.port).replace("_", " ") for argument in spelled]
+
+    def fate(self, program: list[str], words: list[str]) -> Fate:
+        """Run a command line to its end."""
+        done = run([*program, *self.arguments(words)], cwd=self.folder, timeout=30)
+        if "\nusage: " in done.stdout:
+            return Fate(done.code, "usage")
+        if "\nExternal libraries used:" in done.stdout:
+            return Fate(done.code, "version")
+        said = [line for line in done.lines if re.match("(error|[FEW]): ", line)]
+        text = said[0] if said else "|".join(done.lines)
+        return Fate(done.code, text.replace(self.port, "PORT").rstrip())
+
+
+def _program(suite: str, tool: str) -> list[str]:
+    if suite == "ours":
+        return [sys.executable, "-m", "isocenter", tool]
+    path = peers.find("dcmtk", tool)
+    assert path is not None
+    return [path]
+
+
+def _fates(place: Place, suite: str, rows: list[Row]) -> dict[str, Fate]:
+    """Run all rows, two at a time."""
+
+    def fate(row: Row) -> tuple[str, Fate]:
+        tool, *words = row.line.split(" ")
+        return row.line, place.fate(_program(suite, tool), words)
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(pool.map(fate, rows))
+
+
+def _is_built(row: Row) -> bool:
+    """Tell whether our tool has the options of a row that another step brings."""
+    tool, *words = row.line.split(" ")
+    known = {option.short for option in TOOLS[tool].options()}
+    return all(word in known for word in words if word in {"-xf", "-lc", "-dhl"})
+
+
+def _says_what_is_built(row: Row) -> str:
+    """Return the text of a row as it is while there are no profiles."""
+    if row.text == _DEFLATED and not _is_built(Row("storescu -xf", 1, "")):
+        return _DEFLATED.removesuffix(" or --config-file")
+    return row.text
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A folder with the files of the table."""
+    return Place(tmp_path_factory.mktemp("command_lines"))
+
+
+@pytest.mark.parametrize("tool", list(TOOLS))
+@pytest.mark.timeout(120)
+def test_our_tool_answers_each_command_line_as_the_table_says(place: Place, tool: str) -> None:
+    rows = [row for row in (*TABLE, *OWN) if row.line.split(" ")[0] == tool and _is_built(row)]
+    assert len(rows) > 40
+    found = _fates(place, "ours", rows)
+    wrong = {
+        row.line: (found[row.line], row.text)
+        for row in rows
+        if found[row.line] != (row.code, _says_what_is_built(row))
+    }
+    assert wrong == {}
+
+
+@pytest.mark.peer("dcmtk")
+@pytest.mark.parametrize("tool", list(TOOLS))
+@pytest.mark.timeout(120)
+def test_the_oracle_answers_each_command_line_as_the_table_says(place: Place, tool: str) -> None:
+    rows = [row for row in TABLE if row.line.split(" ")[0] == tool]
+    found = _fates(place, "dcmtk", rows)
+    wrong = {
+        row.line: (found[row.line], row.theirs or row.text)
+        for row in rows
+        if found[row.line].code != row.code or not _agrees(row, found[row.line].text)
+    }
+    assert wrong == {}
+
+
+def _agrees(row: Row, text: str) -> bool:
+    return text == row.text if row.theirs is None else re.fullmatch(row.theirs, text) is not None
+
+
+def test_the_table_has_every_option_that_takes_a_value_without_it() -> None:
+    missing = [line for line in TABLE if line.text.startswith("error: Missing value for option ")]
+    assert len({(row.line.split(" ")[0], row.text) for row in missing}) > 20
+    assert len(TABLE) > 450
+
+
+@pytest.mark.parametrize("tool", list(TOOLS))
+def test_every_option_with_a_value_complains_where_it_is_missing(place: Place, tool: str) -> None:
+    options = [option for option in TOOLS[tool].options() if option.values]
+    rows = [
+        Row(
+            f"{tool} 1 {option.short or option.long}",
+            1,
+            f"error: Missing value for option {option.long}",
+        )
+        for option in options
+    ]
+    found = _fates(place, "ours", rows)
+    assert {line: fate.text for line, fate in found.items()} == {row.line: row.text for row in rows}
