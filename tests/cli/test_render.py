@@ -7,7 +7,9 @@ import re
 import pytest
 
 from isocenter import __version__
-from isocenter.cli import options_echoscu, options_storescp, options_storescu, render
+from isocenter.cli import main, options_echoscu, options_storescp, options_storescu, render
+from isocenter.cli.manual import MANUALS
+from isocenter.cli.render import Style
 from isocenter.cli.spec import Group, Option, Parameter, Tool, Value, integer, string
 
 TOOLS = (options_echoscu.TOOL, options_storescp.TOOL, options_storescu.TOOL)
@@ -100,15 +102,126 @@ def test_usage_is_laid_out_in_columns() -> None:
     )
 
 
+WORDS = Tool(
+    "tool",
+    "a tool",
+    parameters=(Parameter("peer", "a peer"),),
+    groups=(
+        Group(
+            "things (many)",
+            (
+                Option(
+                    "--a-long-option",
+                    "-a",
+                    "one two three four five six seven eight nine ten\neleven twelve thirteen",
+                    integer("n", 1, 9),
+                    default="5",
+                ),
+                Option("--b", "", "b"),
+            ),
+        ),
+    ),
+    evaluation=(),
+)
+
+
+def body(text: str) -> str:
+    return text.partition("things (many)")[2].partition(":")[2]
+
+
+def test_usage_on_a_wide_terminal_uses_its_width() -> None:
+    assert body(render.usage(WORDS, Style(width=120))) == (
+        "\n"
+        "  -a      --a-long-option  n: integer (1..9)\n"
+        "                           one two three four five six seven eight nine ten eleven twelve"
+        " thirteen (default: 5)\n"
+        "          --b              b\n"
+        "\n"
+    )
+
+
+def test_usage_on_a_usual_terminal_breaks_at_blanks() -> None:
+    assert body(render.usage(WORDS, Style(width=80))) == (
+        "\n"
+        "  -a      --a-long-option  n: integer (1..9)\n"
+        "                           one two three four five six seven eight nine ten\n"
+        "                           eleven twelve thirteen (default: 5)\n"
+        "          --b              b\n"
+        "\n"
+    )
+
+
+def test_usage_on_a_narrow_terminal_says_below_the_names_what_they_do() -> None:
+    assert body(render.usage(WORDS, Style(width=60))) == (
+        "\n"
+        "  -a      --a-long-option\n"
+        "              n: integer (1..9)\n"
+        "              one two three four five six seven eight nine\n"
+        "              ten eleven twelve thirteen (default: 5)\n"
+        "          --b\n"
+        "              b\n"
+        "\n"
+    )
+
+
+@pytest.mark.parametrize("width", [60, 66, 72, 80, 100, 120, 200])
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_usage_fits_every_terminal_and_says_the_same_on_each(tool: Tool, width: int) -> None:
+    text = render.usage(tool, Style(width=width))
+    examples = [command for _, command in MANUALS[tool.name].examples]
+    lines = [line for line in text.splitlines() if line.strip() not in examples]
+    assert max(map(len, lines)) <= width
+    assert text.split() == render.usage(tool).split()
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_emphasis_changes_nothing_but_the_escape_sequences(tool: Tool) -> None:
+    shown = render.usage(tool, Style(width=80, emphasis=True))
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == render.usage(tool, Style(width=80))
+    assert "\x1b" not in render.usage(tool, Style(width=80))
+    for group in tool.groups:
+        assert f"\x1b[1;4m{group.name}" in shown
+    for option in tool.options():
+        assert f"\x1b[1m{option.long}\x1b[0m" in shown
+        assert not option.short or f"\x1b[1m{option.short}\x1b[0m" in shown
+    # None reaches over a line's end or over blanks, which a pager would underline.
+    for line in shown.splitlines():
+        assert line.count("\x1b[1") == line.count("\x1b[0m")
+
+
+def test_overview_on_a_terminal_is_wrapped_and_emphasised() -> None:
+    tools = {"sometool": "does what takes quite a number of words to be said about it, as here"}
+    shown = render.overview(tools, {"other": "that"}, Style(width=60, emphasis=True))
+    assert "\x1b[1;4mtools:\x1b[0m\n  \x1b[1msometool\x1b[0m  does what" in shown
+    assert max(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines()) <= 60
+    plain = render.overview(main.TOOLS, main.COMMANDS)
+    assert "\x1b" not in plain
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_usage_ends_with_examples(tool: Tool) -> None:
+    _, _, examples = render.usage(tool).partition("\nexamples:\n")
+    manual = MANUALS[tool.name]
+    assert 3 <= len(manual.examples) <= 6
+    assert examples == "".join(f"  {line}\n      {text}\n" for text, line in manual.examples) + "\n"
+
+
 def test_error_text_has_header_and_one_line() -> None:
-    text = render.error_text(options_storescu.TOOL, "Unknown option --x")
+    text = render.error_text(options_storescu.TOOL, "Missing parameter port")
     assert re.fullmatch(
         r"\$isocenter: storescu v[0-9.]+ [0-9]{4}-[0-9]{2}-[0-9]{2} \$\n"
         r"\n"
         r"storescu: DICOM storage \(C-STORE\) SCU\n"
-        r"error: Unknown option --x\n",
+        r"error: Missing parameter port\n",
         text,
     )
+
+
+def test_error_text_of_an_unknown_option_ends_with_what_was_probably_meant() -> None:
+    text = render.error_text(options_storescu.TOOL, "Unknown option --aetitel")
+    assert text.endswith("\nerror: Unknown option --aetitel\nhint: did you mean --aetitle?\n")
+    text = render.error_text(options_storescu.TOOL, "Unknown option --bogus")
+    assert text.endswith("\nerror: Unknown option --bogus\n")
 
 
 def test_version_text_names_host_and_libraries() -> None:
@@ -124,3 +237,10 @@ def test_version_text_names_host_and_libraries() -> None:
         "External libraries used",
     ]
     assert all(re.fullmatch(r"- \w+, Version \S+", line) for line in lines[9:])
+
+
+def test_many_options_of_a_family_are_named_together() -> None:
+    few = ("--a-one", "--a-two", "--b-one", "--a-three", "--a-four", "--c")
+    assert render.families(few) == list(few)
+    assert render.families((*few, "--a-five")) == ["--a-...", "--b-one", "--c"]
+    assert render.families(()) == []

@@ -7,6 +7,7 @@ import io
 import os
 import pty
 import struct
+import subprocess
 import sys
 import termios
 from typing import TYPE_CHECKING
@@ -89,15 +90,11 @@ def shown_on_terminal(arguments: list[str], columns: int, environment: Mapping[s
     kept = {
         name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")
     }
-    process = os.fork()
-    if process == 0:  # pragma: no cover - becomes another program
-        os.dup2(slave, 1)
-        os.close(master)
-        os.execve(
-            sys.executable,
-            [sys.executable, "-m", "isocenter", *arguments],
-            {**kept, **environment},
-        )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "isocenter", *arguments],
+        stdout=slave,
+        env={**kept, **environment},
+    )
     os.close(slave)
     pieces = []
     try:
@@ -106,7 +103,7 @@ def shown_on_terminal(arguments: list[str], columns: int, environment: Mapping[s
     except OSError:
         pass  # how Linux says that the other side is closed
     os.close(master)
-    assert os.waitpid(process, 0)[1] == 0
+    assert process.wait(20) == 0
     return b"".join(pieces).decode().replace("\r\n", "\n")
 
 

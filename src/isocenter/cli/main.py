@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["TOOLS", "echoscu", "main", "storescp", "storescu"]
+__all__ = ["COMMANDS", "TOOLS", "echoscu", "main", "storescp", "storescu"]
 
 TOOLS = {
     "echoscu": "verify a connection: send C-ECHO",
@@ -22,6 +22,11 @@ TOOLS = {
     "storescu": "send files",
 }
 """Each tool and what it is for."""
+
+COMMANDS = {
+    "completion": "print a script that completes command lines in a shell",
+}
+"""What `isocenter` does itself, under names that are no tools."""
 
 _FAILURE = 1
 _COLLECT_AFTER = 20_000
@@ -39,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else argv
     chosen = arguments[0] if arguments else "--help"
-    if chosen in TOOLS:
+    if chosen in TOOLS or chosen in COMMANDS:
         run = _run_as_process if argv is None else _run
         return run(chosen, arguments[1:])
     if chosen in ("--help", "-h"):
@@ -73,20 +78,10 @@ def storescu() -> int:
 
 
 def _overview() -> str:
-    width = max(map(len, TOOLS)) + 2
-    listed = "".join(f"  {name.ljust(width)}{purpose}\n" for name, purpose in TOOLS.items())
-    return (
-        "isocenter: DICOM networking tools\n"
-        "usage: isocenter TOOL [options] parameters...\n"
-        "\n"
-        f"tools:\n{listed}"
-        "\n"
-        "general options:\n"
-        "  -h  --help     show this text and exit\n"
-        "      --version  show version information and exit\n"
-        "\n"
-        "isocenter TOOL --help shows the options of a tool.\n"
-    )
+    from isocenter.cli.render import overview
+    from isocenter.cli.terminal import style_of
+
+    return overview(TOOLS, COMMANDS, style_of(sys.stdout, os.environ))
 
 
 def _version() -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "RELEASE_DATE",
     "Style",
     "error_text",
+    "families",
     "header",
     "identifier",
     "overview",
@@ -40,6 +41,7 @@ _SPACE = 2
 _NOTE_WIDTH = 46  # columns of what follows from an option's facts
 _LEAST_TEXT = 36  # columns; with fewer, a text begins on a line of its own
 _OWN_LINE = 14  # where it then begins
+_MOST_OF_A_FAMILY = 4  # names with the same beginning, of which each is shown
 _UNKNOWN_OPTION = "Unknown option "
 
 
@@ -180,6 +182,18 @@ def value_text(option: Option) -> str:
     return f"{names}: {value.shown or value.kind}{shown}"
 
 
+def families(names: tuple[str, ...]) -> list[str]:
+    """Return long names, many that begin with the same word as one: ``--propose-...``."""
+    shown: list[str] = []
+    for name in names:
+        family = "-".join(name.split("-")[:3]) + "-"
+        if sum(other.startswith(family) for other in names) > _MOST_OF_A_FAMILY:
+            name = family + "..."  # noqa: PLW2901 - what is shown of it
+        if name not in shown:
+            shown.append(name)
+    return shown
+
+
 def version_text(tool: Tool) -> str:
     """Return what `--version` prints."""
     import zlib
@@ -211,9 +225,9 @@ def _notes(option: Option, group: Group) -> list[str]:
         notes.append(f"(default: {option.default})")
     if not group.note:  # which says the same for all of them
         if option.requires:
-            notes.append(f"(only with {' or '.join(option.requires)})")
+            notes.append(f"(only with {' or '.join(families(option.requires))})")
         if option.conflicts:
-            notes.append(f"(not with {' or '.join(option.conflicts)})")
+            notes.append(f"(not with {' or '.join(families(option.conflicts))})")
     return notes
 
 

@@ -1,0 +1,165 @@
+"""``isocenter completion SHELL``: a script by which a shell completes the tools' command lines.
+
+Owns what there is to complete: options, the kind of each value, parameters. Must not know
+any shell's language (`completion_bash`, `completion_zsh`, `completion_fish`). All of it
+follows from the tools' data; a new option needs nothing here.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from isocenter.cli.exitcodes import ExitCode
+from isocenter.cli.manual import SHELLS
+from isocenter.record import Record
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from isocenter.cli.spec import Option, Tool, Value
+
+__all__ = [
+    "COMMAND",
+    "DIRECTORY",
+    "FILE",
+    "LEVELS",
+    "NOTHING",
+    "PROFILE",
+    "WORDS",
+    "OptionCompletion",
+    "ToolCompletion",
+    "completion_of",
+    "main",
+    "script",
+    "script_of",
+    "tools",
+]
+
+NOTHING = "nothing"
+FILE = "file"
+DIRECTORY = "directory"
+COMMAND = "command"
+PROFILE = "profile"
+"""The name of a profile in the configuration file that is the argument before."""
+WORDS = "words:"
+"""Prefix of a kind that is a list of words with commas between them."""
+
+LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
+"""What `--log-level` takes, as the help text lists it."""
+
+_USAGE = """\
+usage: isocenter completion SHELL
+
+Prints a script that completes the command lines of isocenter and of its tools.
+
+bash  put into ~/.bashrc:
+        source <(isocenter completion bash)
+zsh   write to a folder of $fpath, for instance:
+        isocenter completion zsh > ~/.zfunc/_isocenter
+fish  write to the configuration:
+        isocenter completion fish > ~/.config/fish/conf.d/isocenter.fish
+"""
+
+
+class OptionCompletion(Record):
+    """One option.
+
+    Attributes:
+        names: short, if there is one, and long.
+        description: one line.
+        kinds: what follows it, one kind for each value.
+    """
+
+    names: tuple[str, ...]
+    description: str
+    kinds: tuple[str, ...]
+
+
+class ToolCompletion(Record):
+    """One tool.
+
+    Attributes:
+        name: the tool's.
+        options: all of them.
+        parameters: the kind of each.
+        repeated: True where the last parameter may be followed by more of its kind.
+    """
+
+    name: str
+    options: tuple[OptionCompletion, ...]
+    parameters: tuple[str, ...]
+    repeated: bool
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run `isocenter completion` with the arguments behind that; return the exit code."""
+    del env
+    if len(argv) == 1 and argv[0] in SHELLS:
+        text, code = script(argv[0]), ExitCode.SUCCESS
+    elif list(argv) in (["--help"], ["-h"]):
+        text, code = _USAGE, ExitCode.SUCCESS
+    else:
+        message = f"isocenter completion: expected one of {', '.join(SHELLS)}\n"
+        if sys.stderr is not None:
+            sys.stderr.write(message)
+        return ExitCode.FAILURE
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+    return code
+
+
+def script(shell: str) -> str:
+    """Return the script for one of `SHELLS`."""
+    return script_of(shell, tools())
+
+
+def script_of(shell: str, tools: tuple[Tool, ...]) -> str:
+    """Return the script for some tools."""
+    module = __import__(f"isocenter.cli.completion_{shell}", fromlist=["script"])
+    text: str = module.script(tuple(completion_of(tool) for tool in tools))
+    return text
+
+
+def tools() -> tuple[Tool, ...]:
+    """Return all tools."""
+    from isocenter.cli.main import TOOLS
+
+    found: list[Tool] = []
+    for name in TOOLS:
+        module = __import__(f"isocenter.cli.options_{name}", fromlist=["TOOL"])
+        found.append(module.TOOL)
+    return tuple(found)
+
+
+def completion_of(tool: Tool) -> ToolCompletion:
+    """Return what there is to complete of a tool's command line."""
+    return ToolCompletion(
+        name=tool.name,
+        options=tuple(_option(option) for option in tool.options()),
+        parameters=tuple(_by_name(parameter.name) for parameter in tool.parameters),
+        repeated=any(parameter.multiple for parameter in tool.parameters),
+    )
+
+
+def _option(option: Option) -> OptionCompletion:
+    return OptionCompletion(
+        names=tuple(name for name in (option.short, option.long) if name),
+        description=" ".join(option.help_text.split()),
+        kinds=tuple(_kind(option, value) for value in option.values),
+    )
+
+
+def _kind(option: Option, value: Value) -> str:
+    if value.choices:
+        return WORDS + ",".join(value.choices)
+    if option.long == "--log-level":
+        return WORDS + ",".join(LEVELS)
+    return NOTHING if value.kind == "integer" else _by_name(value.name)
+
+
+def _by_name(name: str) -> str:
+    """Return the kind of something by what the help text calls it."""
+    if "file" in name.replace(PROFILE, ""):
+        return FILE
+    return name if name in (DIRECTORY, COMMAND, PROFILE) else NOTHING

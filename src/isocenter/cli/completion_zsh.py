@@ -1,0 +1,124 @@
+"""The completion script for zsh.
+
+Owns the script's text. Must not know where options come from (`completion`). zsh's
+`_arguments` is not used: it would take the ``=`` of ``-x=`` for a separator.
+"""
+
+from __future__ import annotations
+
+from isocenter.cli.manual import SHELLS
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from isocenter.cli.completion import ToolCompletion
+
+__all__ = ["script"]
+
+_HEAD = """\
+#compdef isocenter @NAMES@
+# Completion of isocenter's command lines for zsh, written by "isocenter completion zsh".
+# To use it, write it to a file _isocenter in a folder of $fpath and start zsh anew.
+"""
+
+_ENGINE = r"""
+# The profiles in a configuration file.
+_isocenter_profiles() {
+    awk '/^[ \t]*\[\[/ { inside = tolower($0) ~ /\[\[[ \t]*profiles[ \t]*\]\]/; next }
+         inside && match($0, /^[ \t]*\[[^]]+\]/) {
+             name = substr($0, RSTART, RLENGTH); gsub(/^[ \t]*\[[ \t]*|[ \t]*\]$/, "", name)
+             print name
+         }' "$1" 2>/dev/null
+}
+
+_isocenter_value() {
+    case $1 in
+        file) _files ;;
+        directory) _files -/ ;;
+        command) _command_names -e ;;
+        profile) compadd -- ${(f)"$(_isocenter_profiles ${(Q)words[CURRENT-1]})"} ;;
+        words:*) compadd -- ${(s:,:)1#words:} ;;
+        *) _message 'no completion' ;;
+    esac
+}
+
+# Completes a tool's command line, which begins at a word of that number.
+_isocenter_tool() {
+    local table=_isocenter_table_$1 i position=1
+    local -a options parameters kinds pending
+    for ((i = $2 + 1; i < CURRENT; i++)); do
+        if (($#pending)); then
+            shift pending
+        elif [[ $words[i] == [+-][^0-9]* ]]; then
+            $table $words[i]
+            pending=($kinds)
+        else
+            ((position++))
+        fi
+    done
+    $table ''
+    if [[ $PREFIX == @* ]]; then
+        compset -P '@'
+        _files
+    elif (($#pending)); then
+        _isocenter_value $pending[1]
+    elif [[ $PREFIX == [+-]* ]]; then
+        _describe -o option options
+    else
+        ((position > $#parameters)) && [[ $parameters[-1] == *+ ]] && position=$#parameters
+        ((position > $#parameters)) || _isocenter_value ${parameters[position]%+}
+    fi
+}
+
+_isocenter() {
+    local tool=${words[1]:t}
+    if [[ $tool != isocenter ]]; then
+        _isocenter_tool $tool 1
+        return
+    fi
+    if ((CURRENT == 2)); then
+        if [[ $PREFIX == -* ]]; then
+            compadd -- -h --help --version
+        else
+            compadd -- @NAMES@ completion
+        fi
+        return
+    fi
+    case $words[2] in
+        @TOOLS@) _isocenter_tool $words[2] 2 ;;
+        completion) ((CURRENT == 3)) && compadd -- @SHELLS@ ;;
+    esac
+}
+
+if [[ ${funcstack[1]} == _isocenter ]]; then
+    _isocenter "$@"
+else
+    compdef _isocenter isocenter @NAMES@
+fi
+"""
+
+
+def script(tools: tuple[ToolCompletion, ...]) -> str:
+    """Return the script."""
+    names = [tool.name for tool in tools]
+    text = _HEAD + "".join(_table(tool) for tool in tools) + _ENGINE
+    text = text.replace("@NAMES@", " ".join(names)).replace("@TOOLS@", "|".join(names))
+    return text.replace("@SHELLS@", " ".join(SHELLS))
+
+
+def _table(tool: ToolCompletion) -> str:
+    """Return the function that sets options, parameters, and the kinds of an option's values."""
+    parameters = list(tool.parameters)
+    if tool.repeated:
+        parameters[-1] += "+"
+    lines = [f"\n_isocenter_table_{tool.name}() {{", "    options=("]
+    for option in tool.options:
+        text = option.description.replace("'", "'\\''")
+        lines += [f"        '{name}:{text}'" for name in option.names]
+    lines += ["    )", f"    parameters=({' '.join(parameters)})", "    case $1 in"]
+    lines += [
+        f"        {'|'.join(option.names)}) kinds=({' '.join(option.kinds)}) ;;"
+        for option in tool.options
+        if option.kinds
+    ]
+    lines += ["        *) kinds=() ;;", "    esac", "}", ""]
+    return "\n".join(lines)
