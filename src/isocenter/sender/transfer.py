@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from isocenter.sender.encoding import EncodedDataSet, EncodingOptions
+    from isocenter.sender.failures import Failures
     from isocenter.sender.invention import Invented, Inventor
     from isocenter.sender.link import StoreLink, StoreResponse
     from isocenter.sender.prepare import PreparedFile
@@ -107,6 +108,7 @@ def send_files(
     *,
     ignored: int = 0,
     progress: Progress | None = None,
+    failures: Failures | None = None,
 ) -> Outcome:
     """Send every file and end the association.
 
@@ -116,10 +118,11 @@ def send_files(
         options: see there.
         ignored: paths left out before, which the outcome counts as failures.
         progress: None for none.
+        failures: told of each failure, None for nobody.
 
     Problems with files, with the peer and with the connection are logged and counted, not raised.
     """
-    transfer = _Transfer(link, options, Outcome(ignored=ignored), progress)
+    transfer = _Transfer(link, options, Outcome(ignored=ignored), progress, failures)
     try:
         transfer.run(iter(files))
     except BaseException:  # an interrupt, or a mistake of ours: the peer must not wait for us
@@ -210,8 +213,11 @@ class _Transfer:
         options: TransferOptions,
         outcome: Outcome,
         progress: Progress | None,
+        failures: Failures | None,
     ) -> None:
         self.outcome = outcome
+        self._failures = failures
+        self._sending = False
         self._link = link
         self._options = options
         self._progress = progress
@@ -232,7 +238,10 @@ class _Transfer:
             while self._outstanding:
                 self._collect()
         except IsocenterError as problem:
+            paths = [fate.path for fate in self._outstanding.values()]
             self._broken(problem)
+            if self._failures is not None:
+                self._failures.broken(problem, paths, self.outcome, sending=self._sending)
             return
         finally:
             if self._upcoming is not None:
@@ -249,6 +258,8 @@ class _Transfer:
         except IsocenterError as problem:
             _LOGGER.critical("Association Release Failed: %s", condition_of(problem))
             self.outcome.broken = True
+            if self._failures is not None:
+                self._failures.not_released(problem, self.outcome)
 
     def _send(self, files: Iterator[str]) -> str | None:
         """Send file after file; return the condition to abort with, None for an orderly end."""
@@ -375,6 +386,9 @@ class _Transfer:
             if isinstance(problem, OSError):
                 raise DataSetError(reason_of(problem)) from problem
             raise
+        except IsocenterError:
+            self._sending = True
+            raise
         finally:
             if progress is not None:
                 progress.end()
@@ -419,6 +433,8 @@ class _Transfer:
             comment = " ".join((response.error_comment or "").split())
             words = f"status 0x{status:04x} ({store_status_text(status)})"
             self._report_failed(fate.path, f"{words}: {comment}" if comment else words, status)
+            if self._failures is not None:
+                self._failures.refused(fate.path, response)
             self._halted = self._options.halt
 
     def _log_response(self, response: StoreResponse) -> None:
@@ -456,6 +472,8 @@ class _Transfer:
             condition = f"{SEND_FAILED} ({reason})"
             _LOGGER.error("No conversion to transfer syntax %s possible!", _syntax_words(other))
         self._report_failed(current.path, condition)
+        if self._failures is not None:
+            self._failures.no_context(current.path, sop_class, current.transfer_syntax_uid)
         return condition
 
     def _report_failed(self, path: str, condition: str, status: int | None = None) -> None:

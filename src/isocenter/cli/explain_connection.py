@@ -1,0 +1,479 @@
+"""Why no association came about, in plain words: connections, first bytes, rejections.
+
+Owns the words for both sides up to the A-ASSOCIATE-AC. Facts go in, lines come out: no
+socket is touched here (`net.probe` does that). PS3.8 9.1, 9.3.4.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from isocenter.cli.explain import abort_words, option_words, timeout_lines
+from isocenter.cli.first_bytes import escaped, look_at
+from isocenter.errors import (
+    AssociationAborted,
+    AssociationRejected,
+    ConnectError,
+    ConnectionLost,
+    PeerProtocolError,
+    TimeoutExpired,
+)
+from isocenter.record import NamedTuple, Record
+from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from isocenter.cli.explain import Lines
+    from isocenter.cli.first_bytes import Look
+    from isocenter.cli.spec import Tool
+    from isocenter.errors import IsocenterError
+    from isocenter.ul.pdu import AAssociateRQ
+
+__all__ = [
+    "Attempt",
+    "Finding",
+    "arrival_failed",
+    "rejected_by_us",
+    "request_failed",
+    "wants_probe",
+]
+
+_NO_TLS = "This tool called without TLS: call the peer's port for plain DICOM"
+
+
+class Attempt(Record):
+    """What was tried.
+
+    Fields:
+        tool: whose options may help.
+        host, port: as given on the command line.
+        called, calling: AE titles of the request.
+        connect_timeout: seconds, None for the system's own bound.
+    """
+
+    tool: Tool
+    host: str
+    port: int
+    called: str
+    calling: str
+    connect_timeout: float | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it was tried, as ``host:port``."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Finding(NamedTuple):
+    """What a second connection met that offered TLS, then HTTP.
+
+    Fields: `connected`; `received`, the first bytes that came; `closed`, True where the peer
+    ended it; `seconds`, for how long it was listened to.
+    """
+
+    connected: bool
+    received: bytes = b""
+    closed: bool = False
+    seconds: float = 0.0
+
+
+def wants_probe(problem: IsocenterError) -> bool:
+    """Tell whether a second connection could say more: the peer took the first and said nothing."""
+    if isinstance(problem, TimeoutExpired):
+        return problem.which in {"acse", "socket"}
+    return isinstance(problem, ConnectionLost)
+
+
+def request_failed(
+    problem: IsocenterError, attempt: Attempt, finding: Finding | None = None
+) -> Lines:
+    """Explain why an association request failed; `finding` where there was a probe."""
+    if isinstance(problem, ConnectError):
+        return _no_connection(problem, attempt)
+    if isinstance(problem, AssociationRejected):
+        return _rejected(problem, attempt)
+    if isinstance(problem, AssociationAborted):
+        return (
+            f"the peer at {attempt.place} answered the association request with an abort:",
+            f"{abort_words(problem.source, problem.reason)}.",
+            "A peer that refuses an address or an AE title would rather reject; its log says more.",
+        )
+    if isinstance(problem, ConnectionLost):
+        return (
+            (
+                f"the peer at {attempt.place} took the connection and ended it without an "
+                "answer to "
+                f"the association request ({problem.reason})."
+            ),
+            *_found(finding, attempt),
+        )
+    if isinstance(problem, TimeoutExpired):
+        lines = timeout_lines(attempt.tool, problem)
+        head = f"something at {attempt.place} took the connection and kept silent: {lines[0]}"
+        return (head, *lines[1:], *_found(finding, attempt))
+    if isinstance(problem, PeerProtocolError) and problem.received:
+        return _strange_answer(problem, attempt)
+    return (
+        f"the answer of the peer at {attempt.place} is against the rules of DICOM: {problem}.",
+        "The fault is the peer's; its manufacturer needs this line and a log with --debug.",
+    )
+
+
+# --- no connection ---------------------------------------------------------------------------
+
+
+def _no_connection(problem: ConnectError, attempt: Attempt) -> Lines:
+    place = attempt.place
+    if problem.unknown_host:
+        return (
+            f"the name {attempt.host!a} has no address that can be used: {problem.reason}.",
+            (
+                "Is it spelled right, and does this machine ask the right name server? Its IP "
+                "address "
+                "would do."
+            ),
+            "The tools take IPv4 unless --ipv6 (-i6) or --ip-auto (-i0) is given.",
+        )
+    if problem.timed_out or problem.reason == os.strerror(errno.ETIMEDOUT):
+        return _connection_timed_out(problem, attempt)
+    if problem.reason == os.strerror(errno.ECONNREFUSED):
+        return (
+            (
+                f"nothing listens at {place}: that machine answered and has no program on port "
+                f"{attempt.port}."
+            ),
+            "Is the server started, and is the port right? (104, 11112 and 4242 are usual.)",
+            (
+                "A server in a container or behind a gateway needs its port published; some "
+                "firewalls "
+                "answer like this, too."
+            ),
+        )
+    if problem.reason in {os.strerror(errno.EHOSTUNREACH), os.strerror(errno.ENETUNREACH)}:
+        return (
+            f"there is no way to {place}: {problem.reason}.",
+            (
+                "The machine is off, the address is of another network (VPN not connected, wrong "
+                "route), or a firewall says so."
+            ),
+        )
+    if problem.reason in {os.strerror(errno.EACCES), os.strerror(errno.EPERM)}:
+        return (f"this machine's own firewall or policy forbids the connection to {place}.",)
+    return (f"the system could not connect to {place}: {problem.reason}.",)
+
+
+def _connection_timed_out(problem: ConnectError, attempt: Attempt) -> Lines:
+    if "look-up" in problem.reason:
+        return (
+            f"the name server did not answer for {attempt.host!a} in time.",
+            "The IP address in place of the name needs no name server.",
+        )
+    limit = attempt.connect_timeout
+    how_long = "the time that this system allows" if limit is None else f"{limit:g} s"
+    option = option_words(attempt.tool, "--timeout")
+    return (
+        f"{attempt.place} did not answer at all within {how_long}.",
+        (
+            "Most often a firewall drops the packets without a word; a wrong address or a machine "
+            "that is off look the same."
+        ),
+        *(() if limit is None or not option else (f"{option} waits longer.",)),
+    )
+
+
+# --- an answer that is none ------------------------------------------------------------------
+
+
+def _strange_answer(problem: PeerProtocolError, attempt: Attempt) -> Lines:
+    received = problem.received
+    look = look_at(received)
+    if look.kind == "dicom":
+        return (
+            f"the peer at {attempt.place} speaks DICOM, but its answer cannot be read: {problem}.",
+            "The fault is the peer's; its manufacturer needs this line and a log with --debug.",
+        )
+    return (
+        f"what answers at {attempt.place} is no DICOM server: it sent {look.words}.",
+        f"It began with {escaped(received, look.shown)}.",
+        _advice(look, attempt),
+    )
+
+
+def _advice(look: Look, attempt: Attempt) -> str:
+    if look.kind == "tls":
+        option = option_words(attempt.tool, "--enable-tls")
+        other = option or option_words(attempt.tool, "--anonymous-tls")
+        return (
+            f"{_NO_TLS}, or use {other}." if other else f"{_NO_TLS}, or reach it through a tunnel."
+        )
+    if look.kind == "http":
+        return (
+            f"Port {attempt.port} is that of a web server (a viewer, DICOMweb, a proxy): the DICOM "
+            "port is another one."
+        )
+    if look.kind == "hl7":
+        return f"Port {attempt.port} is that of an HL7 interface: the DICOM port is another one."
+    return f"Port {attempt.port} belongs to another service: the DICOM port is another one."
+
+
+def _found(finding: Finding | None, attempt: Attempt) -> Lines:
+    """Say what the probe found, and what that means."""
+    if finding is None:
+        return ()
+    if not finding.connected:
+        return (
+            "A second connection was not possible: the server ended meanwhile, or takes but one.",
+        )
+    what = "A second connection, which offered TLS and HTTP,"
+    if not finding.received:
+        if finding.closed:
+            return (
+                f"{what} was closed without a byte as well.",
+                (
+                    "Some servers do so to addresses that they do not know, or behind a proxy "
+                    "whose "
+                    "server is down; look at the peer's log."
+                ),
+            )
+        return (
+            f"{what} got no answer within {finding.seconds:g} s: this is no TLS and no web server.",
+            (
+                "A DICOM server that hangs or is busy with another association looks like this, "
+                "and "
+                "so does an HL7 interface."
+            ),
+        )
+    look = look_at(finding.received)
+    answer = f"{what} was answered with {look.words}: {escaped(finding.received, look.shown)}."
+    if look.kind == "dicom":
+        return (
+            answer,
+            (
+                "So a DICOM server without TLS is there and would not serve this request: some "
+                "do so "
+                "to addresses or AE titles that they do not know; look at the peer's log."
+            ),
+        )
+    if look.kind == "tls":
+        return (answer, f"The port speaks TLS. {_advice(look, attempt)}")
+    return (answer, _advice(look, attempt))
+
+
+# --- rejections ------------------------------------------------------------------------------
+
+_LATER = "It may take the next one: try again later, or with fewer associations at a time."
+
+
+def _rejected(problem: AssociationRejected, attempt: Attempt) -> Lines:
+    """Explain an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    called, calling = f"{attempt.called.strip()!a}", f"{attempt.calling.strip()!a}"
+    titles = f"It was called {called} (--call, -aec) by {calling} (--aetitle, -aet)."
+    match problem.source, problem.reason:
+        case 1, 7:
+            lines: Lines = (
+                f"the peer does not answer to the AE title {called}, by which it was called.",
+                (
+                    "Give its own AE title, exactly as configured there, with --call (-aec); "
+                    "upper and "
+                    "lower case differ."
+                ),
+            )
+        case 1, 3:
+            lines = (
+                f"the peer does not know the AE title {calling}, by which this tool calls itself.",
+                (
+                    f"Register {calling} with this machine's address at the peer, or use one "
+                    "that it "
+                    "knows with --aetitle (-aet)."
+                ),
+            )
+        case 1, 2:
+            lines = (
+                (
+                    "the peer does not take the application context name of DICOM, which is the "
+                    "only "
+                    "one there is: its software is at fault, or it is no DICOM application."
+                ),
+            )
+        case 1, 1:
+            lines = (
+                "the peer's application refused the association and gave no reason.",
+                f"{titles} Address and titles are what most peers decide by; its log may say more.",
+            )
+        case 2, 2:
+            lines = (
+                "the peer does not take version 1 of the protocol, which is the only one there is.",
+            )
+        case 3, 1:
+            lines = ("the peer is overloaded at the moment (temporary congestion).", _LATER)
+        case 3, 2:
+            lines = (
+                "the peer has reached a limit of its own, most often its number of associations.",
+                _LATER,
+            )
+        case _:
+            lines = (
+                (
+                    f"the peer rejected the association ({problem.source_text}, "
+                    f"{problem.reason_text}), which says no more."
+                ),
+                f"{titles} The peer's log may say more.",
+            )
+    if problem.result == 2 and _LATER not in lines:
+        lines = (*lines, "It calls this transient: the same request may succeed later.")
+    return lines
+
+
+# --- the acceptor's side ---------------------------------------------------------------------
+
+
+def arrival_failed(
+    kind: str,
+    peer: str,
+    received: bytes,
+    *,
+    tool: Tool,
+    cause: Exception | None = None,
+    limit: int = 0,
+    seconds: float = 0.0,
+) -> Lines:
+    """Explain, for an acceptor, why a connection never became an association.
+
+    Args:
+        kind: ``closed``, ``expired``, ``invalid``, ``full`` or ``crowded``, see
+            `net.failures.FailedConnection`.
+        peer: ``host:port``.
+        received: the first bytes, 32 at most.
+        tool: whose options may help.
+        cause: the violation where `kind` is ``invalid``.
+        limit: the longest association request taken, in bytes.
+        seconds: how long the request was waited for.
+    """
+    if kind == "full":
+        return (
+            (
+                f"{peer} was rejected: as many associations as this receiver serves at a time are "
+                "open. The peer may try again later."
+            ),
+        )
+    if kind == "crowded":
+        return (f"{peer} was closed to make room: too many connections that say nothing are open.",)
+    if not received:
+        if kind == "expired":
+            option = option_words(tool, "--acse-timeout")
+            return (
+                f"{peer} connected and sent nothing for {seconds:g} s, so it was closed.",
+                (
+                    "A DICOM peer speaks first; one that waits for a greeting speaks another "
+                    "protocol. "
+                    f"{option} is how long this receiver waits."
+                ),
+            )
+        return (
+            (
+                f"{peer} connected and closed without a byte: a port scan, a health check of a "
+                "load "
+                "balancer, or a peer that changed its mind."
+            ),
+        )
+    look = look_at(received)
+    shown = f"It began with {escaped(received, look.shown)}."
+    if look.kind == "dicom":
+        return _bad_request(kind, peer, received, cause, limit, seconds)
+    if look.kind == "tls":
+        return (
+            f"{peer} sent {look.words}: the peer wants TLS, and this receiver serves plain DICOM.",
+            "Switch TLS off for this destination at the peer, or serve TLS to it.",
+        )
+    if look.kind == "http":
+        return (
+            (
+                f"{peer} sent {look.words}: a browser, a DICOMweb client or a monitor called "
+                "the DICOM "
+                "port."
+            ),
+            shown,
+        )
+    if look.kind == "hl7":
+        return (
+            f"{peer} sent {look.words}: it takes this port for an HL7 interface.",
+            shown,
+        )
+    return (f"{peer} sent no association request but {look.words}.", shown)
+
+
+def _bad_request(
+    kind: str, peer: str, received: bytes, cause: Exception | None, limit: int, seconds: float
+) -> Lines:
+    """Explain a connection that did begin with a DICOM PDU."""
+    length = int.from_bytes(received[2:6], "big")
+    if kind in {"closed", "expired"}:
+        how = "closed" if kind == "closed" else f"fell silent for {seconds:g} s"
+        return (
+            f"{peer} began an association request of {length} bytes and {how} before its end.",
+            "The network lost it, or the peer gave up.",
+        )
+    if received[0] != 1:
+        return (
+            (
+                f"{peer} speaks DICOM but began with {look_at(received).words} where only an "
+                "A-ASSOCIATE-RQ may stand."
+            ),
+            "It continues an association that is gone, or its software is at fault.",
+        )
+    if limit and length > limit:
+        return (
+            (
+                f"{peer} sent an association request of {length} bytes, and {limit} is the most "
+                "that "
+                "is taken before an association stands."
+            ),
+            "No DICOM peer needs as much: something else speaks, or it attacks.",
+        )
+    return (
+        f"{peer} sent an association request that cannot be read: {cause}.",
+        "The fault is the peer's; its manufacturer needs this line.",
+    )
+
+
+def rejected_by_us(
+    request: AAssociateRQ, answer: tuple[int, int, int], *, peer: str, refusing: bool
+) -> Lines:
+    """Explain, for an acceptor, its own rejection.
+
+    Args:
+        request: what was rejected.
+        answer: result, source and reason that were sent (PS3.8 9.3.4).
+        peer: ``host:port``.
+        refusing: every association is rejected on demand.
+    """
+    called, calling = (
+        f"{title.strip()!a}" for title in (request.called_ae_title, request.calling_ae_title)
+    )
+    head = f"the association that {calling} at {peer} asked {called} for was rejected, because"
+    if answer[1:] == (2, 2):
+        return (f"{head} it is not of version 1 of the protocol: the fault is the peer's.",)
+    if refusing:
+        return (f"{head} --refuse is given: every association is.",)
+    if request.application_context_name != APPLICATION_CONTEXT_NAME:
+        name = f"{request.application_context_name[:64]!a}"
+        return (
+            (
+                f"{head} its application context is {name} and not DICOM's, "
+                f"{APPLICATION_CONTEXT_NAME}: the fault is the peer's."
+            ),
+        )
+    if not request.presentation_contexts:
+        return (f"{head} it proposes no presentation context: there is nothing to agree on.",)
+    if answer[1:] == (1, 7):
+        return (
+            f"{head} {called} is not the AE title of this receiver.",
+            "Correct the called AE title at the peer.",
+        )
+    if answer[1:] == (1, 3):
+        return (f"{head} {calling} is not among the AE titles that may call here.",)
+    if not request.user_information.implementation_class_uid:
+        return (f"{head} it names no implementation class UID and --reject is given.",)
+    words = AssociationRejected(*answer)
+    return (f"{head} of its user identity or a limit here ({words.reason_text}).",)
