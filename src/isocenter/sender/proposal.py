@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from isocenter.ul.negotiation import AcceptedContext
+    from isocenter.ul.pdu import RoleSelection, SopClassExtendedNegotiation
 else:
     Protocol = object
 
@@ -88,6 +89,8 @@ class PlannedAssociation(NamedTuple):
 
     contexts: tuple[PresentationContext, ...]
     files: Files
+    role_selections: tuple[RoleSelection, ...] = ()
+    extended_negotiations: tuple[SopClassExtendedNegotiation, ...] = ()
 
 
 def selector_of(transfer_syntax_uid: str) -> str | None:

@@ -136,7 +136,12 @@ class AcceptorPolicy(Record):
         maximum_length: maximum length received in bytes, 0 for unlimited (PS3.8 D.1).
         maximum_operations: most operations granted each way where the peer proposes a window,
             0 for unlimited. A peer that proposes "unlimited" is granted this many.
-        accept_roles: the roles that the requestor may take for a SOP class. None: SCU only.
+        accept_roles: the roles that the requestor may take for a SOP class; where it returns
+            None, a role selection is not answered, so that the default role holds, as PS3.7
+            D.3.3.4 has it. None instead of a function: SCU only.
+        extended_answers: SOP class to service class application information that is stated for
+            each accepted SOP class, whether or not the requestor proposed any, as DCMTK does
+            under a profile. None: nothing is stated unasked.
         extended_negotiation: answer to the service class application information of an
             accepted SOP class, or None for no answer. None: never answered. Keep answers short:
             all of them, for up to 128 SOP classes, share one item of 65535 bytes.
@@ -156,7 +161,8 @@ class AcceptorPolicy(Record):
     accept_related_general: bool = False
     maximum_length: int = DEFAULT_MAXIMUM_LENGTH
     maximum_operations: int = 16
-    accept_roles: Callable[[str], Role] | None = None
+    accept_roles: Callable[[str], Role | None] | None = None
+    extended_answers: Mapping[str, bytes] | None = None
     extended_negotiation: Callable[[SopClassExtendedNegotiation], bytes | None] | None = None
     user_identity: Callable[[UserIdentityRQ | None, AAssociateRQ], IdentityDecision] | None = None
     required_called_titles: Collection[str] | None = None
@@ -269,14 +275,16 @@ def _is_among(title: str, titles: Collection[str] | None) -> bool:
 
 
 def _allowed_roles(request: AAssociateRQ, policy: AcceptorPolicy) -> dict[str, Role]:
-    """Return, for each SOP class with a role selection, what of it the policy allows."""
+    """Return, for each SOP class whose role selection is answered, what the policy allows."""
     allowed: dict[str, Role] = {}
     for uid, proposed in _proposed_roles(request.user_information).items():
-        allowed[uid] = proposed & _policy_role(policy, uid)
+        own = _policy_role(policy, uid)
+        if own is not None:
+            allowed[uid] = proposed & own
     return allowed
 
 
-def _policy_role(policy: AcceptorPolicy, abstract_syntax: str) -> Role:
+def _policy_role(policy: AcceptorPolicy, abstract_syntax: str) -> Role | None:
     return DEFAULT_ROLE if policy.accept_roles is None else policy.accept_roles(abstract_syntax)
 
 
@@ -319,9 +327,10 @@ def _role_for(uid: str, policy: AcceptorPolicy, allowed_roles: Mapping[str, Role
     """Return the requestor's roles for a SOP class, proposed or by default."""
     allowed = allowed_roles.get(uid)
     if allowed is None:
-        allowed = _policy_role(policy, uid)
-        if allowed is not DEFAULT_ROLE:
-            allowed &= DEFAULT_ROLE
+        own = _policy_role(policy, uid)
+        allowed = DEFAULT_ROLE
+        if own is not None and own is not DEFAULT_ROLE:
+            allowed = own & DEFAULT_ROLE
     return allowed
 
 
@@ -366,9 +375,15 @@ def _answer_extended(
     request: AAssociateRQ, policy: AcceptorPolicy, accepted: Collection[str]
 ) -> tuple[SopClassExtendedNegotiation, ...]:
     """Return the policy's answers for accepted SOP classes, one each (PS3.7 D.3.3.5)."""
+    answers: dict[str, SopClassExtendedNegotiation] = {
+        uid: SopClassExtendedNegotiation(
+            sop_class_uid=uid, service_class_application_information=information
+        )
+        for uid, information in (policy.extended_answers or {}).items()
+        if uid in accepted
+    }
     if policy.extended_negotiation is None:
-        return ()
-    answers: dict[str, SopClassExtendedNegotiation] = {}
+        return tuple(answers.values())
     for proposed in request.user_information.extended_negotiations:
         uid = proposed.sop_class_uid
         if uid in accepted:
