@@ -16,9 +16,11 @@ __all__ = [
     "aetitle",
     "connection_timeout",
     "dimse_timeout",
+    "explain",
     "general_group",
     "ip_protocol_group",
     "max_pdu",
+    "profile_group",
     "requestor_titles_group",
     "socket_timeout",
 ]
@@ -45,6 +47,12 @@ def general_group(*, verbose_pc: bool) -> Group:
             "-ll",
             "report from this level on: fatal, error, warn,\ninfo, debug or trace",
             level,
+        ),
+        Option(
+            "--log-config",
+            "-lc",
+            "report what this file says, and where it says\n(not with -ll, -v, -d or -q)",
+            string("filename"),
         ),
     )
     if verbose_pc:
@@ -93,6 +101,26 @@ def requestor_titles_group(own: str) -> Group:
     )
 
 
+def profile_group(conflicts: tuple[str, ...]) -> Group:
+    """Return `--config-file`; a profile leaves no room for the options in `conflicts`."""
+    return Group(
+        "association negotiation profile from configuration file",
+        (
+            Option(
+                "--config-file",
+                "-xf",
+                "negotiate as this profile of that file says; where\n"
+                "there is no storescu.cfg, storescp.cfg or\ndcmqrprf.cfg here, these are built in",
+                (
+                    Value("filename", "string", shown="string"),
+                    Value("profile", "string", shown="string"),
+                ),
+                conflicts=conflicts,
+            ),
+        ),
+    )
+
+
 def connection_timeout() -> Option:
     """Return `--timeout`."""
     return Option(
@@ -134,6 +162,15 @@ def dimse_timeout() -> Option:
         "wait this long for each DIMSE message",
         integer("seconds", 1, signed=True),
         default="unlimited",
+    )
+
+
+def explain() -> Option:
+    """Return `--explain`, which is ours."""
+    return Option(
+        "--explain",
+        "",
+        "say in plain words why an association, a\ncontext or a transfer failed",
     )
 
 

@@ -1,19 +1,63 @@
 """The log handler of the tools.
 
-Owns what needs `logging`, and so is imported when the first message is to be shown. Must
-not know how a line looks (`logsetup`).
+Owns what needs `logging`, and so is imported when the first message is to be shown: what a
+record says, and where it goes without `--log-config`. Must not know how a line looks
+(`logsetup`).
 """
 
 from __future__ import annotations
 
 import logging
 
-from isocenter.cli.levels import DEBUG, TRACE
+from isocenter.cli.levels import DEBUG, TRACE, WARN
 from isocenter.cli.logsetup import write_lines
 
-__all__ = ["LineHandler", "install"]
+__all__ = ["LineHandler", "install", "message_of", "replace_handler"]
 
 logging.addLevelName(TRACE, "TRACE")
+
+_installed: list[logging.Handler] = []
+_changed: list[str] = []
+"""What `replace_handler` put in place, and the loggers whose level it set."""
+
+
+def message_of(record: logging.LogRecord, *, traceback: bool) -> str:
+    """Return what a record says, with control characters yet.
+
+    What was put into the midst of a line does not break it: a name or text of a peer with a
+    newline in it would look like a line of the log. What begins a line, as a dump does, may
+    have several.
+
+    Args:
+        record: of `logging`.
+        traceback: put the traceback, if there is one, behind it.
+    """
+    message = record.getMessage()
+    if record.args and message.count("\n") > str(record.msg).count("\n"):
+        message = _kept_on_its_line(str(record.msg), record.args, message)
+    if record.exc_info and traceback:
+        from traceback import format_exception
+
+        message += "\n" + "".join(format_exception(*record.exc_info)).rstrip()
+    return message
+
+
+def _kept_on_its_line(text: str, arguments: object, message: str) -> str:
+    if not isinstance(arguments, tuple):
+        return message
+    import re
+
+    kept = list(arguments)
+    conversions = [
+        found for found in re.finditer(r"%[^a-zA-Z%]*[a-zA-Z%]", text) if found.group() != "%%"
+    ]
+    if len(conversions) != len(kept):
+        return message
+    for at, found in enumerate(conversions):
+        begins_line = found.start() == 0 or text[found.start() - 1] == "\n"
+        if found.group().endswith("s") and not begins_line:
+            kept[at] = str(kept[at]).replace("\n", "\\x0a")
+    return text % tuple(kept)
 
 
 class LineHandler(logging.Handler):
@@ -22,11 +66,7 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         try:
-            message = record.getMessage()
-            if record.exc_info and self.level <= DEBUG:
-                import traceback
-
-                message += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            message = message_of(record, traceback=self.level <= DEBUG)
         except Exception:  # noqa: BLE001 - logging's own rule: a bad record must not end the tool
             self.handleError(record)
             return
@@ -35,8 +75,24 @@ class LineHandler(logging.Handler):
 
 def install(level: int) -> None:
     """Send the package's messages of `level` and above to stderr, and warnings of others."""
+    replace_handler(LineHandler(level), {"isocenter": level})
+
+
+def replace_handler(handler: logging.Handler, levels: dict[str, int]) -> None:
+    """Put a handler in the place of the one that a call before put there.
+
+    Args:
+        handler: gets the records of all loggers.
+        levels: the lowest level of each logger that has one, "" for the root.
+    """
     root = logging.getLogger()
-    for handler in [handler for handler in root.handlers if isinstance(handler, LineHandler)]:
-        root.removeHandler(handler)
-    root.addHandler(LineHandler(level))
-    logging.getLogger("isocenter").setLevel(level)
+    for old in _installed:
+        root.removeHandler(old)
+        old.close()
+    for name in _changed:
+        logging.getLogger(name).setLevel(logging.NOTSET if name else WARN)
+    _changed[:] = levels
+    _installed[:] = [handler]
+    root.addHandler(handler)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)

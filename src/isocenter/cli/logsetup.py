@@ -1,11 +1,12 @@
 """Log output of the tools: prefixed lines on stderr, progress dots on stdout.
 
 Owns the prefixes, when the log is set up and the rule when dots appear. Must not know the
-command line; it is given a level. Importing this does not import `logging`. The library
-itself only logs to loggers below ``isocenter``; nothing but `loghandler` configures them.
+command line; it is given a level, or what a log configuration says (`logconfig`), which is
+loaded only then. Importing this does not import `logging`. The library itself only logs to
+loggers below ``isocenter``; nothing but `loghandler` and `logrouting` configures them.
 
-Lines look as DCMTK's do: ``F: ``, ``E: ``, ``W: ``, ``I: ``, ``D: `` or ``T: `` in
-front of every line of a message. A message below the level is never formatted.
+Without a configuration lines look as DCMTK's do: ``F: ``, ``E: ``, ``W: ``, ``I: ``, ``D: ``
+or ``T: `` in front of every line of a message. A message below the level is never formatted.
 """
 
 from __future__ import annotations
@@ -15,7 +16,21 @@ import sys
 from isocenter import logs
 from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, WARN
 
-__all__ = ["ProgressDots", "configure", "prefix_of", "write_lines"]
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from isocenter.cli.logconfig import LogConfig
+    from isocenter.cli.logrouting import Router
+
+__all__ = [
+    "ProgressDots",
+    "configure",
+    "configure_from",
+    "harmless",
+    "prefix_of",
+    "write_lines",
+]
+
+_router: Router | None = None
 
 # What a peer sent may stand in a message: it must not move the cursor or forge a line.
 _CONTROL = {
@@ -32,17 +47,31 @@ def prefix_of(level: int) -> str:
     return "I: " if level >= INFO else "D: " if level >= DEBUG else "T: "
 
 
-def write_lines(level: int, message: str) -> None:
-    """Write a message to stderr whatever the configured level is, in one write.
+def harmless(message: str) -> str:
+    """Return a message without control characters but newlines and tabs."""
+    if message.isprintable():
+        return message
+    return message.translate(_CONTROL).encode("utf-8", "backslashreplace").decode("utf-8")
 
-    Nothing happens where stderr is closed or its reader has gone: a tool goes on with
-    its work without a log.
+
+def write_lines(level: int, message: str, *, root: bool = False) -> None:
+    """Write a message whatever the configured level is, in one write.
+
+    It goes to stderr, or under a log configuration to the tool's appenders. Nothing happens
+    where stderr is closed or its reader has gone: a tool goes on with its work without a log.
+
+    Args:
+        level: its level.
+        message: may have several lines.
+        root: under a log configuration it is the root's message and not the tool's.
     """
+    if _router is not None:
+        _router.force(level, message, root=root)
+        return
     stream = sys.stderr
     if stream is None:
         return
-    if not message.isprintable():
-        message = message.translate(_CONTROL)
+    message = harmless(message)
     prefix = prefix_of(level)
     try:
         stream.write(prefix + message.replace("\n", "\n" + prefix) + "\n")
@@ -58,6 +87,8 @@ def configure(level: int) -> None:
     first, as in tests that run several tools in one process. Where nothing below a warning
     is asked for, this happens when the first message is due, which may be never.
     """
+    global _router  # noqa: PLW0603 - as `logging`, one for the process
+    _router = None
 
     def install() -> None:
         from isocenter.cli.loghandler import install
@@ -69,6 +100,19 @@ def configure(level: int) -> None:
         install()
     else:
         logs.postpone(level, install)
+
+
+def configure_from(config: LogConfig) -> None:
+    """Send messages where a log configuration says, in the place of a call before.
+
+    Raises:
+        ConfigurationError: a file or lock file of it cannot be opened.
+    """
+    global _router  # noqa: PLW0603 - as `logging`, one for the process
+    from isocenter.cli import logrouting
+
+    logs.postpone(WARN, None)
+    _router = logrouting.install(config)
 
 
 class ProgressDots:

@@ -25,6 +25,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from isocenter.cli.logconfig import LogConfig
     from isocenter.cli.spec import Option, Parameter, Tool, Value
 
 __all__ = ["CommandLineError", "ParsedCommandLine", "expand_command_files", "parse"]
@@ -47,16 +48,23 @@ class CommandLineError(ConfigurationError):
         message: the text behind ``error:``.
         quiet: True where the command line asked for silence before the check failed.
         arguments_text: what `--arguments` shows where that had its turn, else None.
+        log_config: where to show it, None for stderr.
     """
 
     def __init__(
-        self, message: str, *, quiet: bool = False, arguments_text: str | None = None
+        self,
+        message: str,
+        *,
+        quiet: bool = False,
+        arguments_text: str | None = None,
+        log_config: LogConfig | None = None,
     ) -> None:
         """Keep the facts."""
         super().__init__(message)
         self.message = message
         self.quiet = quiet
         self.arguments_text = arguments_text
+        self.log_config = log_config
 
 
 class ParsedCommandLine:
@@ -71,7 +79,8 @@ class ParsedCommandLine:
             command line without arguments), or None. If there is one, nothing
             else was checked.
         given_options: long name and values of each option, from left to right.
-        level: log level, see `levels`.
+        level: log level, see `levels`; with `--log-config` that of the tool's own logger.
+        log_config: what the file of `--log-config` says, None without one.
         logging_done: True once the level was found out.
     """
 
@@ -82,6 +91,7 @@ class ParsedCommandLine:
         "exclusive",
         "given_options",
         "level",
+        "log_config",
         "logging_done",
         "parameters",
         "program",
@@ -96,6 +106,7 @@ class ParsedCommandLine:
         self.parameters: list[str] = []
         self.exclusive: str | None = None
         self.level = WARN
+        self.log_config: LogConfig | None = None
         self.logging_done = False
         self.given_options: list[tuple[str, tuple[str, ...]]] = []
         self._options: dict[str, Option] = {option.long: option for option in tool.options()}
@@ -108,7 +119,13 @@ class ParsedCommandLine:
     @property
     def quiet(self) -> bool:
         """True where not even error texts are to be shown."""
-        return self.level > ERROR_LEVEL
+        level = self.level if self.log_config is None else self.log_config.root_level
+        return level > ERROR_LEVEL
+
+    @property
+    def progress_level(self) -> int:
+        """The level of the progress logger: there are dots where it is exactly info."""
+        return self.level if self.log_config is None else self.log_config.progress_level
 
     @property
     def arguments_text(self) -> str | None:
@@ -381,7 +398,12 @@ class _Evaluation:
         line = self.line
         if not line.logging_done:
             return CommandLineError(message)
-        return CommandLineError(message, quiet=line.quiet, arguments_text=line.arguments_text)
+        return CommandLineError(
+            message,
+            quiet=line.quiet,
+            arguments_text=line.arguments_text,
+            log_config=line.log_config,
+        )
 
     def check_block(self, names: tuple[str, ...]) -> None:
         """Check the alternatives that DCMTK looks at.
@@ -469,7 +491,23 @@ class _Evaluation:
             line.level = level
         elif chosen is not None:
             line.level = {"--debug": DEBUG, "--verbose": INFO, "--quiet": FATAL}[chosen]
+        if "--log-config" in dict(line.given_options):
+            self.read_log_config(chosen, text)
         line.logging_done = True
+
+    def read_log_config(self, chosen: str | None, level: str | None) -> None:
+        line = self.line
+        if level is not None:
+            raise self.fail("--log-config not allowed with --log-level")
+        if chosen is not None:
+            raise self.fail("--log-config not allowed with --verbose, --debug or --quiet")
+        from isocenter.cli.logconfig import read_log_config
+
+        try:
+            line.log_config = read_log_config(line.value("--log-config"), line.tool.name)
+        except ConfigurationError as problem:
+            raise self.fail(str(problem)) from problem
+        line.level = line.log_config.tool_level
 
 
 def _join_or(names: tuple[str, ...]) -> str:

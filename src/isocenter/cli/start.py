@@ -56,9 +56,13 @@ def start(
         return ExitCode.SUCCESS
     from isocenter.cli import logsetup
 
-    logsetup.configure(line.level)
+    if line.log_config is None:
+        logsetup.configure(line.level)
+    elif (failure := _set_up_log(line)) is not None:
+        _complain(tool, failure)
+        return ExitCode.FAILURE
     if line.arguments_text is not None:
-        logsetup.write_lines(INFO, line.arguments_text)
+        logsetup.write_lines(INFO, line.arguments_text, root=True)
     if line.level <= DEBUG:
         from isocenter.cli import render
 
@@ -66,11 +70,30 @@ def start(
     return line
 
 
+def _set_up_log(line: ParsedCommandLine) -> CommandLineError | None:
+    """Open what `--log-config` names; return what is wrong with it."""
+    from isocenter.cli import logsetup
+    from isocenter.errors import ConfigurationError
+
+    try:
+        if line.log_config is not None:
+            logsetup.configure_from(line.log_config)
+    except ConfigurationError as problem:
+        return CommandLineError(str(problem), quiet=line.quiet, arguments_text=line.arguments_text)
+    return None
+
+
 def _complain(tool: Tool, problem: CommandLineError) -> None:
     if problem.arguments_text is not None:
         from isocenter.cli import logsetup
+        from isocenter.errors import ConfigurationError
 
-        logsetup.write_lines(INFO, problem.arguments_text)
+        try:
+            if problem.log_config is not None:
+                logsetup.configure_from(problem.log_config)
+        except ConfigurationError:
+            pass  # one complaint is enough; the arguments go to stderr
+        logsetup.write_lines(INFO, problem.arguments_text, root=True)
     if problem.quiet:
         return
     from isocenter.cli import render

@@ -132,7 +132,7 @@ def _run(
     from isocenter.cli.logsetup import ProgressDots
     from isocenter.sender.outcome import Outcome
 
-    dots = ProgressDots("XMIT", line.level)
+    dots = ProgressDots("XMIT", line.progress_level)
     progress = dots if dots.enabled else None
     outcome = Outcome(ignored=ignored)
     hint: str | None = None
