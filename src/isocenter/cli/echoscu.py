@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
     from isocenter.ul.pdu import AAssociateRQ
 
@@ -44,10 +45,15 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
         _LOGGER.debug("Request Parameters:\n%s", request_dump(request))
     _LOGGER.info("Requesting Association")
+    options = connect_options(line)
     try:
-        association = connect(connect_options(line), request)
+        association = connect(options, request)
     except IsocenterError as problem:
         log_request_failure(_LOGGER, CRITICAL, problem)
+        if line.given("--explain"):
+            from isocenter.cli.explaining import explain_request
+
+            explain_request(line, options, request, problem)
         return ExitCode.FAILURE
     if _LOGGER.isEnabledFor(DEBUG) and association.accept is not None:
         from isocenter.cli.dumps import accept_dump
@@ -58,6 +64,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if not association.contexts:
         _LOGGER.critical("No Acceptable Presentation Contexts")
         association.abort()
+        if line.given("--explain"):
+            from isocenter.cli.explaining import explain_no_context
+
+            explain_no_context(line, association)
         return ExitCode.FAILURE
     _LOGGER.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
     return _echo(line, association)
@@ -93,6 +103,7 @@ def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
     from isocenter.services.verification import echo
 
     refused = False
+    confirmed = 0
     try:
         for number in range(1, (line.integer_or_none("--repeat") or 1) + 1):
             _LOGGER.info("Sending Echo Request (MsgID %d)", number)
@@ -100,20 +111,25 @@ def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
             if status:
                 refused = True
                 _LOGGER.error("Received Echo Response (%s)", short_text(Service.ECHO, status))
+                _explain_status(line, status)
             else:
+                confirmed += 1
                 _LOGGER.info("Received Echo Response (%s)", short_text(Service.ECHO, status))
-    except AssociationReleased:
+    except AssociationReleased as problem:
         _LOGGER.critical("Protocol Error: Peer requested release (Aborting)")
         _LOGGER.info("Aborting Association")
+        _explain_end(line, problem, confirmed)
         return ExitCode.ECHO_FAILED
     except IsocenterError as problem:
         _LOGGER.error("Echo Failed: %s", condition_of(problem))  # noqa: TRY400 - one line says it all
         if is_peer_abort(problem):
             _LOGGER.info("Peer Aborted Association")
+            _explain_end(line, problem, confirmed)
             return ExitCode.FAILURE
         _LOGGER.error("Echo SCU Failed: %s", condition_of(problem))  # noqa: TRY400 - as above
         _LOGGER.info("Aborting Association")
         association.abort()
+        _explain_end(line, problem, confirmed)
         return ExitCode.ECHO_FAILED
     code = ExitCode.FAILURE if refused else ExitCode.SUCCESS
     if line.given("--abort"):
@@ -125,5 +141,24 @@ def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
         association.release()
     except IsocenterError as problem:
         _LOGGER.critical("Association Release Failed: %s", condition_of(problem))
+        _explain_end(line, problem, confirmed, releasing=True)
         return ExitCode.FAILURE
     return code
+
+
+def _explain_status(line: ParsedCommandLine, status: int) -> None:
+    """Say what a failure status means, where that is asked for."""
+    if line.given("--explain"):
+        from isocenter.cli.explaining import explain_echo
+
+        explain_echo(status)
+
+
+def _explain_end(
+    line: ParsedCommandLine, problem: IsocenterError, confirmed: int, *, releasing: bool = False
+) -> None:
+    """Say why the association ended, where that is asked for."""
+    if line.given("--explain"):
+        from isocenter.cli.explaining import explain_broken_echo
+
+        explain_broken_echo(line, problem, confirmed, releasing=releasing)

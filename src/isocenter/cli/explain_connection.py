@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from isocenter.cli.explain import abort_words, option_words, timeout_lines
+from isocenter.cli.explain import abort_words, option_words
 from isocenter.cli.first_bytes import escaped, look_at
 from isocenter.errors import (
     AssociationAborted,
@@ -109,9 +109,17 @@ def request_failed(
             *_found(finding, attempt),
         )
     if isinstance(problem, TimeoutExpired):
-        lines = timeout_lines(attempt.tool, problem)
-        head = f"something at {attempt.place} took the connection and kept silent: {lines[0]}"
-        return (head, *lines[1:], *_found(finding, attempt))
+        option = option_words(attempt.tool, "--acse-timeout") if problem.which == "acse" else ""
+        is_clear = finding is not None and bool(finding.received)
+        return (
+            (
+                f"something at {attempt.place} took the connection and did not answer the "
+                "association "
+                f"request within {problem.seconds:g} s."
+            ),
+            *_found(finding, attempt),
+            *((f"{option} waits longer.",) if option and not is_clear else ()),
+        )
     if isinstance(problem, PeerProtocolError) and problem.received:
         return _strange_answer(problem, attempt)
     return (

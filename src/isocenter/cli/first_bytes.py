@@ -69,7 +69,8 @@ def escaped(received: bytes, limit: int = MAXIMUM_SHOWN) -> str:
         chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else f"\\x{byte:02x}"
         for byte in received[:limit]
     )
-    return f'"{words}"' + ("..." if len(received) > limit else "")
+    more = "..." if len(received) > limit else ""
+    return f'"{words}{more}"'
 
 
 def look_at(received: bytes) -> Look:

@@ -60,6 +60,7 @@ TOOL = Tool(
                 ),
             ),
         ),
+        Group("isocenter options", (groups.explain(),)),
     ),
     evaluation=(
         PARAMETERS,
@@ -71,6 +72,7 @@ TOOL = Tool(
         "--propose-ts",
         "--propose-pc",
         ("--ipv4", "--ipv6", "--ip-auto"),
+        "--explain",
     ),
 )
 """Everything the parser and the help text need to know."""

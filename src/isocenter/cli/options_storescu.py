@@ -228,6 +228,7 @@ _OWN = Group(
             integer("number", 1, MAXIMUM_OPERATIONS),
             default="1",
         ),
+        groups.explain(),
     ),
 )
 
@@ -262,6 +263,7 @@ TOOL = Tool(
         ("--ipv4", "--ipv6", "--ip-auto"),
         "--auto-contexts",
         "--max-ops",
+        "--explain",
     ),
 )
 """Everything the parser and the help text need to know."""

@@ -54,6 +54,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     except NegotiationError as problem:
         _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
         _LOGGER.critical("%s", BAD_PRESENTATION_CONTEXT_ID)
+        if line.given("--explain"):
+            from isocenter.cli.explaining import explain_too_many
+
+            explain_too_many(line)
         return ExitCode.FAILURE
     return _exit_code(_run(line, plan, options, ignored=inputs.ignored))
 
@@ -175,7 +179,13 @@ def _serve(
     from isocenter.cli.sending import AssociationLink
     from isocenter.sender.transfer import send_files
 
-    return send_files(AssociationLink(association), planned.files, options, progress=progress)
+    failures = None
+    if line.given("--explain"):
+        from isocenter.cli.explaining import FailureExplainer
+
+        failures = FailureExplainer(line, association)
+    link = AssociationLink(association)
+    return send_files(link, planned.files, options, progress=progress, failures=failures)
 
 
 def _request(line: ParsedCommandLine, contexts: tuple[PresentationContext, ...]) -> AAssociateRQ:
@@ -214,10 +224,15 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
 
         _LOGGER.log(dump_level, "Request Parameters:\n%s", request_dump(request))
     _LOGGER.info("Requesting Association")
+    options = connect_options(line)
     try:
-        association = connect(connect_options(line), request)
+        association = connect(options, request)
     except IsocenterError as problem:
         log_request_failure(_LOGGER, CRITICAL, problem)
+        if line.given("--explain"):
+            from isocenter.cli.explaining import explain_request
+
+            explain_request(line, options, request, problem)
         return None
     if _LOGGER.isEnabledFor(dump_level) and association.accept is not None:
         from isocenter.cli.dumps import accept_dump
@@ -227,6 +242,10 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
     if not association.contexts:
         _LOGGER.critical("No Acceptable Presentation Contexts")
         association.abort()
+        if line.given("--explain"):
+            from isocenter.cli.explaining import explain_no_context
+
+            explain_no_context(line, association)
         return None
     _LOGGER.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
     return association
