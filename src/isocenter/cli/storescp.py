@@ -85,11 +85,11 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         abort_during=line.given("--abort-during"),
     )
     registry = Registry(verification=AlwaysVerified())
-    plain = line.level != INFO and not misbehaviour.asked_for
+    plain = line.progress_level != INFO and not misbehaviour.asked_for
     registry.add_storage(
         FileStorage(
             Receiver(spool, options, studies),
-            None if plain else lambda: ToolReception(line.level, misbehaviour),
+            None if plain else lambda: ToolReception(line.progress_level, misbehaviour),
             studies=studies,
             command=None if events is None else events.command,
         )
