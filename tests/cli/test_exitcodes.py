@@ -12,6 +12,7 @@ def test_numbers() -> None:
         "SUCCESS": 0,
         "FAILURE": 1,
         "ECHO_FAILED": 70,
+        "INHERITED_DESCRIPTOR": 99,
     }
 
 

@@ -10,6 +10,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.net.channel import Shared
+    from isocenter.net.resolver import Resolver
     from isocenter.node.desk import Desk
     from isocenter.node.endings import StudyFinisher
     from isocenter.node.files import ObjectCommand
@@ -66,12 +67,15 @@ class Events:
             self._runner.close(GRACE)
 
 
-def events_of(line: ParsedCommandLine, spool: Spool | None) -> Events | None:
+def events_of(
+    line: ParsedCommandLine, spool: Spool | None, resolver: Resolver | None = None
+) -> Events | None:
     """Return what the options ask for, None where they ask for nothing.
 
     Args:
         line: of a tool with the options of sorting and events.
         spool: of the output directory; None where nothing is kept, so there are no studies.
+        resolver: of the names that commands are told; None tells them addresses.
 
     Raises:
         ConfigurationError: a command, or a name that it would be told, cannot be used.
@@ -85,7 +89,10 @@ def events_of(line: ParsedCommandLine, spool: Spool | None) -> Events | None:
     if reception is not None or ending is not None:
         from isocenter.storage.hooks import HookRunner
 
-        runner = HookRunner(wait=line.given("--exec-sync"))
+        runner = HookRunner(
+            wait=line.given("--exec-sync"),
+            host_name=None if resolver is None else resolver.name,
+        )
     command = None
     if reception is not None and runner is not None:
         from isocenter.node.files import ObjectCommand

@@ -26,6 +26,9 @@ class ExitCode(IntEnum):
     ECHO_FAILED = 70
     """echoscu: DIMSE timeout, protocol error, or the peer asked for release."""
 
+    INHERITED_DESCRIPTOR = 99
+    """storescp --inetd: descriptor 0 is no connected socket."""
+
 
 def exit_code_for_store_status(status: int) -> int:
     """Return what storescu exits with after a C-STORE ended with a failure status.

@@ -11,6 +11,7 @@ from isocenter.errors import AssociationRejected, ConfigurationError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    import socket
     from typing import Protocol
 
     from isocenter.cli.parser import ParsedCommandLine
@@ -145,12 +146,16 @@ def log_request_failure(logger: Logger, level: int, problem: IsocenterError) -> 
 
 
 def run_server(
-    line: ParsedCommandLine, acceptor: Acceptor, logger: Logger, duties: Duties | None = None
+    line: ParsedCommandLine,
+    acceptor: Acceptor,
+    logger: Logger,
+    duties: Duties | None = None,
+    connection: socket.socket | None = None,
 ) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
     A first signal finishes what is being received, a second one aborts. `duties` are seen to in
-    each process that serves associations.
+    each process that serves associations. With a `connection` that one alone is served.
 
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
@@ -184,13 +189,19 @@ def run_server(
     dispatcher = _dispatcher(line, acceptor, logger, options, duties)
     raise_descriptor_limit()
     listener = Listener(
-        ListenOptions(port=line.parameter_integer("port"), family=ip_family(line)),
+        ListenOptions(
+            port=0 if connection is not None else line.parameter_integer("port"),
+            family=ip_family(line),
+        ),
         engine,
         sockets,
         dispatcher,
     )
     try:
-        listener.open()
+        if connection is not None:
+            listener.adopt(connection)
+        else:
+            listener.open()
     except ConfigurationError as problem:
         logger.error(  # noqa: TRY400 - one line says it all
             "cannot create network: 0006:031c TCP Initialization Error: %s", problem

@@ -76,11 +76,22 @@ _NETWORK = Group(
         Group(
             "other network options",
             (
+                Option(
+                    "--inetd",
+                    "-id",
+                    "serve the one connection that a super-server\nhands over as standard input",
+                    conflicts=("--fork",),
+                ),
                 groups.socket_timeout(),
                 groups.acse_timeout(),
                 groups.dimse_timeout(),
                 groups.aetitle("STORESCP", "own AE title"),
                 groups.max_pdu(),
+                Option(
+                    "--disable-host-lookup",
+                    "-dhl",
+                    "show and pass on addresses, look up no names",
+                ),
                 Option("--refuse", "", "reject every association"),
                 Option("--reject", "", "reject a peer that names no implementation\nclass UID"),
                 Option("--ignore", "", "receive objects and forget them"),
@@ -195,7 +206,7 @@ _EVENTS = Group(
             "-xcr",
             "run this command after each object; #p is its\n"
             "folder, #f its file, #a the calling and #c the\n"
-            "called AE title, #r the address of the sender",
+            "called AE title, #r the host of the sender",
             string("command"),
         ),
         Option(
@@ -203,14 +214,14 @@ _EVENTS = Group(
             "-xcs",
             "run this command after each study, with #p,\n#a, #c and #r",
             string("command"),
-            conflicts=("--fork",),
+            conflicts=("--fork", "--inetd"),
             requires=SORTING,
         ),
         Option(
             "--rename-on-eostudy",
             "-rns",
             "number the files of each study at its end, no\nother file is ever overwritten",
-            conflicts=("--fork",),
+            conflicts=("--fork", "--inetd"),
             requires=SORTING,
         ),
         Option(
@@ -233,7 +244,7 @@ _OWN = Group(
             "serve from that many processes side by side",
             integer("number", 1),
             default="1",
-            conflicts=("--fork",),
+            conflicts=("--fork", "--inetd"),
         ),
         Option(
             "--durable",
@@ -274,6 +285,7 @@ TOOL = Tool(
     ),
     groups=(groups.general_group(verbose_pc=True), _PROCESSES, _NETWORK, _OUTPUT, _EVENTS, _OWN),
     evaluation=(
+        "--inetd",
         ("--single-process", "--fork"),
         "--max-associations",
         PARAMETERS,
@@ -300,7 +312,6 @@ TOOL = Tool(
         "--exec-argv",
         "--workers",
     ),
-    # DCMTK's usage shows the port as optional because its --inetd needs none.
-    required_unless=(("port", ()),),
+    required_unless=(("port", ("--inetd",)),),
 )
 """Everything the parser and the help text need to know."""

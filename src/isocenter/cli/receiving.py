@@ -27,9 +27,11 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from isocenter.cli.hosts import HostLines
     from isocenter.dimse.commands import CEchoRQ, CStoreRQ
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
+    from isocenter.net.resolver import Resolver
     from isocenter.services.providers import StoreRequest
     from isocenter.ul.pdu import AAssociateRJ, AAssociateRQ
 
@@ -125,6 +127,7 @@ class ReceiverObserver(SilentObserver):
         maximum_length: own maximum PDU length in bytes, 0 for unlimited.
         refusing: every association is rejected on demand.
         at_end: called with the number of each association that ended.
+        resolver: of the names that the log shows at debug level; None shows addresses.
     """
 
     def __init__(
@@ -136,8 +139,14 @@ class ReceiverObserver(SilentObserver):
         maximum_length: int,
         refusing: bool = False,
         at_end: Callable[[int], None] | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         """Find out once what is to be logged at all."""
+        self._hosts: HostLines | None = None
+        if level <= DEBUG:
+            from isocenter.cli.hosts import HostLines
+
+            self._hosts = HostLines(resolver)
         self._at_end = at_end
         self._maximum_length = maximum_length
         self._refusing = refusing
@@ -149,8 +158,8 @@ class ReceiverObserver(SilentObserver):
 
     def received(self, association: Association, request: AAssociateRQ) -> None:
         """Log the arrival."""
-        if self._debug:
-            _LOGGER.debug("Association Received: %s", association.peer_address)
+        if self._hosts is not None:
+            self._hosts.begin(association)
         if self._info:
             _LOGGER.info("Association Received")
         if self._dumps:
@@ -249,6 +258,8 @@ class ReceiverObserver(SilentObserver):
 
     def ended(self, association: Association) -> None:
         """Tell whoever follows associations."""
+        if self._hosts is not None:
+            self._hosts.end(association)
         if self._at_end is not None:
             self._at_end(association.number)
 

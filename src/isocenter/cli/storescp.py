@@ -14,6 +14,7 @@ from isocenter.logs import INFO, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping, Sequence
 
     from isocenter.cli.events import Events
@@ -30,16 +31,27 @@ _PRIVILEGED_PORTS = 1024
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run storescp with the arguments behind the tool's name; return the exit code.
 
-    Ends with 0 when stopped by a signal after finishing what was being received.
+    Ends with 0 when stopped by a signal after finishing what was being received, and with
+    ``--inetd`` after the one association.
     """
+    _mind_super_server(argv)
     line = start(TOOL, argv)
     if isinstance(line, ExitCode):
         return line
     from isocenter.cli.network import run_server
     from isocenter.errors import ConfigurationError, StorageError
 
-    port = line.parameter_integer("port")
-    if port < _PRIVILEGED_PORTS and hasattr(os, "geteuid") and os.geteuid() != 0:
+    connection = None
+    if line.given("--inetd"):
+        inherited = _inherited(line)
+        if isinstance(inherited, ExitCode):
+            return inherited
+        connection = inherited
+    elif (
+        (port := line.parameter_integer("port")) < _PRIVILEGED_PORTS
+        and hasattr(os, "geteuid")
+        and os.geteuid() != 0
+    ):
         _LOGGER.critical("cannot listen on port %d, insufficient privileges", port)
         return ExitCode.FAILURE
     directory = line.value("--output-directory") or "."
@@ -51,11 +63,45 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return ExitCode.FAILURE
     try:
         acceptor, events = _acceptor(line, env)
-        served = run_server(line, acceptor, _LOGGER, events)
+        served = run_server(line, acceptor, _LOGGER, events, connection)
     except (ConfigurationError, StorageError) as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
     return ExitCode.SUCCESS if served else ExitCode.FAILURE
+
+
+def _mind_super_server(argv: Sequence[str]) -> None:
+    """Keep what is said about the command line from a peer that descriptors 1 and 2 may be."""
+    words = argv
+    if any(word.startswith("@") for word in argv):
+        from isocenter.cli.parser import CommandLineError, expand_command_files
+
+        try:
+            words = expand_command_files(argv)
+        except CommandLineError:
+            words = ("--inetd",)  # nobody can tell
+    if "--inetd" in words or "-id" in words:
+        from isocenter.net.inherited import shield_connection
+
+        shield_connection()
+
+
+def _inherited(line: ParsedCommandLine) -> socket.socket | ExitCode:
+    """Return the connection that a super-server handed over, or the code to exit with."""
+    from isocenter.errors import ConfigurationError
+    from isocenter.net.inherited import available, take_connection
+
+    if not available():
+        _LOGGER.critical("--inetd is not possible on this system")
+        return ExitCode.FAILURE
+    try:
+        connection = take_connection()
+    except ConfigurationError as problem:
+        _LOGGER.critical("cannot serve as of --inetd: %s", problem)
+        return ExitCode.INHERITED_DESCRIPTOR
+    if line.parameters:
+        _LOGGER.warning("Parameter port not required in inetd mode")
+    return connection
 
 
 def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor, Events | None]:
@@ -65,6 +111,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         ConfigurationError, StorageError: an option cannot be used.
     """
     from isocenter.cli.events import events_of
+    from isocenter.cli.hosts import resolver_of
     from isocenter.cli.network import max_pdu, seconds
     from isocenter.cli.receiving import Misbehaviour, ReceiverObserver, ToolReception
     from isocenter.cli.storing import open_spool, storage_options
@@ -76,7 +123,8 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
 
     options = storage_options(line, env)
     spool = None if options.ignore else open_spool(line)
-    events = events_of(line, spool)
+    resolver = resolver_of(line)
+    events = events_of(line, spool, resolver)
     studies = None if events is None else events.studies
     misbehaviour = Misbehaviour(
         sleep_after=seconds(line, "--sleep-after") or 0.0,
@@ -102,6 +150,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         maximum_length=maximum_length,
         refusing=line.given("--refuse"),
         at_end=None if studies is None else studies.association_ended,
+        resolver=resolver,
     )
     return Acceptor(_policy(line, maximum_length), registry, observer), events
 
