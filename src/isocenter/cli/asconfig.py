@@ -89,6 +89,11 @@ class ProfileError(ConfigurationError):
         self.text = text
         self.where = where
 
+    @property
+    def condition(self) -> str:
+        """The error as DCMTK's conditions are printed, with the code in hexadecimal."""
+        return f"0006:{self.code:04x} {self}" if self.code else str(self)
+
 
 class ProfileContext(NamedTuple):
     """A presentation context: an abstract syntax with transfer syntaxes, all UIDs, in order."""

@@ -109,8 +109,8 @@ def profile_group(conflicts: tuple[str, ...]) -> Group:
             Option(
                 "--config-file",
                 "-xf",
-                "negotiate as this profile of that file says; where\n"
-                "there is no storescu.cfg, storescp.cfg or\ndcmqrprf.cfg here, these are built in",
+                "negotiate as this profile of that file says\n"
+                "(dcmqrprf.cfg, storescp.cfg and storescu.cfg\nare built in where no file is)",
                 (
                     Value("filename", "string", shown="string"),
                     Value("profile", "string", shown="string"),

@@ -72,6 +72,7 @@ _NETWORK = Group(
     "network options",
     subgroups=(
         groups.ip_protocol_group(auto="IPv6 and IPv4 on one socket"),
+        groups.profile_group((*PREFERENCES[1:], "--promiscuous")),
         Group("preferred network transfer syntaxes", _PREFERENCE_OPTIONS),
         Group(
             "other network options",
@@ -297,6 +298,7 @@ TOOL = Tool(
         "--sleep-after",
         "--sleep-during",
         ("--ipv4", "--ipv6", "--ip-auto"),
+        "--config-file",
         *output.FORMAT_EVALUATION,
         SORTING,
         ("--default-filenames", "--unique-filenames"),

@@ -132,6 +132,7 @@ _NETWORK = Group(
     subgroups=(
         groups.ip_protocol_group(auto="whichever the name service offers"),
         groups.requestor_titles_group("STORESCU"),
+        groups.profile_group((*PROPOSALS[1:], "--required", "--combine")),
         Group(
             "proposed transmission transfer syntaxes",
             (
@@ -171,7 +172,7 @@ _NETWORK = Group(
                     "0=uncompressed, 1=fastest, 9=best compression",
                     integer("level", 0, 9),
                     default="6",
-                    requires=("--propose-deflated",),
+                    requires=("--propose-deflated", "--config-file"),
                 ),
             ),
         ),
@@ -219,7 +220,7 @@ _OWN = Group(
             "read the files first and propose what they\nneed, each in its own transfer syntax,\n"
             "on as many associations as that takes",
             # Nor with most of `PROPOSALS`, which would be a long list here: `storescu` says so.
-            conflicts=("--required", "--combine"),
+            conflicts=("--required", "--combine", "--config-file"),
         ),
         Option(
             "--max-ops",
@@ -251,6 +252,7 @@ TOOL = Tool(
         ("--no-recurse", "--recurse"),
         ("--no-rename", "--rename"),
         PROPOSALS,
+        "--config-file",
         ("--enable-new-vr", "--disable-new-vr"),
         "--compression-level",
         "--timeout",

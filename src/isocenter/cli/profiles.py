@@ -15,6 +15,7 @@ from isocenter import uids
 from isocenter.cli.asconfig import ProfileError, read_profiles, too_many_contexts
 from isocenter.cli.builtin_profiles import NAMES, builtin_profiles
 from isocenter.cli.sections import mangled
+from isocenter.errors import ConfigurationError
 from isocenter.logs import get_logger
 from isocenter.record import Record, replace
 from isocenter.ul.negotiation import MAXIMUM_CONTEXTS, role_selection
@@ -34,8 +35,9 @@ __all__ = [
     "acceptor_profile",
     "apply_to_policy",
     "load_profiles",
+    "plan_of_profile",
     "plan_profile",
-    "profiles_of",
+    "policy_of_profile",
     "requestor_profile",
 ]
 
@@ -61,17 +63,6 @@ class ProfileSource(Record):
 
     path: str
     profiles: Mapping[str, Profile]
-
-
-def profiles_of(line: ParsedCommandLine, *, requestor: bool) -> ProfileSource | None:
-    """Read the file of ``--config-file``; None where the option is not given.
-
-    Raises:
-        ProfileError: the file cannot be read, or is wrong.
-    """
-    if not line.given("--config-file"):
-        return None
-    return load_profiles(line.value("--config-file"), requestor=requestor)
 
 
 def load_profiles(path: str, *, requestor: bool) -> ProfileSource:
@@ -215,6 +206,34 @@ def _check_lengths(profile: Profile, planned: PlannedAssociation) -> None:
     except ValueError as problem:
         text = f"profile '{profile.name}' does not fit into an association request"
         raise ProfileError(0, text, str(problem)) from problem
+
+
+def plan_of_profile(
+    line: ParsedCommandLine, source: ProfileSource, files: Files
+) -> PlannedAssociation:
+    """Return the association that proposes what the profile of ``--config-file`` says.
+
+    Raises:
+        ConfigurationError: the profile cannot be used, in the words of storescu.
+    """
+    try:
+        profile = requestor_profile(source, line.value("--config-file", 1))
+        return plan_profile(profile, files)
+    except ProfileError as problem:
+        raise ConfigurationError(problem.condition) from problem
+
+
+def policy_of_profile(line: ParsedCommandLine, policy: AcceptorPolicy) -> AcceptorPolicy:
+    """Return the policy with what the profile of ``--config-file`` says.
+
+    Raises:
+        ConfigurationError: the file or the profile cannot be used, in the words of storescp.
+    """
+    try:
+        source = load_profiles(line.value("--config-file"), requestor=False)
+    except ProfileError as problem:
+        raise ConfigurationError(f"cannot read config file: {problem}") from problem
+    return apply_to_policy(acceptor_profile(source, line.value("--config-file", 1)), policy)
 
 
 def apply_to_policy(profile: Profile, policy: AcceptorPolicy) -> AcceptorPolicy:

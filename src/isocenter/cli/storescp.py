@@ -122,6 +122,8 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
     from isocenter.storage.receive import Receiver
 
     options = storage_options(line, env)
+    maximum_length = max_pdu(line, _LOGGER)
+    policy = _policy(line, maximum_length)  # before anything is opened: it may be refused
     spool = None if options.ignore else open_spool(line)
     resolver = resolver_of(line)
     events = events_of(line, spool, resolver)
@@ -142,7 +144,6 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
             command=None if events is None else events.command,
         )
     )
-    maximum_length = max_pdu(line, _LOGGER)
     observer = ReceiverObserver(
         line.level,
         dumps=line.given("--verbose-pc"),
@@ -152,11 +153,15 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         at_end=None if studies is None else studies.association_ended,
         resolver=resolver,
     )
-    return Acceptor(_policy(line, maximum_length), registry, observer), events
+    return Acceptor(policy, registry, observer), events
 
 
 def _policy(line: ParsedCommandLine, maximum_length: int) -> AcceptorPolicy:
-    """Accept what DCMTK's storescp accepts under the same options."""
+    """Accept what DCMTK's storescp accepts under the same options.
+
+    Raises:
+        ConfigurationError: the profile of ``--config-file`` cannot be used.
+    """
     from isocenter import uids
     from isocenter.cli.preferences import accepted_syntaxes
     from isocenter.ul.negotiation import AcceptorPolicy
@@ -164,7 +169,7 @@ def _policy(line: ParsedCommandLine, maximum_length: int) -> AcceptorPolicy:
     syntaxes = accepted_syntaxes(line.block(*PREFERENCES) or "--prefer-uncompr")
     classes = (uids.VERIFICATION, *uids.DEFAULT_STORAGE_CLASSES)
     promiscuous = line.given("--promiscuous")
-    return AcceptorPolicy(
+    policy = AcceptorPolicy(
         abstract_syntaxes=dict.fromkeys(classes, syntaxes),
         implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
         implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
@@ -175,3 +180,8 @@ def _policy(line: ParsedCommandLine, maximum_length: int) -> AcceptorPolicy:
         refuse=line.given("--refuse"),
         reject_without_implementation_uid=line.given("--reject"),
     )
+    if not line.given("--config-file"):
+        return policy
+    from isocenter.cli.profiles import policy_of_profile
+
+    return policy_of_profile(line, policy)

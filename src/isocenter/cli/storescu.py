@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.cli.profiles import ProfileSource
     from isocenter.dataset.dictionary import Dictionary
     from isocenter.net.association import Association
     from isocenter.sender.inputs import CheckedInputs
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from isocenter.sender.outcome import Outcome
     from isocenter.sender.proposal import PlannedAssociation
     from isocenter.sender.transfer import Progress, TransferOptions
-    from isocenter.ul.pdu import AAssociateRQ, PresentationContext
+    from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = ["main"]
 
@@ -43,10 +44,15 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     from isocenter.sender.conditions import BAD_PRESENTATION_CONTEXT_ID
 
     try:
+        profiles = _profiles(line)
+    except ConfigurationError as problem:
+        _LOGGER.error("reading config file: %s", problem)  # noqa: TRY400 - one line says it all
+        return ExitCode.FAILURE
+    try:
         inputs = _inputs(line)
         max_pdu(line, _LOGGER)
         check_titles(line)
-        plan = _plan(line, inputs)
+        plan = _plan(line, inputs, profiles)
         options = _transfer_options(line, dictionary_of(env))
     except ConfigurationError as problem:
         _LOGGER.critical("%s", problem)
@@ -60,6 +66,19 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
             explain_too_many(line)
         return ExitCode.FAILURE
     return _exit_code(_run(line, plan, options, ignored=inputs.ignored))
+
+
+def _profiles(line: ParsedCommandLine) -> ProfileSource | None:
+    """Read the file of ``--config-file``, None without.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is wrong.
+    """
+    if not line.given("--config-file"):
+        return None
+    from isocenter.cli.profiles import load_profiles
+
+    return load_profiles(line.value("--config-file"), requestor=True)
 
 
 def _inputs(line: ParsedCommandLine) -> CheckedInputs:
@@ -104,12 +123,19 @@ def _form(line: ParsedCommandLine) -> str:
     return forms.get(line.block(*READ_MODES) or "", ANY_FORM)
 
 
-def _plan(line: ParsedCommandLine, inputs: CheckedInputs) -> Sequence[PlannedAssociation]:
+def _plan(
+    line: ParsedCommandLine, inputs: CheckedInputs, profiles: ProfileSource | None
+) -> Sequence[PlannedAssociation]:
     """Say which files go on which association, and what it proposes; there is at least one.
 
     Raises:
+        ConfigurationError: there is no such profile, or it cannot be proposed.
         NegotiationError: more contexts than one association takes.
     """
+    if profiles is not None:
+        from isocenter.cli.profiles import plan_of_profile
+
+        return (plan_of_profile(line, profiles, inputs.files),)
     if line.given("--auto-contexts"):
         from isocenter.sender.planning import plan_associations
 
@@ -170,7 +196,7 @@ def _serve(
     """Open one association, send its files and end it."""
     from isocenter.sender.outcome import Outcome
 
-    request = _request(line, planned.contexts)
+    request = _request(line, planned)
     association = _connect(line, request)
     if association is None:
         outcome = Outcome()
@@ -188,7 +214,7 @@ def _serve(
     return send_files(link, planned.files, options, progress=progress, failures=failures)
 
 
-def _request(line: ParsedCommandLine, contexts: tuple[PresentationContext, ...]) -> AAssociateRQ:
+def _request(line: ParsedCommandLine, planned: PlannedAssociation) -> AAssociateRQ:
     """Build the proposal of one association."""
     from isocenter import uids
     from isocenter.cli.network import ae_title, max_pdu
@@ -201,13 +227,15 @@ def _request(line: ParsedCommandLine, contexts: tuple[PresentationContext, ...])
     return AAssociateRQ(
         called_ae_title=ae_title(line, "--call"),
         calling_ae_title=ae_title(line, "--aetitle"),
-        presentation_contexts=contexts,
+        presentation_contexts=planned.contexts,
         user_information=UserInformation(
             maximum_length=max_pdu(line),
             implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
             implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
             # Without it one operation at a time is the rule (PS3.7 D.3.3.3.1).
             asynchronous_operations_window=window if operations > 1 else None,
+            role_selections=planned.role_selections,
+            extended_negotiations=planned.extended_negotiations,
         ),
     )
 
