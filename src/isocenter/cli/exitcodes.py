@@ -100,6 +100,7 @@ MEANINGS = {
                 "listened on"
             ),
         ),
+        ("99", "with --inetd, standard input is no connection"),
     ),
 }
 """The codes of each tool and what they stand for, as man pages and reference show them."""

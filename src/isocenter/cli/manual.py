@@ -69,7 +69,7 @@ _DICTIONARY = (
 
 _SHOWN = (
     ("NO_COLOR", "if it is set and not empty, the help text on a terminal has no emphasis"),
-    ("TERM", "dumb, or none: as NO_COLOR"),
+    ("TERM", "where it is dumb, or not set, the help text has no emphasis either"),
     ("COLUMNS", "the width that the help text on a terminal is wrapped to, instead of its own"),
 )
 
