@@ -196,18 +196,24 @@ def families(names: tuple[str, ...]) -> list[str]:
 
 def version_text(tool: Tool) -> str:
     """Return what `--version` prints."""
-    import zlib
-
-    system = os.uname()
+    try:
+        from zlib import ZLIB_RUNTIME_VERSION
+    except ImportError:  # a Python built without it cannot deflate either
+        libraries = ["External libraries used: none"]
+    else:
+        libraries = ["External libraries used:", f"- ZLIB, Version {ZLIB_RUNTIME_VERSION}"]
+    host = sys.platform
+    if hasattr(os, "uname"):
+        system = os.uname()
+        host = f"{system.sysname} {system.machine}"
     python = f"{sys.implementation.name} {sys.version.split()[0]}"
     lines = [
         header(tool),
-        f"Host type: {system.sysname} {system.machine}, {python}",
+        f"Host type: {host}, {python}",
         f"Character encoding: {sys.getfilesystemencoding()}",
         "Build options: pure-python",
         "",
-        "External libraries used:",
-        f"- ZLIB, Version {zlib.ZLIB_RUNTIME_VERSION}",
+        *libraries,
     ]
     return "\n".join(lines) + "\n"
 
