@@ -73,8 +73,9 @@ def listed(uids: Sequence[str], most: int = 3) -> str:
 
 
 def count_words(count: int, noun: str) -> str:
-    """Return a number with its noun, for instance ``no object``, ``1 object``, ``2 objects``."""
-    return f"{count or 'no'} {noun}" + ("s" if count > 1 else "")
+    """Return a number with its noun, for instance ``1 object`` or ``2 objects``."""
+    ending = "" if count == 1 else "es" if noun.endswith("o") else "s"
+    return f"{count} {noun}{ending}"
 
 
 def size_words(size: int) -> str:

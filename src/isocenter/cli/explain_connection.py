@@ -463,7 +463,7 @@ def rejected_by_us(
     if answer[1:] == (2, 2):
         return (f"{head} it is not of version 1 of the protocol: the fault is the peer's.",)
     if refusing:
-        return (f"{head} --refuse is given: every association is.",)
+        return (f"{head} --refuse rejects every association.",)
     if request.application_context_name != APPLICATION_CONTEXT_NAME:
         name = f"{request.application_context_name[:64]!a}"
         return (

@@ -215,7 +215,7 @@ def _is_sudden(problem: Exception) -> bool:
 
 
 def _step(progress: Progress) -> str:
-    done = f"after {count_words(progress.confirmed, progress.noun)} confirmed"
+    done = _done(progress.noun, progress.confirmed, "confirmed")
     if progress.releasing:
         return f"{done}, while the association was being released"
     words = "" if not progress.sent_as else f" ({named(progress.sent_as)}"
@@ -380,7 +380,7 @@ def reception_broken(
         receiving: SOP Instance UID of the object on its way in, "" for none.
         received: bytes of its data set that had arrived, None where unknown.
     """
-    step = f"after {count_words(stored, 'object')} stored"
+    step = _done("object", stored, "stored")
     if receiving:
         so_far = "" if received is None else f", {size_words(received)} of which had come"
         step += f", while object {_uid(receiving)} arrived{so_far}"
@@ -392,6 +392,12 @@ def reception_broken(
         more: Lines = ()
         if problem.which == "socket" and not receiving:
             more = ("The sender keeps associations open that it does not use, or it is gone.",)
-        return (f"{step}, {lines[0]} ({peer})", *lines[1:], *more, *left)
-    head, *rest = _why_broken(problem, f"{step}, ")
-    return (f"{head} ({peer})", *rest, *left)
+        return (f"{peer}: {step}, {lines[0]}", *lines[1:], *more, *left)
+    return (*_why_broken(problem, f"{peer}: {step}, "), *left)
+
+
+def _done(noun: str, count: int, what: str) -> str:
+    """Return how far it had come, for instance ``after 2 objects were stored``."""
+    if not count:
+        return f"before any {noun} was {what}"
+    return f"after {count_words(count, noun)} {'was' if count == 1 else 'were'} {what}"

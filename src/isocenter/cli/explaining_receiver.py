@@ -15,6 +15,7 @@ from isocenter.cli.explain import as_text
 from isocenter.dimse.status import SUCCESS
 from isocenter.errors import PeerProtocolError
 from isocenter.logs import get_logger
+from isocenter.services.acceptor import Acceptor
 from isocenter.services.storage import is_warning
 from isocenter.storage.receive import Receiver
 from isocenter.ul.codec import Limits
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from isocenter.net.failures import FailedConnection
     from isocenter.services.acceptor import Observer
     from isocenter.services.providers import StorageProvider, StoreRequest
+    from isocenter.services.registry import Registry
     from isocenter.storage.options import StorageOptions
     from isocenter.storage.placing import Origin, Placing
     from isocenter.storage.receive import IgnoredObject, ReceivedObject
@@ -94,13 +96,11 @@ class Explaining:
 
     Args:
         line: the command line.
-        policy: what is accepted.
     """
 
-    def __init__(self, line: ParsedCommandLine, policy: AcceptorPolicy) -> None:
+    def __init__(self, line: ParsedCommandLine) -> None:
         """Nothing is going on yet."""
         self.line = line
-        self.policy = policy
         self._states: dict[int, _State] = {}
 
     def state(self, number: int) -> _State:
@@ -117,13 +117,15 @@ class Explaining:
         """Return a receiver that remembers what it is receiving."""
         return _WatchedReceiver(self, spool, options, placing)
 
-    def storage(self, inner: StorageProvider) -> StorageProvider:
-        """Return a storage that remembers why it failed."""
-        return _WatchedStorage(self, inner)
+    def acceptor(self, policy: AcceptorPolicy, registry: Registry, observer: Observer) -> Acceptor:
+        """Return an acceptor that explains after `observer` has said its lines.
 
-    def observer(self, inner: Observer) -> Observer:
-        """Return an observer that explains after `inner` has said its lines."""
-        return _ExplainingObserver(self, inner)
+        The storage that `registry` has for all SOP classes is watched from here on.
+        """
+        storage = registry.storage("*")
+        if storage is not None:
+            registry.add_storage(_WatchedStorage(self, storage))
+        return Acceptor(policy, registry, _ExplainingObserver(self, observer, policy))
 
 
 class _WatchedReceiver(Receiver):
@@ -179,9 +181,10 @@ class _WatchedStorage:
 class _ExplainingObserver:
     """Passes everything on to another observer, and explains failures after it."""
 
-    def __init__(self, explaining: Explaining, inner: Observer) -> None:
+    def __init__(self, explaining: Explaining, inner: Observer, policy: AcceptorPolicy) -> None:
         self._explaining = explaining
         self._inner = inner
+        self._policy = policy
 
     def received(self, association: Association, request: AAssociateRQ) -> None:
         """Pass it on."""
@@ -197,7 +200,7 @@ class _ExplainingObserver:
                 request,
                 (int(reject.result), int(reject.source), int(reject.reason)),
                 peer=association.peer_address,
-                refusing=self._explaining.policy.refuse,
+                refusing=self._policy.refuse,
             )
         )
 
@@ -207,14 +210,13 @@ class _ExplainingObserver:
         request, accept = association.request, association.accept
         if request is None or accept is None:
             return
-        policy = self._explaining.policy
         _say(
             contexts.refused_by_us(
                 contexts.answers(request, accept),
                 peer=association.label,
                 tool=self._explaining.line.tool,
-                taken=policy.abstract_syntaxes,
-                promiscuous=policy.fallback is not None,
+                taken=self._policy.abstract_syntaxes,
+                promiscuous=self._policy.fallback is not None,
             )
         )
 

@@ -120,7 +120,7 @@ def _hl7(received: bytes) -> Look | None:
 
 def _banner(received: bytes) -> Look | None:
     if received.startswith(b"SSH-"):
-        return Look("ssh", "an SSH server's banner", MAXIMUM_SHOWN)
+        return Look("ssh", "an SSH banner", MAXIMUM_SHOWN)
     if received.startswith((b"220 ", b"220-")):
         return Look(
             "mail", "the banner of a mail or file transfer server (SMTP, FTP)", MAXIMUM_SHOWN

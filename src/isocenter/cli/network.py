@@ -188,6 +188,11 @@ def run_server(
     )
     dispatcher = _dispatcher(line, acceptor, logger, options, duties)
     raise_descriptor_limit()
+    on_failure = None
+    if line.given("--explain"):
+        from isocenter.cli.explaining_receiver import explain_arrivals
+
+        on_failure = explain_arrivals(line)
     listener = Listener(
         ListenOptions(
             port=0 if connection is not None else line.parameter_integer("port"),
@@ -196,6 +201,7 @@ def run_server(
         engine,
         sockets,
         dispatcher,
+        on_failure=on_failure,
     )
     try:
         if connection is not None:

@@ -275,6 +275,7 @@ _OWN = Group(
             "before anything is filled in",
             requires=("--exec-on-reception", "--exec-on-eostudy"),
         ),
+        groups.explain(),
     ),
 )
 
@@ -313,6 +314,7 @@ TOOL = Tool(
         "--min-free",
         "--exec-argv",
         "--workers",
+        "--explain",
     ),
     required_unless=(("port", ("--inetd",)),),
 )

@@ -135,10 +135,16 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         abort_during=line.given("--abort-during"),
     )
     registry = Registry(verification=AlwaysVerified())
+    explaining = None
+    if line.given("--explain"):
+        from isocenter.cli.explaining_receiver import Explaining
+
+        explaining = Explaining(line)
+    make_receiver = Receiver if explaining is None else explaining.receiver
     plain = line.progress_level != INFO and not misbehaviour.asked_for
     registry.add_storage(
         FileStorage(
-            Receiver(spool, options, studies),
+            make_receiver(spool, options, studies),
             None if plain else lambda: ToolReception(line.progress_level, misbehaviour),
             studies=studies,
             command=None if events is None else events.command,
@@ -153,6 +159,8 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         at_end=None if studies is None else studies.association_ended,
         resolver=resolver,
     )
+    if explaining is not None:
+        return explaining.acceptor(_policy(line, maximum_length), registry, observer), events
     return Acceptor(policy, registry, observer), events
 
 
