@@ -299,13 +299,17 @@ class TestUnusableFile:
 
 class TestConflicts:
     @pytest.mark.parametrize(
-        ("option", "name"),
-        [("-R", "--required"), ("+C", "--combine")],
+        ("options", "name"),
+        [
+            (("-R",), "--required"),
+            (("+C",), "--combine"),
+            (("-xf", "file", "profile"), "--config-file"),
+        ],
     )
     def test_another_way_to_choose_contexts_is_refused(
-        self, option: str, name: str, capsys: pytest.CaptureFixture[str]
+        self, options: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert main(["--auto-contexts", option, "127.0.0.1", "1", "a.dcm"], {}) == 1
+        assert main(["--auto-contexts", *options, "127.0.0.1", "1", "a.dcm"], {}) == 1
         assert f"error: --auto-contexts not allowed with {name}\n" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
@@ -467,6 +471,12 @@ class TestHints:
     def test_class_that_is_refused_in_every_syntax(self) -> None:
         assert context_hint((CT, EXPLICIT_LITTLE), propose([CT])) == (
             "hint: CTImageStorage was proposed, but the receiver does not take it"
+        )
+
+    def test_profile_that_lacks_the_file_is_named(self) -> None:
+        assert context_hint((CT, J2K), propose([CT]), from_profile=True) == (
+            "hint: CTImageStorage in JPEG2000LosslessOnly is not in the profile: "
+            "add it, or try --auto-contexts instead"
         )
 
     def test_nothing_is_hinted_at_where_all_went_well(

@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["context_hint"]
 
 
-def context_hint(kind: tuple[str, str], contexts: Iterable[PresentationContext]) -> str:
+def context_hint(
+    kind: tuple[str, str], contexts: Iterable[PresentationContext], *, from_profile: bool = False
+) -> str:
     """Say what would help a file that no accepted context was found for.
 
     Args:
         kind: SOP class and transfer syntax of the file.
         contexts: what was proposed on its association.
+        from_profile: they are those of ``--config-file``, which allows no other choice.
     """
     sop_class, syntax = kind
     proposed = {
@@ -37,6 +40,8 @@ def context_hint(kind: tuple[str, str], contexts: Iterable[PresentationContext])
         if syntax in CONVERTIBLE:
             return f"hint: {name_of(sop_class)} was proposed, but the receiver does not take it"
         return f"hint: {in_words} was proposed, but the receiver does not take it"
+    if from_profile:
+        return f"hint: {in_words} is not in the profile: add it, or try --auto-contexts instead"
     words = f"hint: {in_words} was not proposed: try --auto-contexts"
     options = []
     if not proposed:

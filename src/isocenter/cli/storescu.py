@@ -174,7 +174,11 @@ def _run(
         if result.without_context is not None and hint is None:
             from isocenter.cli.hints import context_hint
 
-            hint = context_hint(result.without_context, planned.contexts)
+            hint = context_hint(
+                result.without_context,
+                planned.contexts,
+                from_profile=line.given("--config-file"),
+            )
         outcome.add(result)
         if options.halt and not outcome.ok:
             break
