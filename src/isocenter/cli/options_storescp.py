@@ -86,7 +86,10 @@ _NETWORK = Group(
                 groups.socket_timeout(),
                 groups.acse_timeout(),
                 groups.dimse_timeout(),
-                groups.aetitle("STORESCP", "own AE title"),
+                groups.aetitle(
+                    "STORESCP",
+                    "own AE title; others are served as well, and\n-v tells of them",
+                ),
                 groups.max_pdu(),
                 Option(
                     "--disable-host-lookup",
@@ -251,6 +254,7 @@ _OWN = Group(
             "--durable",
             "",
             "answer success once object and folder are on\ndisk",
+            conflicts=("--ignore",),
         ),
         Option(
             "--on-duplicate",
@@ -259,6 +263,7 @@ _OWN = Group(
             "the same object again is always a success",
             choice("policy", "overwrite", "keep-both", "ignore", "reject"),
             default="overwrite",
+            conflicts=("--ignore",),
         ),
         Option(
             "--min-free",
@@ -266,6 +271,7 @@ _OWN = Group(
             "refuse objects (A700) while less would be free\non the disk",
             integer("mebibytes", 0),
             default="0",
+            conflicts=("--ignore",),
         ),
         Option(
             "--exec-argv",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from isocenter.aetitle import normalise, same
 from isocenter.cli.logsetup import ProgressDots
 from isocenter.errors import (
     AssociationAborted,
@@ -126,6 +127,7 @@ class ReceiverObserver(SilentObserver):
         misbehaviour: for the pause after each object.
         maximum_length: own maximum PDU length in bytes, 0 for unlimited.
         refusing: every association is rejected on demand.
+        own_title: the log tells of each peer that calls another title than this; "" of none.
         at_end: called with the number of each association that ended.
         resolver: of the names that the log shows at debug level; None shows addresses.
     """
@@ -138,6 +140,7 @@ class ReceiverObserver(SilentObserver):
         misbehaviour: Misbehaviour,
         maximum_length: int,
         refusing: bool = False,
+        own_title: str = "",
         at_end: Callable[[int], None] | None = None,
         resolver: Resolver | None = None,
     ) -> None:
@@ -150,6 +153,7 @@ class ReceiverObserver(SilentObserver):
         self._at_end = at_end
         self._maximum_length = maximum_length
         self._refusing = refusing
+        self._own_title = own_title
         self._info = level <= INFO
         self._debug = level <= DEBUG
         self._dumps = self._debug or (dumps and self._info)
@@ -162,6 +166,9 @@ class ReceiverObserver(SilentObserver):
             self._hosts.begin(association)
         if self._info:
             _LOGGER.info("Association Received")
+            if self._own_title and not same(self._own_title, request.called_ae_title):
+                called = normalise(request.called_ae_title)
+                _LOGGER.info("Called AE Title is %s and not %s", called, self._own_title)
         if self._dumps:
             from isocenter.cli.dumps import request_dump
 

@@ -112,7 +112,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
     """
     from isocenter.cli.events import events_of
     from isocenter.cli.hosts import resolver_of
-    from isocenter.cli.network import max_pdu, seconds
+    from isocenter.cli.network import ae_title, max_pdu, seconds
     from isocenter.cli.receiving import Misbehaviour, ReceiverObserver, ToolReception
     from isocenter.cli.storing import open_spool, storage_options
     from isocenter.node.files import FileStorage
@@ -156,6 +156,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         misbehaviour=misbehaviour,
         maximum_length=maximum_length,
         refusing=line.given("--refuse"),
+        own_title=ae_title(line, "--aetitle") if line.given("--aetitle") else "",
         at_end=None if studies is None else studies.association_ended,
         resolver=resolver,
     )

@@ -263,6 +263,18 @@ def test_dimse_timeout_ends_an_object_that_stalls(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+def test_aetitle_tells_whom_others_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    def call(port: int) -> None:
+        for called in ("OURS", "OTHER"):
+            with ScriptedRequestor(port) as requestor:
+                requestor.associate(ECHO, called=called)
+                requestor.release()
+
+    assert serve(call, "-v", "--aetitle", "OURS") == 0
+    told = [line for line in lines(capsys) if "Title" in line]
+    assert told == ["I: Called AE Title is OTHER and not OURS"]
+
+
 def test_max_pdu_is_announced() -> None:
     assert answer(ECHO, "--max-pdu", "8192").maximum_length == 8192
 
@@ -298,6 +310,16 @@ def test_ignore_keeps_nothing(folder: Path) -> None:
     assert serve(lambda port: statuses.extend(store(port, small_image())), "--ignore") == 0
     assert statuses == [0]
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options", [("--durable",), ("--on-duplicate", "reject"), ("--min-free", "1")], ids=" ".join
+)
+def test_ignore_is_refused_beside_what_is_about_keeping(
+    options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--ignore", *options, *MISSING], {}) == 1
+    assert f"error: {options[0]} not allowed with --ignore" in lines(capsys)
 
 
 @pytest.mark.parametrize(

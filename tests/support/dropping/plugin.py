@@ -4,7 +4,7 @@ Owns the second run of each test that a map names: once more for each of its opt
 that option dropped (see `sitecustomize`), and then the test has to fail by an assertion.
 Must not know the options (tests/options.toml has them) nor what a test does.
 
-The second runs are called ``test_name[case] without --option`` and marked ``dropped``:
+The second runs are called ``test_name without --option[case]`` and marked ``dropped``:
 ``-m dropped`` runs nothing else, ``-m 'not dropped'`` leaves them out.
 """
 
@@ -112,13 +112,14 @@ def _again(item: pytest.Item, dropped: Dropped) -> pytest.Function:
         raise pytest.UsageError(f"{item.nodeid} is no test function")
     if item.get_closest_marker("peer") is not None:
         raise pytest.UsageError(f"{item.nodeid} needs a peer, and might be skipped for it")
+    name = f"{item.originalname} without {dropped.option}"
     again: pytest.Function = pytest.Function.from_parent(
         item.parent,
-        name=f"{item.name} without {dropped.option}",
+        name=name + item.name.removeprefix(item.originalname),
         callspec=getattr(item, "callspec", None),
         callobj=item.obj,
         fixtureinfo=item._fixtureinfo,
-        originalname=item.originalname,
+        originalname=name,  # the id is made from it
     )
     again.stash[_DROPPED] = dropped
     again.add_marker(pytest.mark.dropped)

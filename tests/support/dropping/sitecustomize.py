@@ -71,7 +71,7 @@ def drop(tool: str, option: str, seen: str) -> Callable[[], None]:
     def run_and_forget(evaluation: parser._Evaluation) -> None:
         run(evaluation)
         if forget(evaluation.line):
-            evaluation.line.level = WARN
+            evaluation.line.level, evaluation.line.log_config = WARN, None
             evaluation.set_level()
 
     def restore() -> None:
