@@ -21,7 +21,7 @@ __all__ = ["MAXIMUM_SHOWN", "Look", "escaped", "look_at"]
 MAXIMUM_SHOWN = 32
 """Bytes shown at most, and fewer where a protocol's first words may name somebody."""
 
-_SHOWN_UNKNOWN = 16
+_SHOWN_UNKNOWN = 8
 _TLS_HANDSHAKE, _TLS_ALERT = 0x16, 0x15
 _ALERTS = {
     0: "close notify",

@@ -161,7 +161,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         resolver=resolver,
     )
     if explaining is not None:
-        return explaining.acceptor(_policy(line, maximum_length), registry, observer), events
+        return explaining.acceptor(policy, registry, observer), events
     return Acceptor(policy, registry, observer), events
 
 
