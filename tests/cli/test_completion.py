@@ -47,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "image.dcm").touch()
     (path / "two words.dcm").touch()
     (path / "arguments").touch()
-    (path / "storescu.cfg").write_text(CONFIGURATION)
+    (path / "profiles.cfg").write_text(CONFIGURATION)
     return path
 
 
@@ -58,6 +58,7 @@ def shell(
     """Return each shell with its script loaded."""
     script = tmp_path_factory.mktemp(request.param) / "script"
     script.write_text(completion.script(request.param))
+    (script.parent / "home.cfg").write_text("[[Profiles]]\n[Home]\n")  # its folder is HOME
     with PROGRAMS[request.param](script, folder) as running:
         yield running
 
@@ -141,28 +142,20 @@ def test_files_are_not_offered_where_none_belongs(shell: Shell, line: str) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(PROGRAMS))
-def test_profiles_of_a_configuration_file_are_offered(
-    name: str, folder: Path, tmp_path: Path
-) -> None:
-    tool = Tool(
-        "storescu",
-        "",
-        parameters=(),
-        groups=(
-            Group(
-                "things",
-                (Option("--profile", "+p", "", (*string("filename"), *string("profile"))),),
-            ),
-        ),
-        evaluation=(),
-    )
-    script = tmp_path / "script"
-    script.write_text(completion.script_of(name, (tool,)))
-    with PROGRAMS[name](script, folder) as running:
-        assert running.candidates("storescu +p storescu.c") == ["storescu.cfg"]
-        assert running.candidates("storescu +p storescu.cfg ") == ["First", "Second"]
-        assert running.candidates("storescu +p storescu.cfg S") == ["Second"]
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("storescp -xf profiles.c", ["profiles.cfg"]),
+        ("storescp -xf profiles.cfg ", ["First", "Second"]),
+        ("storescp -xf profiles.cfg S", ["Second"]),
+        ("storescp -xf ~/home.cfg ", ["Home"]),
+        # Built in, where there is no such file.
+        ("storescp -xf storescp.cfg ", ["ALLDICOM", "DEFAULT"]),
+        ("isocenter storescu --config-file storescu.cfg D", ["DEFAULT"]),
+    ],
+)
+def test_profiles_are_offered(shell: Shell, line: str, expected: list[str]) -> None:
+    assert shell.candidates(line) == expected
 
 
 def test_fish_shows_what_an_option_does(folder: Path, tmp_path: Path) -> None:

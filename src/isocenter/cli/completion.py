@@ -29,6 +29,7 @@ __all__ = [
     "WORDS",
     "OptionCompletion",
     "ToolCompletion",
+    "built_in_profiles",
     "completion_of",
     "main",
     "script",
@@ -117,8 +118,15 @@ def script(shell: str) -> str:
 def script_of(shell: str, tools: tuple[Tool, ...]) -> str:
     """Return the script for some tools."""
     module = __import__(f"isocenter.cli.completion_{shell}", fromlist=["script"])
-    text: str = module.script(tuple(completion_of(tool) for tool in tools))
+    text: str = module.script(tuple(completion_of(tool) for tool in tools), built_in_profiles())
     return text
+
+
+def built_in_profiles() -> dict[str, tuple[str, ...]]:
+    """Return the names of the association profiles that need no file, by the file's name."""
+    from isocenter.cli.builtin_profiles import NAMES, builtin_profiles
+
+    return {name: tuple(builtin_profiles(name) or ()) for name in NAMES}
 
 
 def tools() -> tuple[Tool, ...]:

@@ -10,6 +10,8 @@ from isocenter.cli.manual import SHELLS
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from isocenter.cli.completion import ToolCompletion
 
 __all__ = ["script"]
@@ -38,8 +40,14 @@ _isocenter_words() {
     done
 }
 
-# The profiles in a configuration file.
+# The profiles in a configuration file, or in one that is built in.
 _isocenter_profiles() {
+    if [[ ! -e $1 ]]; then
+        case $1 in
+            @BUILT_IN@
+        esac
+        return
+    fi
     awk '/^[ \t]*\[\[/ { inside = tolower($0) ~ /\[\[[ \t]*profiles[ \t]*\]\]/; next }
          inside && match($0, /^[ \t]*\[[^]]+\]/) {
              name = substr($0, RSTART, RLENGTH); gsub(/^[ \t]*\[[ \t]*|[ \t]*\]$/, "", name)
@@ -62,7 +70,7 @@ _isocenter_value() {
         directory) compopt -o dirnames ;;
         command) mapfile -t names < <(compgen -c -- "$current") && _isocenter_take "${names[@]}" ;;
         profile)
-            mapfile -t names < <(_isocenter_profiles "${words[cword-1]}")
+            mapfile -t names < <(_isocenter_profiles "${words[cword-1]/#\~/$HOME}")
             _isocenter_take "${names[@]}"
             ;;
         words:*) IFS=, read -ra names <<<"${1#words:}" && _isocenter_take "${names[@]}" ;;
@@ -136,12 +144,18 @@ complete -F _isocenter isocenter @NAMES@
 """
 
 
-def script(tools: tuple[ToolCompletion, ...]) -> str:
-    """Return the script."""
+def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the script; `built_in` are the profiles of files that need not exist."""
     names = [tool.name for tool in tools]
     engine = _ENGINE.replace("@NAMES@", " ".join(names)).replace("@TOOLS@", " | ".join(names))
+    engine = engine.replace("@BUILT_IN@", _cases(built_in))
     tables = "".join(_table(tool) for tool in tools)
     return _HEAD + tables + engine.replace("@SHELLS@", " ".join(SHELLS))
+
+
+def _cases(built_in: Mapping[str, tuple[str, ...]]) -> str:
+    rows = (f"{name}) printf '%s\\n' {' '.join(words)} ;;" for name, words in built_in.items())
+    return f"\n{' ' * 12}".join(rows)
 
 
 def _table(tool: ToolCompletion) -> str:

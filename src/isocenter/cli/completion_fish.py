@@ -10,6 +10,8 @@ from isocenter.cli.manual import SHELLS
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from isocenter.cli.completion import ToolCompletion
 
 __all__ = ["script"]
@@ -20,13 +22,20 @@ _HEAD = """\
 """
 
 _ENGINE = r"""
-# The profiles in a configuration file.
+# The profiles in a configuration file, or in one that is built in.
 function __isocenter_profiles
+    set -l file (string replace -r '^~' "$HOME" -- $argv[1])
+    if not test -e $file
+        switch $file
+            @BUILT_IN@
+        end
+        return
+    end
     awk '/^[ \t]*\[\[/ { inside = tolower($0) ~ /\[\[[ \t]*profiles[ \t]*\]\]/; next }
          inside && match($0, /^[ \t]*\[[^]]+\]/) {
              name = substr($0, RSTART, RLENGTH); gsub(/^[ \t]*\[[ \t]*|[ \t]*\]$/, "", name)
              print name
-         }' $argv[1] 2>/dev/null
+         }' $file 2>/dev/null
 end
 
 function __isocenter_value -a kind current previous
@@ -103,11 +112,19 @@ end
 """
 
 
-def script(tools: tuple[ToolCompletion, ...]) -> str:
-    """Return the script."""
+def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the script; `built_in` are the profiles of files that need not exist."""
     names = " ".join(tool.name for tool in tools)
     text = _HEAD + "".join(_table(tool) for tool in tools) + _ENGINE
+    text = text.replace("@BUILT_IN@", _cases(built_in))
     return text.replace("@NAMES@", names).replace("@SHELLS@", " ".join(SHELLS))
+
+
+def _cases(built_in: Mapping[str, tuple[str, ...]]) -> str:
+    end = "\n" + " " * 12
+    return end.join(
+        f"case {name}{end}    printf '%s\\n' {' '.join(words)}" for name, words in built_in.items()
+    )
 
 
 def _table(tool: ToolCompletion) -> str:

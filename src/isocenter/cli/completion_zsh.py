@@ -10,6 +10,8 @@ from isocenter.cli.manual import SHELLS
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from isocenter.cli.completion import ToolCompletion
 
 __all__ = ["script"]
@@ -21,8 +23,14 @@ _HEAD = """\
 """
 
 _ENGINE = r"""
-# The profiles in a configuration file.
+# The profiles in a configuration file, or in one that is built in.
 _isocenter_profiles() {
+    if [[ ! -e $1 ]]; then
+        case $1 in
+            @BUILT_IN@
+        esac
+        return
+    fi
     awk '/^[ \t]*\[\[/ { inside = tolower($0) ~ /\[\[[ \t]*profiles[ \t]*\]\]/; next }
          inside && match($0, /^[ \t]*\[[^]]+\]/) {
              name = substr($0, RSTART, RLENGTH); gsub(/^[ \t]*\[[ \t]*|[ \t]*\]$/, "", name)
@@ -35,7 +43,7 @@ _isocenter_value() {
         file) _files ;;
         directory) _files -/ ;;
         command) _command_names -e ;;
-        profile) compadd -- ${(f)"$(_isocenter_profiles ${(Q)words[CURRENT-1]})"} ;;
+        profile) compadd -- ${(f)"$(_isocenter_profiles ${~${(Q)words[CURRENT-1]}})"} ;;
         words:*) compadd -- ${(s:,:)1#words:} ;;
         *) _message 'no completion' ;;
     esac
@@ -97,12 +105,21 @@ fi
 """
 
 
-def script(tools: tuple[ToolCompletion, ...]) -> str:
-    """Return the script."""
+def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the script; `built_in` are the profiles of files that need not exist."""
     names = [tool.name for tool in tools]
     text = _HEAD + "".join(_table(tool) for tool in tools) + _ENGINE
-    text = text.replace("@NAMES@", " ".join(names)).replace("@TOOLS@", "|".join(names))
+    text = (
+        text.replace("@BUILT_IN@", _cases(built_in))
+        .replace("@NAMES@", " ".join(names))
+        .replace("@TOOLS@", "|".join(names))
+    )
     return text.replace("@SHELLS@", " ".join(SHELLS))
+
+
+def _cases(built_in: Mapping[str, tuple[str, ...]]) -> str:
+    rows = (f"{name}) print -l {' '.join(words)} ;;" for name, words in built_in.items())
+    return f"\n{' ' * 12}".join(rows)
 
 
 def _table(tool: ToolCompletion) -> str:

@@ -89,6 +89,10 @@ MANUALS = {
                 "with AE titles, and giving up after five seconds",
                 "echoscu -aet MYTITLE -aec ARCHIVE -to 5 -ta 5 -td 5 pacs.example.org 104",
             ),
+            (
+                "say in plain words why it fails",
+                "echoscu --explain -aec ARCHIVE pacs.example.org 104",
+            ),
             ("show the association in detail", "echoscu -d localhost 11112"),
         ),
         environment=(*_SOCKETS, *_SHOWN),
@@ -101,24 +105,29 @@ MANUALS = {
                 "syntax; otherwise it is converted between the uncompressed and the deflated ones."
             ),
             (
-                "Without --required it proposes 64 common storage classes. Compressed files need "
-                "their transfer syntax proposed, too."
+                "As DCMTK's, it proposes 64 common storage classes, uncompressed, unless told what "
+                "to propose. --auto-contexts reads the files first and proposes what they need, "
+                "compressed ones and rare SOP classes included."
             ),
             _GRAMMAR,
         ),
         examples=(
             ("send a file and say what happens", "storescu -v localhost 11112 image.dcm"),
             (
-                "send a folder and those in it, proposing just what the files need",
-                "storescu +sd +r -R -aec ARCHIVE pacs.example.org 104 images/",
+                "send a folder and those in it, whatever kinds of objects there are",
+                "storescu +sd +r --auto-contexts -aec ARCHIVE pacs.example.org 104 images/",
             ),
             (
-                "send the rest when one fails; several requests on their way at a time",
+                "send the rest when one fails, with several requests on their way",
                 "storescu -nh +sd -R --max-ops 8 pacs.example.org 104 images/",
             ),
             (
                 "send JPEG 2000 files as they are",
                 "storescu -R -xv pacs.example.org 104 compressed.dcm",
+            ),
+            (
+                "say in plain words why it fails",
+                "storescu --explain -aec ARCHIVE pacs.example.org 104 image.dcm",
             ),
             (
                 "send a copy with new identities, to test an archive",
@@ -155,6 +164,10 @@ MANUALS = {
                 "storescp -od received --durable --min-free 1024 11112",
             ),
             ("use two processors", "storescp -od received --workers 2 11112"),
+            (
+                "accept what an association profile says",
+                "storescp -od received -xf storescp.cfg AllDICOM 11112",
+            ),
         ),
         environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
         signals=(
