@@ -133,6 +133,11 @@ OUR_LINES = (
         "",
         "a command that failed is told; DCMTK's tool says nothing",
     ),
+    (
+        r"I: Called AE Title is .* and not .*\n",
+        "",
+        "-aet of storescp has an effect; DCMTK's is never looked at",
+    ),
 )
 """What ours prints more: (regular expression over the whole log, what is left, reason)."""
 
