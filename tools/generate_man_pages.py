@@ -81,7 +81,8 @@ def _tool_page(tool: Tool) -> str:
         lines += _item(_italic(parameter.name), parameter_text(tool, parameter))
     lines.append(".SH OPTIONS")
     for heading, group in sections(tool):
-        lines.append(f".SS {_argument(sentence(heading).removesuffix('.'))}")
+        shown = heading if heading.startswith("isocenter") else heading[:1].upper() + heading[1:]
+        lines.append(f".SS {_argument(shown)}")
         if group.note:
             lines += _text(sentence(group.note))
         for option in group.options:

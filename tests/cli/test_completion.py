@@ -14,7 +14,7 @@ from isocenter.cli.levels import level_from_name
 from isocenter.cli.main import TOOLS, main
 from isocenter.cli.manual import SHELLS
 from isocenter.cli.spec import Group, Option, Tool, Value, choice, integer, string
-from tests.support.shells import Bash, Fish, Zsh, find_shell
+from tests.support.shells import Bash, Fish, Zsh, ZshAutoload, find_shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,6 +156,18 @@ def test_files_are_not_offered_where_none_belongs(shell: Shell, line: str) -> No
 )
 def test_profiles_are_offered(shell: Shell, line: str, expected: list[str]) -> None:
     assert shell.candidates(line) == expected
+
+
+@pytest.mark.slow
+def test_script_in_a_folder_of_zsh_is_loaded_when_it_is_needed(
+    folder: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script"
+    script.write_text(completion.script("zsh"))
+    with ZshAutoload(script, folder) as zsh:
+        for _ in range(2):  # the first time it is loaded as well
+            assert zsh.completed("isocenter storescu --comb") == "isocenter storescu --combine "
+        assert zsh.completed("echoscu --aet") == "echoscu --aetitle "
 
 
 def test_fish_shows_what_an_option_does(folder: Path, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,28 @@ def test_environment_variable_is_one_that_the_program_reads(variable: str) -> No
         if path.name != "manual.py" and f'"{variable}"' in path.read_text(encoding="utf-8")
     ]
     assert readers
+
+
+PROBE = """
+import sys
+from isocenter.cli import options_echoscu, options_storescp, options_storescu
+from isocenter.cli.start import start
+start(options_echoscu.TOOL, ["localhost", "104"])
+start(options_storescp.TOOL, ["11112"])
+start(options_storescu.TOOL, ["-v", "localhost", "104", "image.dcm"])
+print(*(name for name in sys.modules if name.startswith("isocenter.cli.")))
+"""
+
+
+@pytest.mark.slow
+def test_what_is_only_shown_is_not_loaded_by_a_run_that_shows_nothing() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], capture_output=True, text=True, timeout=30, check=True
+    )
+    loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
+    assert "start" in loaded
+    shown = {"completion", "guesses", "manual", "reference", "render", "terminal"}
+    assert loaded & shown == set()
 
 
 def test_facts_of_an_option_become_sentences() -> None:

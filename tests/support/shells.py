@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["Bash", "Fish", "Shell", "Zsh", "find_shell"]
+__all__ = ["Bash", "Fish", "Shell", "Zsh", "ZshAutoload", "find_shell"]
 
 _DEADLINE = 20.0
 
@@ -165,6 +165,14 @@ bindkey '^O' _written
 echo ready >$OUT
 """
     ALL = b"\x18a"
+
+
+class ZshAutoload(Zsh):
+    """zsh that finds the script as `_isocenter` in its `fpath`, and loads it when it is needed."""
+
+    START = Zsh.START.replace("autoload -Uz", "fpath=(${OUT:h} $fpath)\nautoload -Uz").replace(
+        ". SCRIPT", "cp SCRIPT ${OUT:h}/_isocenter; rehash; compinit -D -u"
+    )
 
 
 class Fish:
