@@ -479,6 +479,16 @@ class TestHints:
             "add it, or try --auto-contexts instead"
         )
 
+    def test_explanation_takes_its_place(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        write(tmp_path, [(CT, J2K)])
+        with ScriptedAcceptor(Peer()) as acceptor:
+            assert main(["--explain", "127.0.0.1", str(acceptor.port), "000.dcm"], {}) == 1
+        err = capsys.readouterr().err
+        assert "hint" not in err
+        assert "--auto-contexts" in err
+
     def test_nothing_is_hinted_at_where_all_went_well(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

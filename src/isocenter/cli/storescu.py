@@ -171,14 +171,12 @@ def _run(
             words = "starting association #%d of %d (%d files)"
             _LOGGER.info(words, number, len(plan), len(planned.files))
         result = _serve(line, planned, options, progress)
-        if result.without_context is not None and hint is None:
+        lacking = result.without_context
+        # `--explain` has said more of each such file.
+        if lacking is not None and hint is None and not line.given("--explain"):
             from isocenter.cli.hints import context_hint
 
-            hint = context_hint(
-                result.without_context,
-                planned.contexts,
-                from_profile=line.given("--config-file"),
-            )
+            hint = context_hint(lacking, planned.contexts, from_profile=line.given("--config-file"))
         outcome.add(result)
         if options.halt and not outcome.ok:
             break
