@@ -1,0 +1,247 @@
+"""Why presentation contexts were not accepted: facts to words."""
+
+from __future__ import annotations
+
+import pytest
+
+from isocenter import uids
+from isocenter.cli import options_echoscu, options_storescp, options_storescu
+from isocenter.cli.explain import as_text
+from isocenter.cli.explain_contexts import (
+    Answer,
+    answers,
+    no_context_for_file,
+    none_acceptable,
+    refused_by_us,
+    too_many,
+)
+from isocenter.ul.pdu import (
+    AAssociateAC,
+    AAssociateRQ,
+    PresentationContext,
+    PresentationContextResult,
+    UserInformation,
+)
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+MR = "1.2.840.10008.5.1.4.1.1.4"
+LITTLE, BIG = uids.EXPLICIT_VR_LITTLE_ENDIAN, uids.EXPLICIT_VR_BIG_ENDIAN
+IMPLICIT = uids.IMPLICIT_VR_LITTLE_ENDIAN
+J2K, HTJ2K = uids.JPEG_2000_LOSSLESS, uids.HTJ2K_LOSSLESS
+SCU, SCP = options_storescu.TOOL, options_storescp.TOOL
+
+
+def context(number: int, abstract: str, *syntaxes: str) -> PresentationContext:
+    return PresentationContext(
+        context_id=number, abstract_syntax=abstract, transfer_syntaxes=syntaxes
+    )
+
+
+def answer(number: int, result: int, syntax: str = "") -> PresentationContextResult:
+    return PresentationContextResult(context_id=number, result=result, transfer_syntax=syntax)
+
+
+def test_each_proposed_context_gets_its_answer() -> None:
+    information = UserInformation(maximum_length=0)
+    request = AAssociateRQ(
+        called_ae_title="A",
+        calling_ae_title="B",
+        presentation_contexts=(
+            context(1, CT, LITTLE),
+            context(3, CT, BIG, IMPLICIT),
+            context(5, MR, LITTLE),
+        ),
+        user_information=information,
+    )
+    accept = AAssociateAC(
+        called_ae_title="A",
+        calling_ae_title="B",
+        presentation_contexts=(answer(3, 0, IMPLICIT), answer(1, 4, LITTLE)),
+        user_information=information,
+    )
+    assert answers(request, accept) == (
+        Answer(CT, (LITTLE,), 4, ""),
+        Answer(CT, (BIG, IMPLICIT), 0, IMPLICIT),
+        Answer(MR, (LITTLE,), -1, ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("contexts", "words"),
+    [
+        (
+            [Answer(CT, (LITTLE,), 3, ""), Answer(MR, (LITTLE,), 3, "")],
+            ["none of the 2", "not supported: CTImageStorage, MRImageStorage.", "registered"],
+        ),
+        (
+            [Answer(CT, (J2K,), 4, "")],
+            ["Transfer syntaxes not supported: CTImageStorage, proposed in JPEG2000", "--auto-con"],
+        ),
+        ([Answer(CT, (LITTLE,), 1, "")], ["Refused by its application: CTImageStorage"]),
+        ([Answer(CT, (LITTLE,), 2, "")], ["Refused without a reason: CTImageStorage"]),
+        ([Answer(CT, (LITTLE,), -1, "")], ["Not answered at all: CTImageStorage"]),
+        ([Answer(CT, (LITTLE,), 77, "")], ["Result 77, which the standard does not know"]),
+        ([Answer(CT, (LITTLE,), 0, BIG)], ["not what was proposed"]),
+        (
+            [Answer(uid, (LITTLE,), 3, "") for uid in uids.SHORT_PROPOSAL],
+            ["and 61 more"],
+        ),
+    ],
+)
+def test_association_without_contexts_is_told_by_result(
+    contexts: list[Answer], words: list[str]
+) -> None:
+    lines = none_acceptable(contexts, peer="ARCHIVE ", tool=SCU)
+    text = as_text(lines)
+    assert "'ARCHIVE'" in text
+    for word in words:
+        assert word in text
+    assert len(lines) <= 6
+
+
+def test_refused_verification_is_about_the_ae_title() -> None:
+    contexts = [Answer(uids.VERIFICATION, (IMPLICIT,), 3, "")]
+    text = as_text(none_acceptable(contexts, peer="A", tool=options_echoscu.TOOL))
+    assert "A peer that refuses Verification" in text
+
+
+@pytest.mark.parametrize(
+    ("syntax", "contexts", "words"),
+    [
+        (
+            J2K,
+            [Answer(CT, (LITTLE,), 0, LITTLE), Answer(CT, (BIG, IMPLICIT), 0, IMPLICIT)],
+            [
+                "a.dcm is CTImageStorage (1.2.840.10008.5.1.4.1.1.2) in JPEG2000LosslessOnly",
+                "accepted: LittleEndianExplicit, LittleEndianImplicit.",
+                "was not proposed",
+                "--propose-j2k-lossless (-xv) or --auto-contexts propose it.",
+            ],
+        ),
+        (
+            HTJ2K,
+            [Answer(CT, (LITTLE,), 0, LITTLE)],
+            ["was not proposed", "--auto-contexts proposes it."],
+        ),
+        (
+            J2K,
+            [Answer(CT, (J2K,), 4, ""), Answer(CT, (LITTLE,), 0, LITTLE)],
+            ["was offered the file's own and refused it", "It would take LittleEndianExplicit"],
+        ),
+        (
+            J2K,
+            [Answer(CT, (J2K, LITTLE), 0, LITTLE)],
+            ["chose another transfer syntax of the same context", "--combine (+C)"],
+        ),
+        (
+            LITTLE,
+            [Answer(CT, (LITTLE,), 3, ""), Answer(CT, (IMPLICIT,), 3, "")],
+            ["does not take this SOP class in any transfer syntax"],
+        ),
+        (
+            J2K,
+            [Answer(CT, (LITTLE,), 4, "")],
+            ["the peer took none (transfer syntaxes not supported)", "(-xv)"],
+        ),
+        (
+            LITTLE,
+            [Answer(CT, (LITTLE,), 4, "")],
+            ["The file's own was among them"],
+        ),
+        (
+            LITTLE,
+            [Answer(MR, (LITTLE,), 0, LITTLE)],
+            ["was not proposed at all; another was.", "--required (-R) or --auto-contexts"],
+        ),
+    ],
+)
+def test_file_without_context_is_told_what_it_is_and_what_would_help(
+    syntax: str, contexts: list[Answer], words: list[str]
+) -> None:
+    lines = no_context_for_file("a.dcm", CT, syntax, contexts, tool=SCU)
+    text = as_text(lines)
+    for word in words:
+        assert word in text
+    assert len(lines) <= 6
+
+
+def test_private_class_is_not_helped_by_an_option_that_knows_its_classes() -> None:
+    text = as_text(
+        no_context_for_file("a", "1.2.3", LITTLE, [Answer(CT, (LITTLE,), 0, "")], tool=SCU)
+    )
+    assert "--required" not in text
+    assert "--auto-contexts" in text
+    assert "1.2.3 (private or newer than this version)" in text
+
+
+def test_proposal_that_is_too_long_is_told_how_to_get_shorter() -> None:
+    text = as_text(too_many(tool=SCU))
+    assert "128 presentation contexts" in text
+    assert "--combine (+C) or --auto-contexts" in text
+
+
+TAKEN = {CT: (LITTLE, IMPLICIT), MR: (LITTLE, IMPLICIT)}
+
+
+@pytest.mark.parametrize(
+    ("contexts", "words"),
+    [
+        (
+            [Answer("1.2.3.4", (LITTLE,), 3, "")],
+            ["not known here: 1.2.3.4", "--promiscuous (-pm) accepts such classes"],
+        ),
+        (
+            [Answer("1.2.840.10008.5.1.4.1.2.2.1", (LITTLE,), 3, "")],
+            ["this tool only stores: FINDStudyRoot"],
+        ),
+        ([Answer(CT, (LITTLE,), 3, "")], ["not on this receiver's list: CTImageStorage"]),
+        (
+            [Answer(CT, (J2K,), 4, "")],
+            [
+                "JPEG2000LosslessOnly, for CTImageStorage",
+                "Accepted here: LittleEndianExplicit, LittleEndianImplicit",
+                "--accept-all (+xa) or --prefer-j2k-lossless (+xv) would accept",
+                "nothing of CTImageStorage can be received",
+            ],
+        ),
+        (
+            [Answer(CT, (J2K,), 4, ""), Answer(CT, (LITTLE,), 0, LITTLE)],
+            ["1 of 2", "were accepted in other transfer syntaxes as well"],
+        ),
+        ([Answer(CT, (LITTLE,), 2, "")], ["An ID was even, zero or used twice"]),
+        ([Answer(CT, (LITTLE,), 1, "")], ["roles that this receiver does not grant"]),
+        ([Answer("new\nline", (LITTLE,), 3, "")], ["'new\\nline', which is no UID"]),
+    ],
+)
+def test_acceptor_says_what_it_refused_and_which_option_would_accept_it(
+    contexts: list[Answer], words: list[str]
+) -> None:
+    lines = refused_by_us(contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=False)
+    text = as_text(lines)
+    for word in words:
+        assert word in text
+    assert len(lines) <= 6
+
+
+def test_acceptor_says_nothing_where_it_accepted_all() -> None:
+    contexts = [Answer(CT, (LITTLE,), 0, LITTLE)]
+    assert refused_by_us(contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=False) == ()
+
+
+def test_acceptor_that_is_promiscuous_already_is_not_told_to_be() -> None:
+    contexts = [Answer("1.2.3.4", (LITTLE,), 3, "")]
+    lines = refused_by_us(contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=True)
+    assert "--promiscuous" not in as_text(lines)
+
+
+def test_everything_at_once_is_still_short() -> None:
+    contexts = [
+        Answer("1.2.3.4", (LITTLE,), 3, ""),
+        Answer("1.2.840.10008.5.1.4.1.2.2.1", (LITTLE,), 3, ""),
+        Answer(CT, (LITTLE,), 3, ""),
+        Answer(CT, (J2K,), 4, ""),
+        Answer(CT, (LITTLE,), 2, ""),
+        Answer(CT, (LITTLE,), 1, ""),
+    ]
+    lines = refused_by_us(contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=False)
+    assert len(lines) <= 9
