@@ -149,3 +149,8 @@ def test_abort_ends_the_association() -> None:
     with ScriptedAcceptor(script) as acceptor:
         assert main(["--abort", "127.0.0.1", str(acceptor.port)], {}) == 0
     assert endings == [raw.ABORT]
+
+
+def test_explain_says_what_a_status_means(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Peer(0x0122).run(main, "--explain", HERE) == 1
+    assert any(line.startswith("W: Explanation: ") for line in lines(capsys))

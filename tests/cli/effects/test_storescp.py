@@ -231,6 +231,11 @@ def test_accept_all_accepts_each_known_syntax() -> None:
     assert answer(contexts, "--accept-all").accepted == expected
 
 
+def test_explain_says_why_nothing_was_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    answer([Context(1, PRIVATE, (EXPLICIT_LITTLE,))], "--explain")
+    assert any(line.startswith("W: Explanation: ") for line in lines(capsys))
+
+
 def test_socket_timeout_ends_an_idle_association() -> None:
     def idle(port: int) -> None:
         with ScriptedRequestor(port) as requestor:

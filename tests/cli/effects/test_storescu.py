@@ -347,6 +347,12 @@ def test_invented_objects_begin_anew_after_so_many(options: tuple[str, ...], tag
     assert len({elements(message.data_set, tag) for message in peer.received}) == 2
 
 
+def test_explain_says_what_a_status_means(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Peer(0xA700).run(main, "--explain", HERE, "a.dcm") == 0xA7
+    start = "W: Explanation: the peer did not store a.dcm, because it is out of resources"
+    assert any(line.startswith(start) for line in lines(capsys))
+
+
 def test_max_ops_proposes_a_window_and_fills_it() -> None:
     """Both requests are there before the first answer."""
     outstanding = []
