@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isocenter.sender.inputs import CheckedInputs, Kind, PathList
+from isocenter.errors import ConfigurationError
+from isocenter.sender.inputs import (
+    CheckedInputs,
+    InputOptions,
+    Kind,
+    PathList,
+    check_inputs,
+)
 from isocenter.sender.planning import plan_associations
+from isocenter.sender.prepare import FILE_ONLY
 from isocenter.sender.proposal import CONVERTIBLE, ContextChooser
 from isocenter.testing.datasets import (
     DEFLATED_EXPLICIT_LITTLE,
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
+    ct_image,
 )
 from isocenter.uids import TRANSFER_SYNTAXES
 from isocenter.ul.negotiation import AcceptedContext
@@ -146,6 +157,67 @@ class TestAssociations:
     def test_files_can_be_asked_for_again(self) -> None:
         first, _ = plan(*(Kind(f"1.2.{n}", EXPLICIT_LITTLE) for n in range(65)))
         assert files(first) == files(first)
+
+
+class TestKindsOfFiles:
+    """What is found out about files before the plan is made."""
+
+    @pytest.fixture(autouse=True)
+    def _in_tmp_path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name, uid, syntax in (
+            ("ct", CT, EXPLICIT_LITTLE),
+            ("jpeg", CT, JPEG),
+            ("mr", MR, EXPLICIT_LITTLE),
+            ("private", PRIVATE, "1.2.3.9"),
+            ("new", "1.2.840.10008.5.1.4.1.1.9999", EXPLICIT_LITTLE),
+        ):
+            ct_image(sop_class_uid=uid, transfer_syntax=syntax, rows=8, columns=8).write(Path(name))
+        (tmp_path / "text").write_text("no image")
+
+    def test_kinds_stand_in_order_of_first_appearance(self) -> None:
+        options = InputOptions(kinds=True, halt=False)
+        inputs = check_inputs(["ct", "jpeg", "text", "ct", "missing", "mr", "jpeg"], options)
+        assert inputs.kinds == (
+            Kind(CT, EXPLICIT_LITTLE),
+            Kind(CT, JPEG),
+            Kind(MR, EXPLICIT_LITTLE),
+        )
+        assert list(inputs.files) == ["ct", "jpeg", "ct", "mr", "jpeg"]
+        assert list(inputs.kind_of_file) == [0, 1, 0, 2, 1]
+        assert inputs.sop_classes == (CT, MR)
+        assert inputs.ignored == 2
+
+    def test_private_and_new_classes_and_private_syntaxes_will_do(self) -> None:
+        inputs = check_inputs(["private", "new"], InputOptions(kinds=True))
+        assert inputs.kinds == (
+            Kind(PRIVATE, "1.2.3.9"),
+            Kind("1.2.840.10008.5.1.4.1.1.9999", EXPLICIT_LITTLE),
+        )
+
+    def test_data_set_alone_has_the_syntax_it_looks_like(self, tmp_path: Path) -> None:
+        image = ct_image(transfer_syntax=IMPLICIT_LITTLE)
+        (tmp_path / "raw").write_bytes(image.data_set)
+        assert check_inputs(["raw"], InputOptions(kinds=True)).kinds == (Kind(CT, IMPLICIT_LITTLE),)
+        with pytest.raises(ConfigurationError, match="File meta information header missing"):
+            check_inputs(["raw"], InputOptions(kinds=True, form=FILE_ONLY))
+
+    def test_transfer_syntax_that_is_no_uid(self, tmp_path: Path) -> None:
+        image = ct_image(rows=8, columns=8)
+        replace(image, transfer_syntax="explicit").write(tmp_path / "odd")
+        with pytest.raises(ConfigurationError, match="transfer syntax is no UID: 'explicit'"):
+            check_inputs(["odd"], InputOptions(kinds=True))
+
+    def test_file_costs_little_more_than_its_path(self) -> None:
+        paths = ["./././ct", "./././mr"] * 2500
+        check_inputs(paths[:2], InputOptions(kinds=True))
+        tracemalloc.start()
+        inputs = check_inputs(paths, InputOptions(kinds=True))
+        kept, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(inputs.kind_of_file) == 5000
+        # 8 bytes of path, a NUL, 8 bytes of kind with what a list has in reserve.
+        assert kept < 5000 * 24 + 20_000
 
 
 CLASSES = st.integers(0, 150).map(lambda n: f"1.2.840.10008.5.1.4.1.1.{n}")
