@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,7 +23,6 @@ from isocenter.errors import (
     AssociationRejected,
     ConnectError,
     ConnectionLost,
-    IsocenterError,
     PduDecodeError,
     PeerProtocolError,
     TimeoutExpired,
@@ -30,6 +30,11 @@ from isocenter.errors import (
 from isocenter.testing import raw
 from isocenter.testing.datasets import EXPLICIT_LITTLE, VERIFICATION
 from isocenter.ul.pdu import AAssociateRQ, PresentationContext, UserInformation
+
+if TYPE_CHECKING:
+    from isocenter.errors import (
+        IsocenterError,
+    )
 
 ATTEMPT = Attempt(
     tool=options_echoscu.TOOL,
