@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isocenter import uids
 from isocenter.cli.asconfig import (
@@ -485,6 +488,40 @@ def test_byte_order_mark_foreign_line_ends_and_other_encodings_are_read(tmp_path
     path.write_bytes(FULL.replace("1.2.3.4\\PLAIN", "M\xfcller\\PLAIN").encode("latin-1"))
     with pytest.raises(ProfileError, match=r"not a valid abstract syntax UID: M.ller "):
         read_profiles(str(path), requestor=True)
+
+
+@given(st.data())
+def test_any_file_is_read_or_refused_with_its_name(data: st.DataObject) -> None:
+    text = FULL
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(start + 20, len(text))))
+        piece = data.draw(st.text("[]=#\\\n\r\t 1aR\0\xe4", max_size=5))
+        text = text[:start] + piece + text[end:]
+    refusal = "(p.cfg)"
+    try:
+        profiles = parsed(text)
+    except ProfileError as problem:
+        refusal = str(problem)
+    else:
+        assert all(one.contexts for one in profiles.values())
+    assert "(p.cfg" in refusal
+    assert "\n" not in refusal
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "".join(f"TransferSyntax{n}=1\n" for n in range(1, 19000)),
+        "TransferSyntax1=1\n" * 19000,
+        "".join(f"[s{n}]\nTransferSyntax1=1\n" for n in range(9000)),
+    ],
+    ids=["one long list", "one key", "many lists"],
+)
+def test_long_lists_take_no_longer_than_their_length_explains(body: str) -> None:
+    before = time.process_time()
+    parsed(changed(("[Squeezed]", f"[Long]\n{body}[Squeezed]")))
+    assert time.process_time() - before < 5.0
 
 
 @pytest.mark.parametrize(

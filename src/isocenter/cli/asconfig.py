@@ -203,11 +203,12 @@ class _Reader:
         return profiles
 
     def _read_transfer_syntaxes(self) -> None:
+        lists: dict[str, list[str]] = {}
         for section in self._mandatory(_TRANSFER_SYNTAXES, 1050):
             for entry in self._numbered(section, "TRANSFERSYNTAX"):
                 uid = self._uid(entry, section, entry.value, 1024, "transfer")
-                known = self._syntaxes.get(section.name, ())
-                self._syntaxes[section.name] = (*known, uid)
+                lists.setdefault(section.name, []).append(uid)
+        self._syntaxes = {name: tuple(listed) for name, listed in lists.items()}
 
     def _read_contexts(self) -> None:
         for section in self._mandatory(_PRESENTATION_CONTEXTS, 1051):
