@@ -76,7 +76,7 @@ from isocenter.cli.parser import parse
 from isocenter.cli.spec import LOGGING, Group, Option, Parameter, Tool, string
 from tests.support.processes import run
 
-NAMES = ["honoured", "ignored", "absent", "crashing", "slow", "elsewhere", "sometimes"]
+NAMES = ["honoured", "ignored", "absent", "crashing", "slow", "elsewhere", "sometimes", "skipping"]
 OPTIONS = tuple(Option(f"--{name}", "", "") for name in NAMES)
 VALUED = Option("--valued", "", "", string("word"), default="default")
 TOOL = Tool(
@@ -120,6 +120,11 @@ def test_elsewhere():
     assert run([sys.executable, "-c", script]).stdout == "True\\n"
 
 
+def test_skipping():
+    if not parse(TOOL, ["--skipping", "word"]).given("--skipping"):
+        pytest.skip("no peer")
+
+
 @pytest.fixture
 def broken():
     line = parse(TOOL, ["--sometimes", "word"])
@@ -135,7 +140,7 @@ from pathlib import Path
 
 from tests.support.dropping import plugin
 
-plugin.LIMIT = 0.5
+plugin.LIMIT = 4.0
 
 
 def pytest_configure(config):
@@ -149,7 +154,8 @@ VERDICTS = {
     "ignored": "FAILED: passes: it shows no effect of the option, or there is none",
     "absent": "FAILED: passes: it never gave that option",
     "crashing": "FAILED: fails for another reason than its assertions: KeyError(False)",
-    "slow": "FAILED: Timeout (>0.5s)",
+    "skipping": "FAILED: does not fail but skips: no peer",
+    "slow": "FAILED: Timeout (>4.0s)",
     "sometimes": "ERROR: AssertionError",
 }
 """Name of an option to what becomes of its test without it."""

@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from isocenter.testing import ScriptedAcceptor
 from isocenter.testing.peer import accept, serve_storage
 
@@ -16,13 +18,24 @@ if TYPE_CHECKING:
 
     from isocenter.testing import AssociationFacts, RawConnection, RawMessage
 
-__all__ = ["HERE", "SILENCE", "Peer", "unanswered_port"]
+__all__ = ["HERE", "SILENCE", "Peer", "needs_ipv6", "unanswered_port"]
 
 HERE = "HERE"
 """Stands for the peer's address and port among the arguments of `Peer.run`."""
 
 SILENCE = 2.5
 """Seconds that a peer keeps silent where a tool has to give up after one."""
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not _has_ipv6(), reason="no IPv6 on this machine")
 
 
 class Peer:

@@ -14,7 +14,7 @@ import pytest
 from isocenter.cli.echoscu import main
 from isocenter.testing import ScriptedAcceptor, raw
 from isocenter.testing.peer import accept, serve_storage
-from tests.cli.effects.sending import HERE, SILENCE, Peer, unanswered_port
+from tests.cli.effects.sending import HERE, SILENCE, Peer, needs_ipv6, unanswered_port
 
 if TYPE_CHECKING:
     from isocenter.testing import RawConnection
@@ -74,10 +74,12 @@ def test_log_level_decides_what_is_told(capsys: pytest.CaptureFixture[str]) -> N
 # --- network --------------------------------------------------------------------------------
 
 
+@needs_ipv6
 def test_ipv4_takes_ipv6_back() -> None:
     assert Peer().run(main, "--ipv6", "--ipv4", HERE) == 0
 
 
+@needs_ipv6
 @pytest.mark.parametrize("option", ["--ipv6", "--ip-auto"])
 def test_peer_is_reached_over_ipv6(option: str) -> None:
     assert Peer(host="::1").run(main, option, HERE) == 0

@@ -25,6 +25,7 @@ from isocenter.testing.datasets import (
 from isocenter.testing.peer import PeerClosed
 from isocenter.testing.raw import Context
 from tests.cli.effects.receiving import reachable, serve, small_image, store
+from tests.cli.effects.sending import needs_ipv6
 from tests.support.processes import child_pids
 from tests.support.proposals import SELECTORS
 from tests.support.tools import OURS, Receiver
@@ -154,7 +155,7 @@ def test_max_associations_lets_others_wait(folder: Path) -> None:
         with ScriptedRequestor(receiver.port) as second:
             second.send(raw.associate_rq(ECHO))
             try:
-                answer = second.receive(timeout=0.5)
+                answer = second.receive(timeout=1)
             except TimeoutError:
                 answer = None
             assert answer is None
@@ -166,6 +167,7 @@ def test_max_associations_lets_others_wait(folder: Path) -> None:
 # --- network --------------------------------------------------------------------------------
 
 
+@needs_ipv6
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -362,7 +364,7 @@ def test_aborts(option: str, folder: Path) -> None:
             if option == "--abort-after":
                 requestor.send(message[len(message) // 2 :])
             try:
-                kinds.append(requestor.receive(timeout=1).pdu_type)
+                kinds.append(requestor.receive(timeout=2).pdu_type)
             except (TimeoutError, PeerClosed):
                 kinds.append(0)
 

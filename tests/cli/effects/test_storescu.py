@@ -24,7 +24,7 @@ from isocenter.testing.datasets import (
     IMPLICIT_LITTLE,
 )
 from isocenter.testing.peer import accept, serve_storage
-from tests.cli.effects.sending import HERE, SILENCE, Peer, unanswered_port
+from tests.cli.effects.sending import HERE, SILENCE, Peer, needs_ipv6, unanswered_port
 from tests.support.proposals import SELECTORS
 
 if TYPE_CHECKING:
@@ -166,10 +166,12 @@ def test_rename_tells_by_the_names_what_was_sent(files: Path) -> None:
 # --- network --------------------------------------------------------------------------------
 
 
+@needs_ipv6
 def test_ipv4_takes_ipv6_back() -> None:
     assert Peer().run(main, "--ipv6", "--ipv4", HERE, "a.dcm") == 0
 
 
+@needs_ipv6
 @pytest.mark.parametrize("option", ["--ipv6", "--ip-auto"])
 def test_peer_is_reached_over_ipv6(option: str) -> None:
     assert Peer(host="::1").run(main, option, HERE, "a.dcm") == 0
