@@ -52,6 +52,8 @@ def test_receiver_is_after_a_day_as_it_was_in_the_morning(tmp_path: Path) -> Non
             f"{name}: {one.resident / MIB:.1f} MiB, {one.descriptors} descriptors, "
             f"{one.threads} threads"
         )
+    deciles = [day.between(part / 10, part / 10 + 0.1).resident / MIB for part in range(10)]
+    report.append("MiB by tenths of the day: " + " ".join(f"{one:.1f}" for one in deciles))
     sys.stdout.write("\n" + "\n".join(report) + "\n")
     assert "Traceback" not in log
     assert night.resident - morning.resident < 4 * MIB
