@@ -7,6 +7,7 @@ context a file is sent. What differs on purpose has a test of its own at the end
 from __future__ import annotations
 
 import struct
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -355,6 +356,33 @@ def test_private_class_is_sent_where_the_profile_has_it(tmp_path: Path, profiles
         assert (code, [context for context, _ in objects]) == (0, [7])
     for suite in (DCMTK, UNDER_TEST):
         assert sent_on(suite, path, "-xf", profiles, "Only Deflated") == (1, [])
+
+
+@pytest.mark.parametrize("sender", ["dcmtk", "ours"])
+def test_objects_arrive_by_profiles_of_both_sides(
+    tmp_path: Path, profiles: Path, sender: str
+) -> None:
+    """The private class by its only context; the other deflated, which the receiver keeps."""
+    suites = {"dcmtk": DCMTK, "ours": UNDER_TEST}
+    receiving = suites["ours" if sender == "dcmtk" else "dcmtk"]
+    secondary = SECONDARY_CAPTURE_IMAGE_STORAGE
+    sent = [
+        ct_image(rows=4, columns=4, sop_class_uid=uid, transfer_syntax=IMPLICIT_LITTLE)
+        for uid in (PRIVATE, secondary)
+    ]
+    paths = [one.write(tmp_path / f"{number}.dcm") for number, one in enumerate(sent)]
+    with Receiver(receiving, tmp_path / "received", "-xf", profiles, "Once") as receiver:
+        options = ("-xf", profiles, "Once")
+        done = suites[sender].run("storescu", *options, "127.0.0.1", str(receiver.port), *paths)
+        assert (done.code, receiver.log.count("E:")) == (0, 0)
+        files = {name.split(".")[0]: receiver.directory / name for name in receiver.names}
+    assert set(files) == {"UNKNOWN", "SC"}
+    assert files["UNKNOWN"].read_bytes().endswith(sent[0].data_set)
+    deflated = files["SC"].read_bytes()
+    assert DEFLATED.encode() in deflated
+    start = deflated.index(b"\x02\0\0\0UL\4\0") + 8
+    begin = start + 4 + int.from_bytes(deflated[start : start + 4], "little")
+    assert sent[1].sop_instance_uid.encode() in zlib.decompress(deflated[begin:], wbits=-15)
 
 
 def test_class_that_the_profile_lacks_is_not_sent(tmp_path: Path, profiles: Path) -> None:
