@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,6 @@ from isocenter.ul.negotiation import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from isocenter.cli.asconfig import Profile
 
@@ -488,6 +488,23 @@ def test_byte_order_mark_foreign_line_ends_and_other_encodings_are_read(tmp_path
     path.write_bytes(FULL.replace("1.2.3.4\\PLAIN", "M\xfcller\\PLAIN").encode("latin-1"))
     with pytest.raises(ProfileError, match=r"not a valid abstract syntax UID: M.ller "):
         read_profiles(str(path), requestor=True)
+
+
+def test_example_of_the_documentation_is_read_without_a_word(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "profiles.md").read_text()
+    example = "\n".join(line[4:] for line in page.splitlines() if line.startswith("    "))
+    (mine,) = parsed(example.partition("  E: ")[0]).values()
+    assert [context.abstract_syntax for context in mine.contexts] == [CT, CT, "1.2.3.4.5"]
+    assert (list(mine.roles), list(mine.extended_negotiations)) == ([CT], [CT])
+    assert not caplog.records
+
+
+def test_number_of_entries_is_bounded() -> None:
+    with pytest.raises(ProfileError) as caught:
+        parsed("k=\n" * 20001 + FULL)
+    assert str(caught.value) == "more than 20000 entries in configuration file (p.cfg)"
 
 
 @given(st.data())
