@@ -239,6 +239,16 @@ def test_abort_in_the_middle_of_an_object_says_how_much_had_come(receiver: Recei
     assert "Nothing is kept of that object" in log
 
 
+def test_pdu_longer_than_announced_is_told_with_its_length(tmp_path: Path) -> None:
+    with Receiver(OURS, tmp_path, "--explain", "-pdu", "4096") as receiver:
+        with ScriptedRequestor(receiver.port) as peer:
+            peer.associate([CT])
+            peer.send(b"\x04\x00" + (200_000).to_bytes(4, "big") + b"\0" * 100)
+            peer.receive_until_closed()
+        log = explained(receiver, 0, "the peer sent a PDU of 200000 bytes")
+    assert "--max-pdu (-pdu) announces more" in log
+
+
 def test_sender_that_falls_silent_is_told_with_the_option(tmp_path: Path) -> None:
     with (
         Receiver(OURS, tmp_path, "--explain", "-ts", "1") as receiver,

@@ -20,6 +20,7 @@ from isocenter.errors import (
     DimseDecodeError,
     DuplicateObject,
     ObjectMismatch,
+    PduDecodeError,
     PeerProtocolError,
     StorageError,
     StorageFull,
@@ -255,6 +256,17 @@ def _why_broken(problem: Exception, step: str) -> Lines:
         )
     if isinstance(problem, DimseDecodeError):
         return (f"{step}the peer's message could not be understood: {problem}.",)
+    if isinstance(problem, PduDecodeError) and problem.field == "PDU-length":
+        return (
+            (
+                f"{step}the peer sent a PDU of {problem.found}, and {problem.expected} is what may "
+                "come."
+            ),
+            (
+                "The fault is the peer's, which was told the most that this side takes; --max-pdu "
+                "(-pdu) announces more."
+            ),
+        )
     if isinstance(problem, PeerProtocolError):
         return (f"{step}the peer broke the protocol: {problem}.",)
     if isinstance(problem, DataSetError):
