@@ -188,6 +188,19 @@ def test_bad_record_does_not_end_the_tool(
     assert "Logging error" in capsys.readouterr().err
 
 
+def test_message_behind_the_end_of_the_log_is_dropped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(tmp_path, "rootLogger = INFO, A")
+    router = next(each for each in logging.getLogger().handlers if isinstance(each, Router))
+    get_logger("isocenter.net").info("seen")
+    router.close()
+    get_logger("isocenter.net").info("dropped")
+    get_logger("isocenter.ul").info("dropped")
+    logsetup.write_lines(INFO, "dropped")
+    assert capsys.readouterr() == ("A INFO dcmtk.dcmnet: seen\n", "")
+
+
 def test_appender_that_no_logger_names_is_not_opened(tmp_path: Path) -> None:
     configure(
         tmp_path,

@@ -154,7 +154,12 @@ def _foot(kind: str, lines: list[str], request: AAssociateRQ, accept: AAssociate
             f"  Server Response (not dumped) length: {len(response)}",
         )
     lines.append(f"======================= END A-ASSOCIATE-{kind} ======================")
-    return "\n".join(lines)
+    return _joined(lines)
+
+
+def _joined(lines: list[str]) -> str:
+    # A name or UID of a peer with a newline in it would look like a line of the log.
+    return "\n".join([line.replace("\n", "\\x0a") for line in lines])
 
 
 def _named(uid: str) -> str:
@@ -278,7 +283,7 @@ def message_dump(message: Message, *, direction: str, context_id: int) -> str:
             if show_absent or value not in (None, ()):
                 lines.append(_line(label, _value(service, name, value)))
     lines.append("======================= END DIMSE MESSAGE =======================")
-    return "\n".join(lines)
+    return _joined(lines)
 
 
 def _line(label: str, value: str) -> str:

@@ -41,6 +41,7 @@ class Router(logging.Handler):
         self._routes: dict[str, tuple[int, str, tuple[Appender, ...]]] = {}
         self._appenders: dict[str, Appender] = {}
         self._complained = False
+        self._closed = False
         used = {name for logger in config.loggers.values() for name in logger.appenders}
         try:
             for name, settings in config.appenders.items():
@@ -61,7 +62,9 @@ class Router(logging.Handler):
         return route
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
+        """Write one record; nothing once the handler is closed, at the end of a process."""
+        if self._closed:
+            return
         level, name, appenders = self._route(record.name)
         if record.levelno < level:
             return
@@ -82,7 +85,9 @@ class Router(logging.Handler):
             self.handleError(record)
 
     def force(self, level: int, message: str, *, root: bool) -> None:
-        """Write a message, whatever the level of the logger is."""
+        """Write a message, whatever the level of the logger is; nothing once closed."""
+        if self._closed:
+            return
         _, name, appenders = self._route(ROOT if root else app_name(self._config.tool))
         now = logging.makeLogRecord({})
         event = Event(
@@ -123,7 +128,7 @@ class Router(logging.Handler):
             for appender in self._appenders.values():
                 appender.close()
             self._appenders.clear()
-            self._routes.clear()
+            self._closed = True
         finally:
             self.release()
         super().close()
