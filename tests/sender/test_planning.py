@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -316,3 +317,20 @@ def test_plan_does_not_grow_with_the_files(classes: int) -> None:
     assert len(associations) == -(-classes // 64)
     # The contexts themselves, 2 KB a class as traced; 100 000 paths would be 6 MB and more.
     assert peak < 100_000 + 3_000 * classes
+
+
+def test_scan_reads_the_head_of_a_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ct_image(rows=512, columns=400).write(tmp_path / "big")
+    read: list[int] = []
+
+    def pread(fd: int, length: int, offset: int) -> bytes:
+        data = real(fd, length, offset)
+        read.append(len(data))
+        return data
+
+    real = os.pread
+    monkeypatch.setattr(os, "pread", pread)
+    check_inputs([str(tmp_path / "big")], InputOptions(kinds=True))
+    assert sum(read) <= 16 * 1024

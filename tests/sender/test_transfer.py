@@ -90,6 +90,17 @@ class Link:
         self._last += 1
         return self._last
 
+    def lay_out(
+        self,
+        context_id: int,
+        *,
+        message_id: int,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        data: Iterable[Segment],
+    ) -> None:
+        assert self.contexts[context_id].abstract_syntax == sop_class_uid
+
     def submit(
         self,
         context_id: int,

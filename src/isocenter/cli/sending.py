@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from isocenter.dimse.commands import CStoreRSP
     from isocenter.net.association import Association
+    from isocenter.services.storage import PackedStore
     from isocenter.wire import Segment
 
 __all__ = ["AssociationLink"]
@@ -28,6 +29,7 @@ class AssociationLink:
     __slots__ = (
         "_association",
         "_context_ids",
+        "_packed",
         "_response",
         "contexts",
         "max_send_pdv",
@@ -40,6 +42,7 @@ class AssociationLink:
         # By message id: a response does not say on which context it came (PS3.7 9.3.1.2).
         self._context_ids: dict[int, int] = {}
         self._response: tuple[CStoreRSP, int] | None = None
+        self._packed: PackedStore | None = None
         self.contexts = association.contexts
         self.max_send_pdv = association.max_send_pdv
         self.next_message_id = association.session.next_message_id
@@ -48,6 +51,28 @@ class AssociationLink:
     def can_submit(self) -> bool:
         """True while the negotiated window has room for another request."""
         return self._association.session.can_invoke
+
+    def lay_out(
+        self,
+        context_id: int,
+        *,
+        message_id: int,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        data: Iterable[Segment],
+    ) -> None:
+        """Lay out a small object's request; see `StoreLink`."""
+        try:
+            self._packed = storage.lay_out(
+                self._association,
+                context_id,
+                message_id=message_id,
+                sop_class_uid=sop_class_uid,
+                sop_instance_uid=sop_instance_uid,
+                data=data,
+            )
+        except (ValueError, TypeError):
+            self._packed = None  # `submit` will say it
 
     def submit(
         self,
@@ -60,6 +85,10 @@ class AssociationLink:
     ) -> None:
         """Send one object; see `StoreLink`."""
         self._context_ids[message_id] = context_id
+        packed, self._packed = self._packed, None
+        if packed is not None and packed.request.message_id == message_id:
+            storage.submit_packed(self._association, packed)
+            return
         storage.submit(
             self._association,
             context_id,

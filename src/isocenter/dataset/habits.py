@@ -14,6 +14,7 @@ other elements (implicit VR). Must not decide what needs a change: that is `plai
 from __future__ import annotations
 
 from isocenter.dataset.headers import UNDEFINED_LENGTH
+from isocenter.dataset.likeness import Likeness
 from isocenter.dataset.part10 import LONG_VRS, SHORT_VRS
 from isocenter.dataset.plain import BINARY, TEXT, UID, pass_explicit
 
@@ -44,14 +45,16 @@ class Habits:
         steps: in the order of the data set: the bytes of a run, or of a header; bytes to pass
             over; kind of VR, 0 for a run; tags of the first and of the last element.
         missed: elements of the present object that were no step.
+        likeness: what the short ones have in common as a whole.
     """
 
-    __slots__ = ("_pause", "_previous", "_waited", "missed", "steps")
+    __slots__ = ("_pause", "_previous", "_waited", "likeness", "missed", "steps")
 
     def __init__(self) -> None:
         """Begin with nothing known."""
         self.steps: tuple[Step, ...] = ()
         self.missed = 0
+        self.likeness = Likeness()
         self._previous = b""
         self._pause = 0
         self._waited = 0

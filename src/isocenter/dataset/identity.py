@@ -209,7 +209,7 @@ def _identify(fd: int, path: str | None, *, keep_head: bool, limits: IdentityLim
         if not S_ISREG(status.st_mode):
             raise DataSetError("not a regular file", path=path)
         size = status.st_size
-        whole = size <= limits.maximum_head_length
+        whole = keep_head and size <= limits.maximum_head_length
         data = os.pread(fd, size if whole else _FIRST_READ, 0)
         if whole:
             size = len(data)

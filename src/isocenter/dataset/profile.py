@@ -93,6 +93,7 @@ class RewriteProfile:
         passes: elements may be passed over, or written in bulk, at all.
         kinds: kinds of VR of elements that may stay, in the target's encoding.
         has_habits: what becomes of an element depends on its own bytes only.
+        has_likeness: the same, and nothing depends on where the file ends.
 
     Args:
         transfer_syntax_uid: of the data sets.
@@ -109,6 +110,7 @@ class RewriteProfile:
         "converts",
         "dictionary",
         "has_habits",
+        "has_likeness",
         "is_conversion",
         "kinds",
         "limits",
@@ -156,6 +158,9 @@ class RewriteProfile:
             and self.source.explicit
             and not options.convert_un
             and not options.replacements
+        )
+        self.has_likeness = (
+            self.has_habits and not options.file_padding and not options.item_padding
         )
         self.kinds = self._kinds(self.target)
         if self.target.explicit and options.normalise_values:

@@ -42,7 +42,7 @@ from isocenter.ul.events import (
 )
 from isocenter.ul.fsm import State
 from isocenter.ul.negotiation import accept_deviations, accepted_contexts, operations_window
-from isocenter.ul.pdata import fragment_length
+from isocenter.ul.pdata import fragment_length, small_message
 from isocenter.ul.pdu import AbortReason, AbortSource
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -269,6 +269,27 @@ class Association:
             msg = f"presentation context {context_id} was not accepted"
             raise LocalProtocolError(msg)
         self._connection.send_message(context_id, encode_command(message), data, self._fragment)
+        self.flush()
+
+    def pack(
+        self, context_id: int, message: Message, data: Iterable[Segment] | None = None
+    ) -> list[Segment] | None:
+        """Lay out a message ahead, for `send_packed`; None for one that is not short.
+
+        Raises:
+            ValueError, TypeError: as `send`.
+        """
+        if context_id not in self.contexts or not (data is None or isinstance(data, tuple)):
+            return None
+        return small_message(context_id, encode_command(message), data, self._fragment)
+
+    def send_packed(self, packed: list[Segment]) -> None:
+        """Send a message that `pack` laid out; its segments must stay valid until this returns.
+
+        Raises:
+            LocalProtocolError, ConnectionLost, AssociationAborted, TimeoutExpired: as `send`.
+        """
+        self._connection.send_whole(packed)
         self.flush()
 
     def flush(self) -> None:
@@ -593,11 +614,7 @@ class Association:
         connection = self._connection
         window = connection.receive_window()
         try:
-            count = self._transport.receive_into(window)
-            if count is None and patience:
-                until = time.monotonic() + patience
-                while count is None and time.monotonic() < until:
-                    count = self._transport.receive_into(window)
+            count = self._transport.receive_into(window, patience)
         except ConnectionLost:
             connection.transport_closed(time.monotonic())
             self.close()

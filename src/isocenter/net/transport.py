@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 from isocenter.errors import ConfigurationError, ConnectionLost, DataSetError
 from isocenter.net.readiness import READ, WRITE
@@ -37,8 +38,10 @@ class Transport(Protocol):
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
 
-    def receive_into(self, window: memoryview) -> int | None:
+    def receive_into(self, window: memoryview, patience: float = 0.0) -> int | None:
         """Read into `window`; bytes read, 0 at the end of the stream, None where it would block.
+
+        With `patience` (seconds) it is tried again and again for that long instead of once.
 
         Raises:
             ConnectionLost: the connection broke.
@@ -140,7 +143,7 @@ class PlainTransport:
         """Return the descriptor to wait on."""
         return self._fd
 
-    def receive_into(self, window: memoryview) -> int | None:
+    def receive_into(self, window: memoryview, patience: float = 0.0) -> int | None:
         """Read what is there; see `Transport`.
 
         TCP_QUICKACK is re-armed before each read, because the kernel drops it again: a peer that
@@ -152,9 +155,22 @@ class PlainTransport:
                 self._sock.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
             return self._sock.recv_into(window)
         except (BlockingIOError, InterruptedError):
-            return None
+            return self._receive_soon(window, patience) if patience else None
         except OSError as problem:
             raise _lost(problem) from problem
+
+    def _receive_soon(self, window: memoryview, patience: float) -> int | None:
+        """Read what comes within `patience`."""
+        receive, now = self._sock.recv_into, time.monotonic
+        until = now() + patience
+        while True:
+            try:
+                return receive(window)
+            except (BlockingIOError, InterruptedError):
+                if now() >= until:
+                    return None
+            except OSError as problem:
+                raise _lost(problem) from problem
 
     @property
     def unsent(self) -> bool:

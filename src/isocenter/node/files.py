@@ -86,7 +86,7 @@ class FileStorage:
         command: runs for each object that was stored, None for no command.
     """
 
-    __slots__ = ("_command", "_receiver", "_reception", "_studies")
+    __slots__ = ("_command", "_origin", "_receiver", "_reception", "_studies")
 
     def __init__(
         self,
@@ -101,6 +101,8 @@ class FileStorage:
         self._reception = reception
         self._studies = studies
         self._command = command
+        # Of the association that was busy last; threads replace it as a whole.
+        self._origin = Origin(-1, "", "", "")
 
     def close(self) -> None:
         """Give the directory back; nothing can be stored afterwards."""
@@ -128,7 +130,7 @@ class FileStorage:
             name = stored.path.rpartition("/")[2]
             request.defer(lambda: studies.conclude(stored.placement.ticket, name))
         request.defer(self._receiver.prepare)
-        for level, text in stored.notes:
+        for level, text in stored.notes:  # few objects have any
             if _LOGGER.isEnabledFor(level):
                 _LOGGER.log(level, "%s", text)
         return 0
@@ -140,13 +142,16 @@ class FileStorage:
             As `store`.
         """
         reception = None if self._reception is None else self._reception()
-        written = self._receiver.begin(
-            origin=Origin(
+        origin = self._origin
+        if origin.association != request.association_number:
+            origin = self._origin = Origin(
                 request.association_number,
                 request.calling_ae_title,
                 request.called_ae_title,
                 request.peer_host,
-            ),
+            )
+        written = self._receiver.begin(
+            origin=origin,
             sop_class_uid=request.sop_class_uid,
             sop_instance_uid=request.sop_instance_uid,
             transfer_syntax_uid=request.transfer_syntax_uid,

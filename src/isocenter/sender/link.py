@@ -53,6 +53,17 @@ class StoreLink(Protocol):
     def next_message_id(self) -> int:
         """Draw the id of the next request."""
 
+    def lay_out(
+        self,
+        context_id: int,
+        *,
+        message_id: int,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        data: Iterable[Segment],
+    ) -> None:
+        """Do ahead what `submit` with the same arguments will need, if it can be done."""
+
     def submit(
         self,
         context_id: int,

@@ -86,6 +86,11 @@ class PreparedFile:
                 self.data = (*self.data, b"\0")
                 self.length += 1
 
+    @property
+    def is_open(self) -> bool:
+        """True where data is read from the file when it is sent; False where it is in memory."""
+        return self._fd >= 0
+
     def check_unchanged(self) -> None:
         """Look again just before the file is sent; one in memory cannot have changed.
 

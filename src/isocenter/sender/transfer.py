@@ -22,9 +22,9 @@ from isocenter.sender.conditions import (
     is_peer_abort,
     reason_of,
 )
-from isocenter.sender.encoding import AS_IT_IS, encode
+from isocenter.sender.encoding import AS_IT_IS, EncodedDataSet, encode
 from isocenter.sender.outcome import Outcome
-from isocenter.sender.prepare import ANY_FORM, prepare
+from isocenter.sender.prepare import ANY_FORM, PreparedFile, prepare
 from isocenter.sender.proposal import ContextChooser, selector_of
 from isocenter.sender.renaming import mark_file
 from isocenter.services.storage import is_warning, store_status_text
@@ -42,11 +42,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Protocol
 
-    from isocenter.sender.encoding import EncodedDataSet, EncodingOptions
+    from isocenter.sender.encoding import EncodingOptions
     from isocenter.sender.failures import Failures
     from isocenter.sender.invention import Invented, Inventor
     from isocenter.sender.link import StoreLink, StoreResponse
-    from isocenter.sender.prepare import PreparedFile
 else:
     Protocol = object
 
@@ -225,10 +224,18 @@ class _Transfer:
         self._chooser = ContextChooser(link.contexts, prefer_deflated=options.prefer_deflated)
         self._outstanding: dict[int, _Fate] = {}
         self._upcoming: PreparedFile | _Unusable | None = None
+        self._laid_out: tuple[int, int] | None = None  # context and message id of the upcoming one
         self._halted = False
         # Asked for once: at the default level a file costs no call into logging.
         self._info = _LOGGER.isEnabledFor(INFO)
         self._debug = _LOGGER.isEnabledFor(DEBUG)
+        # Files go out one after the other, with nothing to say, and as they are.
+        self._is_plain = (
+            not self._info
+            and options.repeat == 1
+            and options.inventor is None
+            and options.encoding.new_vrs
+        )
 
     def run(self, files: Iterator[str]) -> None:
         """Send, and end the association as what happened asks for."""
@@ -297,6 +304,12 @@ class _Transfer:
                 self._collect()
             if self._halted:
                 return None
+            laid_out, self._laid_out = self._laid_out, None
+            if laid_out is not None and type(current) is PreparedFile:
+                data_set = EncodedDataSet(current.data, current.length)
+                self._submit(*laid_out, current, fate, data_set, None)
+                self._upcoming = self._prepare_next(files)
+                continue
             message_id = link.next_message_id()
             if self._info:
                 _LOGGER.info("Sending file: %s", current.path)
@@ -401,13 +414,36 @@ class _Transfer:
         if self._options.rename:
             fate.mark()
 
+    def _lay_out(self, upcoming: PreparedFile) -> None:
+        """Do ahead, while a response is outstanding, all that sending a plain file needs."""
+        link = self._link
+        if upcoming.blank_uids or upcoming.is_odd or upcoming.is_open:
+            return
+        context_id = self._chooser.choose(upcoming.sop_class_uid, upcoming.transfer_syntax_uid)
+        if context_id is None:
+            return
+        if link.contexts[context_id].transfer_syntax != upcoming.transfer_syntax_uid:
+            return
+        message_id = link.next_message_id()
+        self._laid_out = context_id, message_id
+        link.lay_out(
+            context_id,
+            message_id=message_id,
+            sop_class_uid=upcoming.sop_class_uid,
+            sop_instance_uid=upcoming.sop_instance_uid,
+            data=upcoming.data,
+        )
+
     def _prepare_next(self, files: Iterator[str]) -> PreparedFile | _Unusable | None:
         """Open, read and judge the next file; what is wrong with it is said when its turn comes."""
         path = next(files, None)
         if path is None:
             return None
         try:
-            return prepare(path, form=self._options.form)
+            upcoming = prepare(path, form=self._options.form)
+            if self._is_plain:
+                self._lay_out(upcoming)
+            return upcoming
         except (OSError, DataSetError) as problem:
             return _Unusable(path, problem)
         except ValueError as problem:  # a NUL in the path

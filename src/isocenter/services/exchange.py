@@ -34,8 +34,12 @@ def invoke(
     context_id: int,
     request: Message,
     data: Iterable[Segment] | None = None,
+    *,
+    packed: list[Segment] | None = None,
 ) -> None:
     """Send a request and remember it as outstanding.
+
+    `packed` is what `Association.pack` made of it before; context and data are in it.
 
     Raises:
         LocalProtocolError: the asynchronous window is full, or the context was not accepted.
@@ -46,7 +50,10 @@ def invoke(
     session = association.session
     session.invoked(request)
     try:
-        association.send(context_id, request, data)
+        if packed is None:
+            association.send(context_id, request, data)
+        else:
+            association.send_packed(packed)
     except (LocalProtocolError, ValueError, TypeError):
         session.withdrawn(request)
         raise

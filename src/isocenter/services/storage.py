@@ -20,6 +20,7 @@ from isocenter.errors import (
     StorageRefused,
 )
 from isocenter.logs import get_logger
+from isocenter.record import NamedTuple
 from isocenter.services.exchange import exchange, invoke, next_response
 from isocenter.services.providers import AbortAssociation, StoreRequest
 from isocenter.uids import VERIFICATION
@@ -33,16 +34,26 @@ if TYPE_CHECKING:
     from isocenter.wire import Segment
 
 __all__ = [
+    "PackedStore",
     "await_store",
     "is_confirmed",
     "is_warning",
+    "lay_out",
     "perform_store",
     "store",
     "store_status_text",
     "submit",
+    "submit_packed",
 ]
 
 _LOGGER = get_logger(__name__)
+
+
+class PackedStore(NamedTuple):
+    """A C-STORE request laid out ahead: the `request`, the `segments` of its message."""
+
+    request: CStoreRQ
+    segments: list[Segment]
 
 
 def is_confirmed(status: int) -> bool:
@@ -142,6 +153,36 @@ def submit(
     return request.message_id
 
 
+def lay_out(
+    association: Association,
+    context_id: int,
+    *,
+    sop_class_uid: str,
+    sop_instance_uid: str,
+    data: Iterable[Segment],
+    message_id: int,
+) -> PackedStore | None:
+    """Lay out the request of a small object ahead, for `submit_packed`; None if it is not small.
+
+    Raises:
+        ValueError, TypeError: as `invoke`.
+    """
+    request = _request(
+        association, sop_class_uid, sop_instance_uid, priority=0, message_id=message_id
+    )
+    segments = association.pack(context_id, request, data)
+    return None if segments is None else PackedStore(request, segments)
+
+
+def submit_packed(association: Association, packed: PackedStore) -> None:
+    """Send what `lay_out` made, as `submit`.
+
+    Raises:
+        As `submit`.
+    """
+    invoke(association, 0, packed.request, packed=packed.segments)
+
+
 def await_store(association: Association) -> CStoreRSP:
     """Return the next C-STORE response of those outstanding.
 
@@ -231,7 +272,8 @@ def _answer(
         if association.closed:
             raise
         status, comment = _failure_of(problem, association)
-    request.drain()
+    if not request.complete:
+        request.drain()
     response = CStoreRSP(
         message_id_being_responded_to=command.message_id,
         affected_sop_class_uid=command.affected_sop_class_uid,

@@ -101,6 +101,12 @@ def publish(
         name before still has it.
     """
     try:
+        if not file.spool.durable:
+            # Nearly every name is free.
+            try:
+                return Published(file.publish(name, replace=False, folder=folder), "new")
+            except FileExistsError:
+                pass
         return _publish(file, name, policy, folder, extension)
     except StorageError:
         file.discard()

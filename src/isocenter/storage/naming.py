@@ -123,7 +123,7 @@ def default_file_name(sop_class_uid: str, sop_instance_uid: str, extension: str 
     room = MAXIMUM_COMPONENT_LENGTH - len(prefix) - 1 - _extension_length(extension)
     # Hot path: nearly every UID is kept as it is.
     if len(sop_instance_uid) <= room and _is_kept(sop_instance_uid):
-        return FileName(f"{prefix}.{sop_instance_uid}{extension}")
+        return FileName(f"{prefix}.{sop_instance_uid}{extension}", "")
     clean = sanitise_component(sop_instance_uid, maximum_length=room)
     return FileName(
         f"{prefix}.{clean}{extension}",

@@ -217,10 +217,8 @@ class Receiver:
         self._profiles[transfer_syntax_uid] = profile
         return profile
 
-    def plan_builder(
-        self, profile: RewriteProfile, prefix_length: int, association: int
-    ) -> PlanBuilder:
-        """Return what plans an object of an association, with what is known of the ones before."""
+    def habits(self, association: int) -> Habits:
+        """Return what is known of the objects that an association brought before."""
         habits = self._habits.get(association)
         if habits is None:
             from isocenter.dataset.habits import Habits
@@ -228,11 +226,19 @@ class Receiver:
             if len(self._habits) >= _MOST_HABITS:
                 self._habits = {}  # threads that use one of them keep it
             habits = self._habits[association] = Habits()
+        return habits
+
+    def plan_builder(
+        self, profile: RewriteProfile, prefix_length: int, association: int
+    ) -> PlanBuilder:
+        """Return what plans an object of an association, with what is known of the ones before."""
         if self._make_builder is None:
             from isocenter.dataset.convert import PlanBuilder
 
             self._make_builder = PlanBuilder
-        return self._make_builder(profile, prefix_length=prefix_length, habits=habits)
+        return self._make_builder(
+            profile, prefix_length=prefix_length, habits=self.habits(association)
+        )
 
     def _make_profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
         from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
@@ -297,6 +303,7 @@ class ReceivedObject:
         "_origin",
         "_prefix",
         "_problem",
+        "_profile",
         "_receiver",
         "_sop_class_uid",
         "_sop_instance_uid",
@@ -322,23 +329,18 @@ class ReceivedObject:
         self._sop_instance_uid = sop_instance_uid
         self._transfer_syntax_uid = transfer_syntax_uid
         self._file: SpoolFile | None = None
-        self._held: list[Buffer] | None = None
+        self._held: list[bytes] | None = None
         self._builder: PlanBuilder | None = None
         self._problem = ""
         self._prefix = 0  # bytes of File Meta Information of the new file
         self._is_disordered = False
         self.length = 0
         self._head = receiver.head(origin, sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        profile = receiver.profile(transfer_syntax_uid)
-        if profile is None:
+        self._profile = receiver.profile(transfer_syntax_uid)
+        if self._profile is None:
             self._file = spool.begin()
-            return
-        self._held = []
-        prefix = len(self._head)
-        if prefix and profile.options.file_padding:
-            prefix = len(self._new_head(profile.target_uid))
-        self._prefix = prefix
-        self._builder = receiver.plan_builder(profile, prefix, origin.association)
+        else:
+            self._held = []
 
     def _new_head(self, transfer_syntax_uid: str) -> bytes:
         return self._receiver.head(
@@ -355,23 +357,38 @@ class ReceivedObject:
         length = sum(map(len, views))
         self.length += length
         held = self._held
-        is_short = held is not None and self.length <= _HELD
-        if is_short:
-            views = [bytes(view) for view in views]
-        if self._builder is not None and not self._problem:
-            self._look(self._builder, views, length)
         if held is not None:
-            if is_short:
-                held += views
+            if self.length <= _HELD:
+                held.append(b"".join(views))
                 return
+            self._begin_reading(held)
             self._held = None
+            self._look(views, length)
             views = [*held, *views]
+        else:
+            self._look(views, length)
         self._spill(views)
 
-    def _look(self, builder: PlanBuilder, views: Sequence[Buffer], length: int) -> None:
+    def _begin_reading(self, held: list[bytes]) -> None:
+        """Look at what is held; from here on, at each fragment as it comes."""
+        profile = self._profile
+        if profile is None:
+            return
+        prefix = len(self._head)
+        if prefix and profile.options.file_padding:
+            prefix = len(self._new_head(profile.target_uid))
+        self._prefix = prefix
+        self._builder = self._receiver.plan_builder(profile, prefix, self._origin.association)
+        if held:
+            data = held[0] if len(held) == 1 else b"".join(held)
+            self._look((data,), len(data))
+
+    def _look(self, views: Sequence[Buffer], length: int) -> None:
         """Show fragments to the rewriter; what it cannot read is kept as it comes."""
+        if self._builder is None or self._problem:
+            return
         try:
-            builder.feed_all(views, length)
+            self._builder.feed_all(views, length)
         except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
             self._give_up_reading(problem)
 
@@ -411,10 +428,10 @@ class ReceivedObject:
             In each case nothing is left of it.
         """
         try:
-            plan, values = self._read()
+            plan, values, is_read = self._read()
             if self._receiver.options.check_uids:
-                self._check(values, is_read=plan is not None)
-            placement = self._place(values, is_read=plan is not None)
+                self._check(values, is_read=is_read)
+            placement = self._place(values, is_read=is_read)
             try:
                 file = self._complete(plan)
                 return self._publish(file, placement, () if plan is None else plan.mended_uids)
@@ -426,18 +443,39 @@ class ReceivedObject:
             self.discard()
             raise
 
-    def _read(self) -> tuple[RewritePlan | None, dict[int, bytes]]:
-        """Return the plan, None for a data set kept as it came, and the wanted values."""
+    def _read(self) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
+        """Return the plan, the wanted values, and whether the data set could be read.
+
+        There is no plan for a data set that stays as it is because it is like the ones before,
+        nor for one that is kept as it came because it cannot be read.
+        """
+        held, profile = self._held, self._profile
+        if profile is None:
+            return None, {}, False
+        likeness = None
+        if held is not None:
+            # Short and whole.
+            if len(held) > 1:
+                held[:] = [b"".join(held)]
+            if held:
+                likeness = self._receiver.habits(self._origin.association).likeness
+                values = likeness.values_of(held[0], profile)
+                if values is not None:
+                    return None, values, True
+            self._begin_reading(held)
         builder = self._builder
         if builder is None:
-            return None, {}
+            return None, {}, False
         if self._problem:
-            return None, builder.values
+            return None, builder.values, False
         try:
-            return builder.finish(), builder.values
+            plan = builder.finish()
         except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
             self._give_up_reading(problem)
-            return None, builder.values
+            return None, builder.values, False
+        if likeness is not None and held and plan.is_identity:
+            likeness.observe(held[0], profile)
+        return plan, builder.values, True
 
     def _check(self, values: Mapping[int, bytes], *, is_read: bool) -> None:
         """Compare the UIDs of data set and request; one that could not be read may lack them.

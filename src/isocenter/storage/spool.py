@@ -286,9 +286,11 @@ class Spool:
         Called when there is time: after a response, while the sender is busy.
         """
         if self._anonymous and self._directories is not None and len(self._spares) < _SPARES:
-            with suppress(OSError):
+            try:
                 root = self._directories.root
                 self._spares.append(os.open(".", _ANONYMOUS, 0o666, dir_fd=root.fd))
+            except OSError:
+                pass  # the next object will tell
 
     def begin(self) -> SpoolFile:
         """Create a file that nobody sees, or a locked temporary one.

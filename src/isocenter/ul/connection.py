@@ -158,7 +158,12 @@ class Connection:
                 break
             before = window.start
             try:
-                event = self._parse()
+                if self.state is State.STA6 and (
+                    self._reader.inside_pdu or window.view[before] == PduType.P_DATA_TF
+                ):
+                    event, window.start = self._reader.peel(window.view, before, window.end)
+                else:
+                    event = self._parse()
             except PeerProtocolError as problem:
                 problem.received = bytes(window.view[before : min(before + 32, window.end)])
                 self._discarding, self._cause = True, problem
@@ -298,6 +303,17 @@ class Connection:
         self._require(Evt.EVT8, "reject an association")
         self._step(Evt.EVT8, reject)
         self._timer = now + self._options.artim_timeout
+
+    def send_whole(self, message: list[Segment]) -> None:
+        """Queue a message as `small_message` laid it out (EVT9).
+
+        Raises:
+            LocalProtocolError: no association is established.
+        """
+        if self.state is not State.STA6 and transition(self.state, Evt.EVT9) is None:
+            msg = f"cannot send a message in {self.state.name}"
+            raise LocalProtocolError(msg)
+        self._out.append(message)
 
     def send_message(
         self, context_id: int, command: bytes, data: Iterable[Segment] | None, fragment: int

@@ -372,6 +372,7 @@ class PDataReader:
         "_pdu_left",
         "_pdu_length",
         "_pdv_left",
+        "inside_pdu",
     )
 
     def __init__(self, maximum_length: int) -> None:
@@ -383,11 +384,8 @@ class PDataReader:
         self._open = False
         self._context_id = 0
         self._control = 0
-
-    @property
-    def inside_pdu(self) -> bool:
+        self.inside_pdu = False
         """True while a P-DATA-TF has begun and not ended."""
-        return self._open or self._pdu_left > 0
 
     def peel(self, window: memoryview, start: int, end: int) -> tuple[PDataIndication | None, int]:
         """Return the next run of PDVs between `start` and `end`, and where reading stopped.
@@ -444,6 +442,7 @@ class PDataReader:
         finally:
             self._pdu_left, self._pdv_left = pdu_left, pdv_left
             self._context_id, self._control, self._open = context_id, control, is_open
+            self.inside_pdu = is_open or pdu_left > 0
         if not (length or is_last):
             return None, position
         run = PDataIndication(context_id, bool(control & _COMMAND), is_last, fragments, length)

@@ -2,10 +2,6 @@
 
 The tool runs in the main thread, where its signal handlers belong; the peer is a script in a
 thread beside it, and once that has ended the tool is stopped by SIGTERM as ever.
-
-Environment:
-    ISOCENTER_STORESCP: options such as ``--workers 2``; the tool is then a program of its own,
-        with these options besides, so that each effect is seen in these processes, too.
 """
 
 from __future__ import annotations
@@ -17,15 +13,12 @@ import socket
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isocenter.cli.storescp import main
 from isocenter.testing import ScriptedRequestor, ct_image
 from isocenter.testing.raw import Context
-from tests.support.ports import free_port, is_listening, wait_until_listening
-from tests.support.processes import Process
-from tests.support.tools import OURS
+from tests.support.ports import free_port, is_listening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,9 +36,6 @@ def serve(script: Callable[[int], None], *options: str) -> int:
 
     Whatever the script raises is raised here.
     """
-    processes = os.environ.get("ISOCENTER_STORESCP")
-    if processes:
-        return _serve_apart(script, *processes.split(), *options)
     port = free_port()
     # Until the tool has handlers of its own a stop must not end this process.
     own = signal.signal(signal.SIGTERM, _nothing)
@@ -64,18 +54,6 @@ def serve(script: Callable[[int], None], *options: str) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         if peer.error is not None:
             raise peer.error
-
-
-def _serve_apart(script: Callable[[int], None], *options: str) -> int:
-    """Do what `serve` does with a program; its output becomes ours."""
-    port = free_port()
-    with Process(OURS.argv("storescp", *options, str(port)), cwd=Path.cwd()) as tool:
-        if wait_until_listening(port, tool):
-            script(port)
-        ended = tool.terminate()
-    sys.stdout.write(ended.stdout)
-    sys.stderr.write(ended.stderr)
-    return ended.code
 
 
 def _nothing(*_: object) -> None:

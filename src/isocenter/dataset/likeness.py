@@ -1,0 +1,322 @@
+"""Short data sets that are like the ones before them, told by one comparison.
+
+Owns the pattern that an association's next short data set is held against as a whole. The
+slices of a series have the same elements; a dozen of them differ in their values. A regular
+expression says what may differ, and how: the value of a familiar element, in the lengths seen
+so far, and padded as it should be. What matches it needs no change, because what it was made of
+needed none and the treatment of an element depends on its own bytes only. A search of 3
+microseconds takes the place of planning (bench/micro/rewrite.py).
+
+Each repetition in the pattern has one count and the alternatives differ in their first bytes,
+so it cannot be made to search for long. Must not decide what needs a change: that is `plain`'s.
+"""
+
+from __future__ import annotations
+
+from isocenter.dataset.headers import UNDEFINED_LENGTH
+from isocenter.dataset.part10 import LONG_VRS, SHORT_VRS
+from isocenter.dataset.plain import BINARY, KEPT_TEXT, LONG, TEXT, UID
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
+
+    from isocenter.dataset.profile import RewriteProfile
+    from isocenter.dataset.scan import Encoding
+
+__all__ = ["Likeness"]
+
+_MOST_ELEMENTS = 500  # of one level of a data set that is learnt from
+_NOTHING: frozenset[int] = frozenset()
+_MOST_LITERAL = 8 * 1024  # bytes that have to be the same; making the pattern costs 1 us for each
+_MOST_FORMS = 16  # different lengths of a value
+_LONG_VALUE = 32  # bytes from which on a value need not be the same, where it may be anything
+_QUICK_LESSONS = 12  # patterns made in a row, of data sets that differ in the length of values
+_LONGEST_PAUSE = 256  # objects, where learning does not help
+_MANY_HITS = 64  # objects that make up for one that had to be learnt from
+
+_TRAILING_PADDING = 0xFFFC  # the group of it; behind it come delimiters
+_ITEM = (0xFFFE, 0xE000)
+_STRUCTURE = -1  # kind of sequences, and of the headers of items
+_VARIABLE = frozenset({TEXT, UID, BINARY, KEPT_TEXT, LONG})
+_SPACE = rb"[^ \t\n\r\x0b\x0c]"  # no white space, in a UID
+
+
+class _Part:
+    """An element of the data sets learnt from, or the header of an item.
+
+    Attributes:
+        tag: of the element, 0 for an item.
+        kind: of its VR, None for one that is only passed over as it was.
+        forms: its headers so far, with their lengths.
+        value: what it always was, None where it differed.
+        contents: of a sequence, what is in it, for each of the forms.
+    """
+
+    __slots__ = ("contents", "forms", "kind", "tag", "value")
+
+    def __init__(
+        self,
+        tag: int,
+        kind: int | None,
+        header: bytes,
+        value: bytes | None,
+        content: list[_Part] | None = None,
+    ) -> None:
+        self.tag = tag
+        self.kind = kind
+        self.forms = [header]
+        self.value = value
+        self.contents = None if content is None else [content]
+
+    def take_in(self, other: _Part) -> bool:
+        """Take another object's element of the same place in; False where they are not alike."""
+        header = other.forms[0]
+        if self.tag != other.tag or self.kind != other.kind:
+            return False
+        if self.contents is not None and other.contents is not None:
+            if header in self.forms:
+                return _are_alike(self.contents[self.forms.index(header)], other.contents[0])
+            self.contents += other.contents
+        else:
+            if self.value is not None and header == self.forms[0] and other.value == self.value:
+                return True
+            if self.kind not in _VARIABLE or header[4:6] != self.forms[0][4:6]:
+                return False
+            self.value = None
+        if header not in self.forms:
+            self.forms.append(header)
+        return len(self.forms) <= _MOST_FORMS
+
+
+class Likeness:
+    """What the short data sets of one association have in common; belongs to its thread.
+
+    Of those that needed no change, in one encoding.
+    """
+
+    __slots__ = (
+        "_encoding",
+        "_fixed",
+        "_hits",
+        "_lessons",
+        "_match",
+        "_parts",
+        "_pause",
+        "_tags",
+        "_waited",
+    )
+
+    def __init__(self) -> None:
+        """Begin with nothing known."""
+        self._encoding: Encoding | None = None
+        self._parts: list[_Part] | None = None
+        self._match: re.Pattern[bytes] | None = None
+        self._tags: tuple[int, ...] = ()
+        self._fixed: dict[int, bytes] = {}
+        self._hits = self._lessons = self._pause = self._waited = 0
+
+    def values_of(self, data: bytes, profile: RewriteProfile) -> dict[int, bytes] | None:
+        """Return the wanted values of a data set that stays as it is, by tag; else None.
+
+        None says nothing: the data set may need a change, or is another one than before.
+
+        Args:
+            data: the whole data set.
+            profile: as of the data sets that were observed.
+        """
+        if self._match is None or profile.target is not self._encoding:
+            return None
+        found = self._match.fullmatch(data)
+        if found is None:
+            return None
+        self._hits += 1
+        values = self._fixed.copy()
+        for tag, value in zip(self._tags, found.groups(), strict=True):
+            if value is not None:
+                values[tag] = value
+        return values
+
+    def observe(self, data: bytes, profile: RewriteProfile) -> None:
+        """Learn from a data set that stays as it is and that `values_of` did not know.
+
+        Args:
+            data: the whole data set.
+            profile: the kind of rewriting that leaves it as it is.
+        """
+        if not profile.has_likeness:
+            return
+        hits, self._hits = self._hits, 0
+        if hits >= _MANY_HITS:
+            self._lessons = self._pause = 0
+        self._waited += 1
+        if self._waited <= self._pause:
+            return
+        self._waited = 0
+        encoding = profile.target
+        parts = _take_apart(data, encoding, profile.kinds)
+        known = self._parts if encoding is self._encoding else None
+        self._lessons += 1
+        if known is None or parts is None or not _are_alike(known, parts):
+            if self._lessons > 1:
+                self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
+            if not hits:
+                self._encoding, self._parts, self._match = encoding, parts, None
+            return
+        if self._lessons > _QUICK_LESSONS:
+            self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
+        self._make_pattern(known, encoding, profile.options.wanted)
+
+    def _make_pattern(
+        self, parts: list[_Part], encoding: Encoding, wanted: AbstractSet[int]
+    ) -> None:
+        """Make the pattern, unless too much has to be the same."""
+        import re
+
+        writer = _PatternWriter(encoding)
+        pattern = writer.level(parts, wanted)
+        self._fixed, self._tags = writer.fixed, tuple(writer.tags)
+        if writer.literal <= _MOST_LITERAL:
+            self._match = re.compile(pattern, re.DOTALL)
+
+
+class _PatternWriter:
+    """Writes the pattern of all that is like what was learnt.
+
+    Attributes:
+        fixed: wanted values that are always the same, by tag.
+        tags: of the others, by group of the pattern.
+        literal: bytes that have to be the same.
+    """
+
+    def __init__(self, encoding: Encoding) -> None:
+        self.fixed: dict[int, bytes] = {}
+        self.tags: list[int] = []
+        self.literal = 0
+        self._encoding = encoding
+
+    def level(self, parts: list[_Part], wanted: AbstractSet[int]) -> bytes:
+        """Return the pattern of elements in a row, of which some values are wanted."""
+        return b"".join(self._part(part, wanted) for part in parts)
+
+    def _part(self, part: _Part, wanted: AbstractSet[int]) -> bytes:
+        is_wanted = part.tag in wanted and part.kind in {TEXT, UID, KEPT_TEXT}
+        if part.value is not None:
+            if is_wanted:
+                self.fixed[part.tag] = part.value
+            return self._same(part.forms[0] + part.value)
+        forms = []
+        for number, header in enumerate(part.forms):
+            if part.contents is not None:
+                value = self.level(part.contents[number], _NOTHING)
+            else:
+                value = _value_pattern(part.kind, _length(header, self._encoding))
+            if is_wanted:
+                self.tags.append(part.tag)
+                value = b"(" + value + b")"
+            forms.append(self._same(header) + value)
+        return forms[0] if len(forms) == 1 else b"(?:" + b"|".join(forms) + b")"
+
+    def _same(self, data: bytes) -> bytes:
+        import re
+
+        self.literal += len(data)
+        return re.escape(data)
+
+
+def _are_alike(known: list[_Part], parts: list[_Part]) -> bool:
+    """Take the elements of another object in; False where not all of them have their place."""
+    return len(known) == len(parts) and all(map(_Part.take_in, known, parts))
+
+
+def _length(header: bytes, encoding: Encoding) -> int:
+    """Return the length that a header of 8 or 12 bytes in explicit VR says."""
+    length: int = encoding.whole(header, 0)[3] if len(header) == 8 else encoding.long(header, 8)[0]
+    return length
+
+
+def _value_pattern(kind: int | None, length: int) -> bytes:
+    """Return what a value of even length that needs no change looks like (as in `plain`)."""
+    if not length:
+        return b""
+    if kind == TEXT:
+        return b".{%d}(?!  ).." % (length - 2)
+    if kind == UID:
+        return b"%b{%d}%b%b" % (_SPACE, length - 2, _SPACE[:-1] + rb"\0]", _SPACE)
+    return b".{%d}" % length
+
+
+def _take_apart(data: bytes, encoding: Encoding, kinds: Mapping[bytes, int]) -> list[_Part] | None:
+    """Return the elements of a data set; None where one of them depends on others."""
+    parts: list[_Part] = []
+    is_plain = _take_level(data, 0, len(data), encoding, kinds, parts)
+    return parts if is_plain else None
+
+
+def _take_level(
+    data: bytes,
+    index: int,
+    end: int,
+    encoding: Encoding,
+    kinds: Mapping[bytes, int],
+    parts: list[_Part],
+) -> bool:
+    """List the elements of one level; False as `_take_apart`."""
+    previous = -1
+    while index < end:
+        if end - index < 8 or len(parts) >= _MOST_ELEMENTS:
+            return False
+        group, element, vr, length = encoding.whole(data, index)
+        tag = group << 16 | element
+        if tag <= previous or not element or group >= _TRAILING_PADDING:
+            return False
+        previous = tag
+        start = index + 8
+        if vr in LONG_VRS:
+            if end - index < 12:
+                return False
+            length = encoding.long(data, index + 8)[0]
+            start = index + 12
+        elif vr not in SHORT_VRS:
+            return False
+        after = start + length
+        if length == UNDEFINED_LENGTH or length & 1 or after > end:
+            return False
+        header = data[index:start]
+        if vr == b"SQ":
+            content: list[_Part] = []
+            if not _take_items(data, start, after, encoding, kinds, content):
+                return False
+            parts.append(_Part(tag, _STRUCTURE, header, None, content))
+        else:
+            kind = kinds.get(vr)
+            may_differ = kind in {BINARY, KEPT_TEXT, LONG} and length > _LONG_VALUE
+            value = None if may_differ else data[start:after]
+            parts.append(_Part(tag, kind, header, value))
+        index = after
+    return index == end
+
+
+def _take_items(
+    data: bytes,
+    index: int,
+    end: int,
+    encoding: Encoding,
+    kinds: Mapping[bytes, int],
+    parts: list[_Part],
+) -> bool:
+    """List the items of a sequence; False as `_take_apart`."""
+    while index < end:
+        if end - index < 8 or len(parts) >= _MOST_ELEMENTS or encoding.tag(data, index) != _ITEM:
+            return False
+        start = index + 8
+        after = start + encoding.long(data, index + 4)[0]
+        if after > end:
+            return False
+        parts.append(_Part(0, _STRUCTURE, data[index:start], b""))
+        if not _take_level(data, start, after, encoding, kinds, parts):
+            return False
+        index = after
+    return True

@@ -1,0 +1,191 @@
+"""A data set that is like the ones before it is told by one comparison, and never wrongly."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isocenter.dataset.headers import CutShort, Unreadable
+from isocenter.dataset.likeness import Likeness
+from isocenter.dataset.profile import RewriteOptions, RewriteProfile
+from isocenter.dataset.rewrite import Rewriter
+from isocenter.testing.datasets import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    encode_data_set,
+)
+
+if TYPE_CHECKING:
+    from isocenter.testing.datasets import Element
+
+PROFILE = RewriteProfile(EXPLICIT_LITTLE, RewriteOptions())
+
+
+def series(number: int, *, syntax: str = EXPLICIT_LITTLE, comment: str = "the same") -> bytes:
+    """Return one slice: values that differ, some in their length, one of them in a sequence."""
+    elements: list[Element] = [
+        (0x00080005, "CS", "ISO_IR 100"),
+        (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2"),
+        (0x00080018, "UI", f"1.2.3.{number}"),
+        (0x00080060, "CS", "CT"),
+        (
+            0x00081140,
+            "SQ",
+            [[(0x00081150, "UI", "1.2.3"), (0x00081155, "UI", f"1.2.4.{number * 7}")]],
+        ),
+        (0x00081198, "SQ", []),
+        (0x00100010, "PN", "Doe^Jane"),
+        (0x0020000D, "UI", "1.2.3.4"),
+        (0x00200013, "IS", str(number)),
+        (0x00201041, "DS", f"{number * 1.25}"),
+        (0x00204000, "LT", comment),
+        (0x00280010, "US", number % 9),
+        (0x7FE00010, "OW", bytes([number % 256]) * 64),
+    ]
+    return encode_data_set(elements, syntax)
+
+
+def plain_values(data: bytes, profile: RewriteProfile = PROFILE) -> dict[int, bytes] | None:
+    """Return the wanted values where planning finds nothing to change, else None."""
+    rewriter = Rewriter(profile)
+    try:
+        rewriter.feed(data)
+        plan = rewriter.finish()
+    except (CutShort, Unreadable):
+        return None
+    return plan.values if plan.is_identity else None
+
+
+def taught(*numbers: int, profile: RewriteProfile = PROFILE) -> Likeness:
+    likeness = Likeness()
+    for number in numbers:
+        likeness.observe(series(number, syntax=profile.source_uid), profile)
+    return likeness
+
+
+def test_third_slice_is_known_by_the_two_before() -> None:
+    values = taught(11, 12).values_of(series(13), PROFILE)
+    assert values == plain_values(series(13))
+    assert values is not None
+    assert values[0x00080018] == b"1.2.3.13"
+    assert values[0x0020000D] == b"1.2.3.4\0"
+
+
+def test_first_and_second_slice_are_not() -> None:
+    assert taught().values_of(series(1), PROFILE) is None
+    assert taught(11).values_of(series(12), PROFILE) is None
+
+
+def test_lengths_seen_before_are_known_and_others_are_not() -> None:
+    likeness = taught(11, 12)
+    assert likeness.values_of(series(1300), PROFILE) is None
+    for number in (1300, 1350):  # the sequence is longer, too, and what is in it differs
+        likeness.observe(series(number), PROFILE)
+    for number in (1400, 17):
+        assert likeness.values_of(series(number), PROFILE) == plain_values(series(number))
+
+
+def test_a_data_set_of_another_kind_does_not_take_the_place_of_a_known_one() -> None:
+    likeness = taught(11, 12)
+    assert likeness.values_of(series(13), PROFILE) is not None
+    other = encode_data_set([(0x00080016, "UI", "1.2.3")], EXPLICIT_LITTLE)
+    for _ in range(4):
+        likeness.observe(other, PROFILE)
+    likeness = taught(11, 12)
+    likeness.values_of(series(13), PROFILE)
+    likeness.observe(other, PROFILE)
+    assert likeness.values_of(series(14), PROFILE) is not None
+
+
+@pytest.mark.parametrize(
+    ("what", "change"),
+    [
+        ("a name padded with two blanks", (b"Doe^Jane", b"Doe^Ja  ")),
+        ("a blank within a UID", (b"1.2.3.13", b"1.2. .13")),
+        ("a UID that ends with two NULs", (b"1.2.3.13", b"1.2.3.\0\0")),
+        ("text of another kind", (b"the same", b"the sam ")),
+        ("another VR", (b"\x10\x00\x10\x00PN", b"\x10\x00\x10\x00UN")),
+        ("another tag", (b"\x20\x00\x13\x00IS", b"\x20\x00\x12\x00IS")),
+        ("an item that says it is longer", (b"\xfe\xff\x00\xe0", b"\xfe\xff\x00\xe1")),
+    ],
+)
+def test_what_may_need_a_change_is_not_known(what: str, change: tuple[bytes, bytes]) -> None:
+    data = series(13)
+    assert data.count(change[0]) >= 1, what
+    assert taught(11, 12).values_of(data.replace(*change), PROFILE) is None
+
+
+@pytest.mark.parametrize("extra", [b"\0", b"\xfc\xff\xfc\xffOB\0\0\2\0\0\0\0\0"])
+def test_bytes_behind_the_last_element_are_not_known(extra: bytes) -> None:
+    assert taught(11, 12).values_of(series(13) + extra, PROFILE) is None
+    assert taught(11, 12).values_of(series(13)[:-2], PROFILE) is None
+
+
+def test_big_endian_is_learnt_like_little_and_not_mixed_with_it() -> None:
+    profile = RewriteProfile(EXPLICIT_BIG, RewriteOptions())
+    likeness = taught(11, 12, profile=profile)
+    data = series(13, syntax=EXPLICIT_BIG)
+    assert likeness.values_of(data, profile) == plain_values(data, profile)
+    assert likeness.values_of(data, PROFILE) is None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        RewriteOptions(file_padding=512),
+        RewriteOptions(item_padding=16),
+        RewriteOptions(convert_un=True),
+        RewriteOptions(group_lengths="create"),
+        RewriteOptions(transfer_syntax_uid=IMPLICIT_LITTLE),
+        RewriteOptions(replacements={0x00100010: b"Somebody"}),
+    ],
+)
+def test_nothing_is_learnt_where_an_element_depends_on_more_than_itself(
+    options: RewriteOptions,
+) -> None:
+    profile = RewriteProfile(EXPLICIT_LITTLE, options)
+    likeness = taught(11, 12, profile=profile)
+    assert likeness.values_of(series(13), profile) is None
+
+
+def test_a_data_set_with_a_group_length_is_not_learnt_from() -> None:
+    likeness = Likeness()
+    data = encode_data_set([(0x00080000, "UL", 4), (0x00080016, "UI", "1.2")], EXPLICIT_LITTLE)
+    for _ in range(3):
+        likeness.observe(data, PROFILE)
+    assert likeness.values_of(data, PROFILE) is None
+
+
+def test_learning_from_what_never_is_alike_becomes_rare(monkeypatch: pytest.MonkeyPatch) -> None:
+    from isocenter.dataset import likeness as module
+
+    looked: list[int] = []
+
+    def take_apart(data: bytes, *rest: object) -> None:
+        looked.append(len(data))
+
+    monkeypatch.setattr(module, "_take_apart", take_apart)
+    likeness = Likeness()
+    for number in range(2000):
+        likeness.observe(series(number), PROFILE)
+    assert len(looked) <= 16
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 2**64))
+def test_what_is_known_is_what_planning_would_have_said(seed: int) -> None:
+    source = random.Random(seed)
+    numbers = [source.choice((3, 17, 250, 1234)) + n for n in range(source.randrange(2, 6))]
+    likeness = taught(*numbers)
+    data = bytearray(series(source.choice(numbers) + source.randrange(5)))
+    for _ in range(source.choice((0, 1, 1, 2, 4))):
+        place = source.randrange(len(data))
+        data[place] = source.choice(b"\0 .A\x01\x02\x04\xff" + bytes([data[place] ^ 1]))
+    values = likeness.values_of(bytes(data), PROFILE)
+    if values is not None:
+        assert values == plain_values(bytes(data))
