@@ -359,6 +359,17 @@ class TestRolling:
         assert path.with_name("a.log.1").read_text().endswith("x\nmeanwhile\n")
         assert path.read_text() == "later\n"
 
+    def test_file_rolls_where_it_is_after_a_change_of_directory(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(path.parent)
+        also = {"File": "a.log", "MaxFileSize": "1"}
+        appender = open_appender(settings("RollingFileAppender", also=also), "storescp")
+        monkeypatch.chdir("/")
+        appender.append(event("x" * 200 * KIB))
+        appender.close()
+        assert sorted(file.name for file in path.parent.iterdir()) == ["a.log", "a.log.1"]
+
     def test_file_that_was_moved_away_is_made_anew(self, path: Path, opened: Open) -> None:
         appender = opened("RollingFileAppender")
         appender.append(event("one"))
@@ -469,6 +480,18 @@ class TestDaily:
         appender.append(event("two", WARN))
         assert path.read_text() == "old\none\ntwo\n"
         assert capsys.readouterr().err.count("cannot rename log file") == 1
+
+    def test_second_writer_follows_the_one_that_renamed_the_file(
+        self, path: Path, opened: Open
+    ) -> None:
+        path.write_text("old\n")
+        os.utime(path, (NOON, NOON))
+        one, two = opened("DailyRollingFileAppender"), opened("DailyRollingFileAppender")
+        one.append(event("one"))
+        two.append(event("two"))
+        one.append(event("three"))
+        assert path.read_text() == "one\ntwo\nthree\n"
+        assert [file.name for file in path.parent.glob("a.log.*")] == ["a.log.2026-11-18"]
 
     def test_unknown_schedule_is_refused(self, opened: Open) -> None:
         with pytest.raises(ConfigurationError, match="Schedule = YEARLY: is none of MONTHLY, "):

@@ -90,7 +90,8 @@ class FileAppender(Appender):
     def __init__(self, settings: AppenderSettings) -> None:
         """Open the file."""
         super().__init__(settings)
-        self.path = settings.properties["File"]
+        # Absolute, because it is opened again after the file has rolled.
+        self.path = os.path.abspath(settings.properties["File"])
         self._immediate = settings.boolean("ImmediateFlush", default=True) or bool(self._lock)
         self._delay = settings.integer("ReopenDelay", default=1)
         self._size = settings.integer("BufferSize", default=0) or _BUFFER
