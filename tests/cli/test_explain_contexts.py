@@ -200,7 +200,7 @@ TAKEN = {CT: (LITTLE, IMPLICIT), MR: (LITTLE, IMPLICIT)}
             [
                 "JPEG2000LosslessOnly, for CTImageStorage",
                 "Accepted here: LittleEndianExplicit, LittleEndianImplicit",
-                "--accept-all (+xa) or --prefer-j2k-lossless (+xv) would accept",
+                "--accept-all (+xa) or --prefer-j2k-lossless (+xv) would accept it.",
                 "nothing of CTImageStorage can be received",
             ],
         ),
@@ -232,6 +232,42 @@ def test_acceptor_that_is_promiscuous_already_is_not_told_to_be() -> None:
     contexts = [Answer("1.2.3.4", (LITTLE,), 3, "")]
     lines = refused_by_us(contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=True)
     assert "--promiscuous" not in as_text(lines)
+
+
+@pytest.mark.parametrize(
+    ("syntaxes", "words"),
+    [
+        ((J2K, uids.JPEG_LOSSLESS_SV1), "--accept-all (+xa) would accept them."),
+        ((HTJ2K,), "--accept-all (+xa) would accept it."),
+        (("1.2.3.4.5",), "No option accepts a transfer syntax that is not known here."),
+    ],
+)
+def test_option_is_named_for_what_it_accepts_alone(syntaxes: tuple[str, ...], words: str) -> None:
+    contexts = [Answer(CT, syntaxes, 4, "")]
+    lines = refused_by_us(contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=False)
+    assert words in as_text(lines)
+
+
+def test_profile_is_named_in_place_of_options_that_do_not_go_with_it() -> None:
+    contexts = [Answer("1.2.3.4", (LITTLE,), 3, ""), Answer(CT, (J2K,), 4, "")]
+    refused = as_text(
+        refused_by_us(
+            contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=False, from_profile=True
+        )
+    )
+    assert "not in the profile of --config-file: 1.2.3.4" in refused
+    assert "The profile of --config-file says so." in refused
+    assert "--promiscuous" not in refused
+    assert "--accept-all" not in refused
+    for proposed in (
+        [Answer(MR, (LITTLE,), 0, LITTLE)],
+        [Answer(CT, (LITTLE,), 0, LITTLE)],
+        [Answer(CT, (LITTLE,), 4, "")],
+    ):
+        lines = no_context_for_file("a", CT, J2K, proposed, tool=SCU, from_profile=True)
+        assert "in place of --config-file (-xf)" in as_text(lines)
+        assert "--required" not in as_text(lines)
+    assert "--combine" not in as_text(too_many(tool=SCU, from_profile=True))
 
 
 def test_everything_at_once_is_still_short() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from isocenter.cli.explain import listed, named, option_words
 from isocenter.record import NamedTuple
 from isocenter.sender.proposal import selector_of
-from isocenter.uids import SOP_CLASSES, is_known_uid, name_of
+from isocenter.uids import ACCEPT_ALL_TRANSFER_SYNTAXES, SOP_CLASSES, is_known_uid, name_of
 from isocenter.ul.pdu import ContextResult
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -39,6 +39,9 @@ _RESULT_WORDS = {
     ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED: "transfer syntaxes not supported",
     _UNANSWERED: "not answered at all",
 }
+
+
+_OTHER_PROFILE = "Add it to the profile, or use --auto-contexts in place of --config-file (-xf)."
 
 
 class Answer(NamedTuple):
@@ -134,7 +137,13 @@ def _what_to_do(contexts: Sequence[Answer], tool: Tool) -> str:
 
 
 def no_context_for_file(
-    path: str, sop_class: str, transfer_syntax: str, contexts: Sequence[Answer], *, tool: Tool
+    path: str,
+    sop_class: str,
+    transfer_syntax: str,
+    contexts: Sequence[Answer],
+    *,
+    tool: Tool,
+    from_profile: bool = False,
 ) -> Lines:
     """Explain why a file found no context.
 
@@ -144,15 +153,16 @@ def no_context_for_file(
         transfer_syntax: of the file.
         contexts: all that were proposed.
         tool: storescu, whose options may help.
+        from_profile: they are those of a profile (``--config-file``), which leaves no choice.
     """
     head = f"{path} is {named(sop_class)} in {named(transfer_syntax)}."
     mine = [context for context in contexts if context.abstract_syntax == sop_class]
     if not mine:
-        return (head, *_class_not_proposed(sop_class, contexts, tool))
+        return (head, *_class_not_proposed(sop_class, contexts, tool, from_profile=from_profile))
     proposed = _syntaxes(mine)
     chosen = [context.chosen for context in mine if context.result == 0]
     if not chosen:
-        return (head, *_class_refused(transfer_syntax, mine, tool))
+        return (head, *_class_refused(transfer_syntax, mine, tool, from_profile=from_profile))
     lines = [
         head,
         (
@@ -162,7 +172,7 @@ def no_context_for_file(
         ),
     ]
     if transfer_syntax not in proposed:
-        lines.append(_proposing(transfer_syntax, tool))
+        lines.append(_proposing(transfer_syntax, tool, from_profile=from_profile))
     elif any(transfer_syntax in c.proposed and c.result == 0 for c in mine):
         lines.append(
             "The peer chose another transfer syntax of the same context; without --combine (+C) "
@@ -176,9 +186,13 @@ def no_context_for_file(
     return tuple(lines)
 
 
-def _class_not_proposed(sop_class: str, contexts: Sequence[Answer], tool: Tool) -> Lines:
+def _class_not_proposed(
+    sop_class: str, contexts: Sequence[Answer], tool: Tool, *, from_profile: bool
+) -> Lines:
     classes = len({context.abstract_syntax for context in contexts})
     count = f"{classes} others were" if classes > 1 else "another was"
+    if from_profile:
+        return (f"This SOP class is not in the profile. {_OTHER_PROFILE}",)
     options = [
         option_words(tool, name) for name in (("--required",) if sop_class in SOP_CLASSES else ())
     ]
@@ -189,7 +203,9 @@ def _class_not_proposed(sop_class: str, contexts: Sequence[Answer], tool: Tool) 
     return tuple(lines)
 
 
-def _class_refused(transfer_syntax: str, mine: Sequence[Answer], tool: Tool) -> Lines:
+def _class_refused(
+    transfer_syntax: str, mine: Sequence[Answer], tool: Tool, *, from_profile: bool
+) -> Lines:
     results = {context.result for context in mine}
     proposed = _syntaxes(mine)
     if results == {ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED}:
@@ -202,7 +218,7 @@ def _class_refused(transfer_syntax: str, mine: Sequence[Answer], tool: Tool) -> 
     words = "; ".join(_result_words(result) for result in sorted(results))
     lines = [f"It was proposed in {listed(proposed, 6)}, and the peer took none ({words})."]
     if transfer_syntax not in proposed:
-        lines.append(_proposing(transfer_syntax, tool))
+        lines.append(_proposing(transfer_syntax, tool, from_profile=from_profile))
     elif ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED in results:
         lines.append(
             "The file's own was among them: the peer has to be set up for it, or the file "
@@ -211,8 +227,11 @@ def _class_refused(transfer_syntax: str, mine: Sequence[Answer], tool: Tool) -> 
     return tuple(lines)
 
 
-def _proposing(transfer_syntax: str, tool: Tool) -> str:
+def _proposing(transfer_syntax: str, tool: Tool, *, from_profile: bool) -> str:
     """Say which options would have proposed a file's transfer syntax."""
+    if from_profile:
+        name = name_of(transfer_syntax)
+        return f"{name} is not in the profile for this SOP class. {_OTHER_PROFILE}"
     selector = selector_of(transfer_syntax)
     options = [] if selector is None else [option_words(tool, f"--propose-{selector}")]
     options = [words for words in (*options, option_words(tool, "--auto-contexts")) if words]
@@ -225,8 +244,10 @@ def _proposing(transfer_syntax: str, tool: Tool) -> str:
     return f"{start}: {' or '.join(options)} {verb} it."
 
 
-def too_many(*, tool: Tool) -> Lines:
+def too_many(*, tool: Tool, from_profile: bool = False) -> Lines:
     """Explain that a proposal has more contexts than one association takes."""
+    if from_profile:
+        return ("one association takes 128 presentation contexts, and the profile has more.",)
     options = [
         words
         for words in (
@@ -255,6 +276,7 @@ def refused_by_us(
     tool: Tool,
     taken: Mapping[str, tuple[str, ...]],
     promiscuous: bool,
+    from_profile: bool = False,
 ) -> Lines:
     """Explain, for an acceptor, what it refused of a proposal; () where that was nothing.
 
@@ -264,6 +286,7 @@ def refused_by_us(
         tool: storescp, whose options may help.
         taken: SOP classes that are accepted here to their transfer syntaxes.
         promiscuous: unknown SOP classes are accepted.
+        from_profile: a profile (``--config-file``) says what is accepted.
     """
     refused = [context for context in contexts if context.result != 0]
     if not refused:
@@ -271,10 +294,14 @@ def refused_by_us(
     lines = [f"{len(refused)} of {len(contexts)} presentation contexts were refused ({peer})."]
     groups = _by_result(refused)
     no_class = groups.get(ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, [])
-    lines += _classes_not_taken([c.abstract_syntax for c in no_class], tool, promiscuous)
+    classes = [context.abstract_syntax for context in no_class]
+    if from_profile and classes:
+        lines.append(f"SOP class that is not in the profile of --config-file: {listed(classes)}.")
+    else:
+        lines += _classes_not_taken(classes, tool, promiscuous=promiscuous)
     no_syntax = groups.get(ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, [])
     if no_syntax:
-        lines += _syntaxes_not_taken(no_syntax, contexts, tool, taken)
+        lines += _syntaxes_not_taken(no_syntax, contexts, tool, taken, from_profile=from_profile)
     if ContextResult.NO_REASON in groups:
         lines.append("An ID was even, zero or used twice: the fault is the peer's.")
     if ContextResult.USER_REJECTION in groups:
@@ -282,7 +309,7 @@ def refused_by_us(
     return tuple(lines)
 
 
-def _classes_not_taken(classes: Sequence[str], tool: Tool, promiscuous: bool) -> Iterable[str]:  # noqa: FBT001 - the option
+def _classes_not_taken(classes: Sequence[str], tool: Tool, *, promiscuous: bool) -> Iterable[str]:
     unknown = [uid for uid in classes if not is_known_uid(uid)]
     storage = [uid for uid in classes if uid in SOP_CLASSES]
     other = [uid for uid in classes if is_known_uid(uid) and uid not in SOP_CLASSES]
@@ -301,6 +328,8 @@ def _syntaxes_not_taken(
     contexts: Sequence[Answer],
     tool: Tool,
     taken: Mapping[str, tuple[str, ...]],
+    *,
+    from_profile: bool,
 ) -> Iterable[str]:
     syntaxes = list(dict.fromkeys(_syntaxes(refused)))
     served = {context.abstract_syntax for context in contexts if context.result == 0}
@@ -311,14 +340,22 @@ def _syntaxes_not_taken(
         f"{listed([context.abstract_syntax for context in refused])}. "
         f"Accepted here: {listed(here, 4)}."
     )
-    options = [option_words(tool, "--accept-all")]
-    options += [
-        option_words(tool, f"--prefer-{selector}")
-        for selector in map(selector_of, syntaxes)
-        if selector is not None
-    ]
-    yield f"{' or '.join(words for words in options[:3] if words)} would accept them."
+    yield "The profile of --config-file says so." if from_profile else _accepting(syntaxes, tool)
     if lost:
         yield f"So nothing of {listed(lost)} can be received."
     else:
         yield "All these SOP classes were accepted in other transfer syntaxes as well."
+
+
+def _accepting(syntaxes: Sequence[str], tool: Tool) -> str:
+    """Say which options would accept transfer syntaxes."""
+    known = [uid for uid in syntaxes if uid in ACCEPT_ALL_TRANSFER_SYNTAXES]
+    if not known:
+        return "No option accepts a transfer syntax that is not known here."
+    selectors = [selector for selector in map(selector_of, known) if selector is not None]
+    options = [option_words(tool, "--accept-all")]
+    if len(known) == 1:
+        options += [option_words(tool, f"--prefer-{selector}") for selector in selectors]
+    return f"{' or '.join(words for words in options if words)} would accept " + (
+        "it." if len(known) == 1 else "them."
+    )

@@ -80,7 +80,7 @@ def explain_no_context(line: ParsedCommandLine, association: Association) -> Non
 
 def explain_too_many(line: ParsedCommandLine) -> None:
     """Say what a proposal of more than 128 contexts could do."""
-    _say(contexts.too_many(tool=line.tool))
+    _say(contexts.too_many(tool=line.tool, from_profile=line.given("--config-file")))
 
 
 def explain_echo(status: int) -> None:
@@ -133,7 +133,12 @@ class FailureExplainer:
             found = contexts.answers(request, accept)
             _say(
                 contexts.no_context_for_file(
-                    path, sop_class_uid, transfer_syntax_uid, found, tool=self._line.tool
+                    path,
+                    sop_class_uid,
+                    transfer_syntax_uid,
+                    found,
+                    tool=self._line.tool,
+                    from_profile=self._line.given("--config-file"),
                 )
             )
 

@@ -217,6 +217,7 @@ class _ExplainingObserver:
                 tool=self._explaining.line.tool,
                 taken=self._policy.abstract_syntaxes,
                 promiscuous=self._policy.fallback is not None,
+                from_profile=self._explaining.line.given("--config-file"),
             )
         )
 
