@@ -121,6 +121,28 @@ def test_port_is_not_needed_and_ignored(tmp_path: Path) -> None:
         assert handed.wait()[0] == 0
 
 
+def test_log_goes_where_a_log_configuration_says(tmp_path: Path, *, everywhere: bool) -> None:
+    log, configuration, out = tmp_path / "log", tmp_path / "logger.cfg", tmp_path / "out"
+    out.mkdir()
+    configuration.write_text(
+        "log4cplus.rootLogger = INFO, console, file\n"
+        "log4cplus.appender.console = log4cplus::ConsoleAppender\n"
+        "log4cplus.appender.file = log4cplus::FileAppender\n"
+        f"log4cplus.appender.file.File = {log}\n"
+        "log4cplus.appender.file.layout = log4cplus::PatternLayout\n"
+        "log4cplus.appender.file.layout.ConversionPattern = %P: %m%n\n"
+    )
+    requestor, theirs = connection_pair()
+    wanted = argv(out, "-lc", str(configuration), "11112")
+    with requestor, Handed(wanted, theirs, everywhere=everywhere) as handed:
+        requestor.associate(CONTEXTS)
+        release(requestor)
+        assert handed.wait()[0] == 0
+    lines = log.read_text().splitlines()
+    assert "W: Parameter port not required in inetd mode" in lines or not UNDER_TEST.is_ours
+    assert lines.index("I: Association Received") < lines.index("I: Association Release")
+
+
 def test_connection_over_ipv6_is_served(tmp_path: Path) -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")

@@ -1,4 +1,4 @@
-"""storescp with a name service that is slow, hostile or not there: the programs are real, it is not.
+"""storescp with a name service that is slow, hostile or not there; all else is real.
 
 `sitecustomize` puts a name service of the test into the tool's process, which notes each question.
 """
