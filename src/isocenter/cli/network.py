@@ -11,7 +11,6 @@ from isocenter.errors import AssociationRejected, ConfigurationError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    import socket
     from typing import Protocol
 
     from isocenter.cli.parser import ParsedCommandLine
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from isocenter.net.channel import Shared
     from isocenter.net.client import ConnectOptions
     from isocenter.net.dispatch import Dispatcher, ServeOptions
+    from isocenter.net.inherited import InheritedConnection
     from isocenter.services.acceptor import Acceptor
 else:
     Protocol = object
@@ -150,7 +150,7 @@ def run_server(
     acceptor: Acceptor,
     logger: Logger,
     duties: Duties | None = None,
-    connection: socket.socket | None = None,
+    connection: InheritedConnection | None = None,
 ) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 

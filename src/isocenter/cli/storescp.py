@@ -14,11 +14,11 @@ from isocenter.logs import INFO, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping, Sequence
 
     from isocenter.cli.events import Events
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.net.inherited import InheritedConnection
     from isocenter.services.acceptor import Acceptor
     from isocenter.ul.negotiation import AcceptorPolicy
 
@@ -86,7 +86,7 @@ def _mind_super_server(argv: Sequence[str]) -> None:
         shield_connection()
 
 
-def _inherited(line: ParsedCommandLine) -> socket.socket | ExitCode:
+def _inherited(line: ParsedCommandLine) -> InheritedConnection | ExitCode:
     """Return the connection that a super-server handed over, or the code to exit with."""
     from isocenter.errors import ConfigurationError
     from isocenter.net.inherited import available, take_connection

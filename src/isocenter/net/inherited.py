@@ -15,7 +15,14 @@ import socket
 
 from isocenter.errors import ConfigurationError
 
-__all__ = ["available", "shield_connection", "take_connection"]
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["InheritedConnection", "available", "shield_connection", "take_connection"]
+
+InheritedConnection: TypeAlias = socket.socket
+"""What `take_connection` returns, for those who pass it on and must know no sockets."""
 
 _STANDARD = (0, 1, 2)
 
@@ -52,7 +59,7 @@ def shield_connection() -> None:
             _point_at_null(number)
 
 
-def take_connection() -> socket.socket:
+def take_connection() -> InheritedConnection:
     """Return the connection on descriptor 0, and point descriptors 0 to 2 at the null device.
 
     Raises:
