@@ -10,6 +10,7 @@ import pytest
 from isocenter.cli import echoscu, logsetup, options_echoscu, options_storescp, storescp, storescu
 from isocenter.cli.exitcodes import ExitCode
 from isocenter.cli.levels import DEBUG, INFO, WARN
+from isocenter.cli.main import main as run_isocenter
 from isocenter.cli.render import error_text
 from isocenter.cli.start import start
 from isocenter.logs import get_logger
@@ -266,3 +267,19 @@ def test_lost_console_does_not_end_the_work(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stderr", None)
     assert not isinstance(start(TOOL, ["-lc", path, "--arguments", "host", "1"]), ExitCode)
     get_logger("isocenter.net").error("nobody reads this")
+
+
+def test_unexpected_error_is_told_in_the_log(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("x")
+
+    path = configuration(folder, f"log4cplus.rootLogger = WARN, A\n{FILE}")
+    monkeypatch.setattr(echoscu, "_request", fail)
+    assert run_isocenter(["echoscu", "-lc", path, "127.0.0.1", "1"]) == 1
+    assert capsys.readouterr() == ("", "")
+    assert logged(folder / "echoscu.log") == (
+        "dcmtk.apps.echoscu FATAL: echoscu: unexpected error, use --debug for details: "
+        "ZeroDivisionError: x\n"
+    )

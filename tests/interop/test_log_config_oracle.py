@@ -305,3 +305,22 @@ def test_verbose_pc_needs_info_of_the_tools_logger_as_with_dcmtk(tmp_path: Path)
         text = root("ERROR, e") + STDERR + f"log4cplus.logger.dcmtk.apps.storescu = {level}\n"
         theirs, ours = (outcome(suite, folder, text, *arguments) for suite in SUITES)
         assert not differing(ours, theirs)
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_storescp_shows_dots_as_dcmtks(tmp_path: Path, level: str) -> None:
+    image = tmp_path / "a.dcm"
+    ct_image(rows=128, columns=128).write(image)
+    path = tmp_path / "log.cfg"
+    path.write_text(
+        root("DEBUG, n") + NULL + f"log4cplus.logger.dcmtk.apps.storescp.progress = {level}\n"
+    )
+    shown = []
+    for suite in SUITES:
+        with Receiver(suite, tmp_path / suite.name, "-lc", path) as receiver:
+            assert DCMTK.run("storescu", "127.0.0.1", str(receiver.port), image).code == 0
+            shown.append(receiver.process.terminate().stdout)
+    # DCMTK's tool is ended by the signal and keeps its dots in a buffer: the receiver's log of
+    # the oracle is empty then, so the number of dots is that of the PDVs.
+    assert shown[1] == ("RECV: ...\n" if level == "INFO" else "")
+    assert shown[0] in ("", shown[1])
