@@ -22,10 +22,9 @@ from isocenter.errors import ConfigurationError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    import socket
-
     from isocenter.cli.logconfig import AppenderSettings, FilterSettings
     from isocenter.cli.logpattern import Event
+    from isocenter.net.datagrams import DatagramSender
 
 __all__ = ["Appender", "ConsoleAppender", "LockFile", "SysLogAppender", "complain", "open_appender"]
 
@@ -255,7 +254,7 @@ class SysLogAppender(Appender):
         self._port = settings.integer("port", default=_SYSLOG_PORT)
         if not 0 < self._port <= _LARGEST_PORT:
             raise settings.refusal("port", "no such port")
-        self._socket: socket.socket | None = None
+        self._sender: DatagramSender | None = None
         self._again_at = 0.0
         self._complained = False
         if self._host:
@@ -281,41 +280,30 @@ class SysLogAppender(Appender):
         self._send((head + text).encode("utf-8", "backslashreplace"))
 
     def _send(self, message: bytes) -> None:
-        if self._socket is None and time.monotonic() < self._again_at:
+        if self._sender is None and time.monotonic() < self._again_at:
             return
         try:
-            if self._socket is None:
-                self._socket = self._connect()
-            self._socket.send(message)
-        except OSError as problem:
-            if isinstance(problem, ConnectionRefusedError) and self._socket is not None:
+            if self._sender is None:
+                from isocenter.net.datagrams import DatagramSender
+
+                self._sender = DatagramSender(self._host, self._port)
+            self._sender.send(message)
+        except (OSError, UnicodeError) as problem:
+            if isinstance(problem, ConnectionRefusedError) and self._sender is not None:
                 return  # what an earlier datagram met; the log may be back for the next
             self._disconnect()
             self._again_at = time.monotonic() + _RETRY
             if not self._complained:
-                reason = problem.strerror or str(problem)
+                reason = getattr(problem, "strerror", None) or str(problem)
                 complain(f"cannot send log messages to {self._host}: {reason}")
             self._complained = True
         else:
             self._complained = False
 
-    def _connect(self) -> socket.socket:
-        import socket
-
-        found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_DGRAM)
-        family, kind, protocol, _, address = found[0]
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.connect(address)
-        except OSError:
-            connection.close()
-            raise
-        return connection
-
     def _disconnect(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
 
     def close(self) -> None:
         """Close the connection."""

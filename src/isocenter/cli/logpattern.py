@@ -81,16 +81,20 @@ def level_word(level: int) -> str:
 
 def host_name(*, qualified: bool) -> str:
     """Return the name of this machine, with its domain where that is asked for and known."""
-    import socket
+    if hasattr(os, "uname"):
+        name = os.uname().nodename
+    else:
+        import platform
 
-    name = os.uname().nodename if hasattr(os, "uname") else socket.gethostname()
+        name = platform.node()
     if not qualified:
         return name
+    from isocenter.net.resolver import canonical_name
+
     try:
-        found = socket.getaddrinfo(name, None, flags=socket.AI_CANONNAME)
+        return canonical_name(name) or name
     except (OSError, UnicodeError):
         return name
-    return (found[0][3] if found else "") or name
 
 
 def format_time(pattern: str, moment: float, *, utc: bool) -> str:

@@ -1,4 +1,4 @@
-"""Names of hosts by their addresses: reverse look-ups that hold nobody up for long.
+"""Names of hosts: above all by their addresses, looked up so that nobody is held up for long.
 
 Owns the pool of threads that ask the system's resolver, the time that an answer may take, and
 what is taken for a name. Must not know who wants one, nor when.
@@ -28,7 +28,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TIMEOUT", "Resolver", "first_label", "system_name"]
+__all__ = ["TIMEOUT", "Resolver", "canonical_name", "first_label", "system_name"]
 
 _LOGGER = get_logger(__name__)
 
@@ -47,6 +47,19 @@ def system_name(address: str) -> str:
         OSError: there is none, or no server says.
     """
     return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
+
+
+def canonical_name(name: str) -> str:
+    """Return a host's name with its domain as the system has it, "" where it does not say.
+
+    Waits for as long as the system's resolver does.
+
+    Raises:
+        OSError: the name is unknown, or no server says.
+        UnicodeError: no host can have that name.
+    """
+    found = socket.getaddrinfo(name, None, flags=socket.AI_CANONNAME)
+    return found[0][3] if found else ""
 
 
 def first_label(name: str) -> str:
