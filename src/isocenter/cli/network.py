@@ -163,6 +163,7 @@ def run_server(
     import os
     import signal
 
+    from isocenter.cli.arrivals import reporter
     from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
     from isocenter.net.listener import Listener, ListenOptions, raise_descriptor_limit
     from isocenter.net.options import AssociationOptions
@@ -201,7 +202,7 @@ def run_server(
         engine,
         sockets,
         dispatcher,
-        on_failure=on_failure,
+        on_failure=reporter(on_failure),
     )
     try:
         if connection is not None:

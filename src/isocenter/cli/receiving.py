@@ -180,15 +180,15 @@ class ReceiverObserver(SilentObserver):
     ) -> None:
         """Log the reason in DCMTK's words."""
         del association
-        if request.application_context_name != APPLICATION_CONTEXT_NAME:
+        if self._refusing:
+            _LOGGER.info("Refusing Association (forced via command line)")
+        elif request.application_context_name != APPLICATION_CONTEXT_NAME:
             _LOGGER.info(
                 "Association Rejected: Bad Application Context Name: %s",
                 request.application_context_name,
             )
         elif not request.user_information.implementation_class_uid:
             _LOGGER.info("Association Rejected: No Implementation Class UID provided")
-        elif self._refusing:
-            _LOGGER.info("Refusing Association (forced via command line)")
         else:
             words = AssociationRejected(reject.result, reject.source, reject.reason)
             _LOGGER.info("Association Rejected: %s", words.reason_text)

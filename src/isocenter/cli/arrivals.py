@@ -1,0 +1,50 @@
+"""What a receiving tool logs of connections that never became an association.
+
+Owns DCMTK's lines for them; who it was and what came, the listener says. Must not know
+what is explained besides (`--explain`). dcmtk-facts 3.2.
+"""
+
+from __future__ import annotations
+
+from isocenter.logs import get_logger
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.net.failures import FailedConnection
+
+__all__ = ["reporter"]
+
+_LOGGER = get_logger(__name__)
+
+_TIMED_OUT = "0006:031a DUL network read timeout"
+_CLOSED = "0006:0310 DUL network closed"
+
+
+def reporter(
+    then: Callable[[FailedConnection], None] | None = None,
+) -> Callable[[FailedConnection], None]:
+    """Return what logs a failed connection and hands it on to `then`.
+
+    A connection that was closed without a byte is none to complain of: monitors look so whether
+    a port is open.
+    """
+
+    def report(failure: FailedConnection) -> None:
+        condition = _condition(failure)
+        if condition is not None:
+            _LOGGER.error("Receiving Association failed: %s", condition)
+        if then is not None:
+            then(failure)
+
+    return report
+
+
+def _condition(failure: FailedConnection) -> str | None:
+    """Return the condition that DCMTK's tools print, None where they print none."""
+    if failure.kind == "expired":
+        return _TIMED_OUT
+    if failure.kind == "closed":
+        return _CLOSED if failure.received else None
+    return None  # what is no request is said by the listener itself
