@@ -182,6 +182,21 @@ class TestSystemLog:
         assert (ident, pid, name) == ("pacs", str(os.getpid()), "dcmtk.apps.storescp")
         assert text == "ERROR gr\u00fc\u00df\nERROR zwei\n"
 
+    def test_message_behind_one_that_met_nobody_arrives(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+            log.bind(("127.0.0.1", 0))
+            port = log.getsockname()[1]
+        appender = open_appender(
+            settings("SysLogAppender", host="127.0.0.1", port=str(port)), "storescp"
+        )
+        appender.append(event("to nobody"))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log:
+            log.bind(("127.0.0.1", port))
+            log.settimeout(10)
+            appender.append(event("to the log"))
+            assert log.recv(4096).endswith(b"INFO to the log\n")
+        appender.close()
+
     def test_host_that_cannot_be_found_is_told_once_and_no_error(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:

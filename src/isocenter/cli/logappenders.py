@@ -287,10 +287,14 @@ class SysLogAppender(Appender):
                 from isocenter.net.datagrams import DatagramSender
 
                 self._sender = DatagramSender(self._host, self._port)
-            self._sender.send(message)
+            try:
+                self._sender.send(message)
+            except ConnectionRefusedError:
+                # What an earlier datagram met, which is told now: this one was not sent yet.
+                self._sender.send(message)
         except (OSError, UnicodeError) as problem:
             if isinstance(problem, ConnectionRefusedError) and self._sender is not None:
-                return  # what an earlier datagram met; the log may be back for the next
+                return  # nobody listens there yet; the log may be back for the next
             self._disconnect()
             self._again_at = time.monotonic() + _RETRY
             if not self._complained:
