@@ -315,6 +315,13 @@ def test_priority_and_move_originator(priority: int, text: str) -> None:
     ]
 
 
+def test_context_is_left_out_where_another_line_tells_it() -> None:
+    message = CStoreRQ(message_id=7, affected_sop_class_uid="1.2", affected_sop_instance_uid="1")
+    told = message_dump(message, direction="OUTGOING", context_id=3).splitlines()
+    assert told.pop(2) == "Presentation Context ID       : 3"
+    assert message_dump(message, direction="OUTGOING", context_id=None).splitlines() == told
+
+
 def test_store_response_without_optional_fields() -> None:
     message = CStoreRSP(message_id_being_responded_to=1, status=0xA700)
     assert message_dump(message, direction="OUTGOING", context_id=1).splitlines() == [

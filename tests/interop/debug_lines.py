@@ -26,13 +26,7 @@ LAYERS = (
 )
 """(regular expression of a whole line, why it is left out)."""
 
-NEWER_LINES = (
-    (r"D:   using Presentation Context ID .*", "since 3.7.0"),
-    (
-        r"D: Presentation Context ID       : .*",
-        "3.6.7 has it in incoming messages alone; both have it in the line above",
-    ),
-)
+NEWER_LINES = ((r"D:   using Presentation Context ID .*", "since 3.7.0"),)
 
 
 def tool_lines(lines: list[str]) -> list[str]:

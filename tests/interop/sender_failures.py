@@ -56,8 +56,6 @@ COMMON = (
         "",
         "the oracle names each layer that an error went through",
     ),
-    (r"Unrecognized PDU type: (0x)?", r"Unrecognized PDU type: ", "see the test of that line"),
-    (r"[EF]: Association Release Failed", "E: Association Release Failed", "as above"),
 )
 """What may differ in any case: (regular expression, what is left, reason)."""
 
@@ -308,6 +306,7 @@ BOTH = [
         _at_release(raw.release_rq(), raw.release_rp()),
         ours=0,
         differs="-E: Association Release Failed: 0006:0319 DUL Peer Requested Release",
+        echo="-F: Association Release Failed: 0006:0319 DUL Peer Requested Release",
         echo_codes=(1, 0),
     ),
 ]

@@ -21,7 +21,7 @@ from isocenter.sender.conditions import condition_of, is_peer_abort, reason_of
 PEER_ABORTED = "0006:0317 Peer aborted Association (or never connected)"
 BAD_PDU = PduDecodeError("P-DATA-TF", "PDU-length", offset=2, expected="6", found="7")
 BAD_TYPE = PduDecodeError(
-    "PDU", "PDU-type", offset=0, expected="01H to 07H", found="2AH", abort_reason=1
+    "PDU", "PDU-type", offset=0, expected="0x01 to 0x07", found="0x2a", abort_reason=1
 )
 BAD_MESSAGE = DimseDecodeError("C-STORE-RSP", "Status", offset=None, expected="it", found="nothing")
 
@@ -52,7 +52,7 @@ BAD_MESSAGE = DimseDecodeError("C-STORE-RSP", "Status", offset=None, expected="i
             ConnectError("pacs", 104, "no such name", unknown_host=True),
             "0006:0320 Attempt to connect to unknown host: pacs",
         ),
-        (BAD_TYPE, "0006:0321 Unrecognized PDU type: 2A"),
+        (BAD_TYPE, "0006:0321 Unrecognized PDU type: 2a"),
         (BAD_PDU, f"0006:0307 DUL Illegal or ill-formed PDU ({BAD_PDU})"),
         (BAD_MESSAGE, f"0006:0203 DIMSE Badly formed message ({BAD_MESSAGE})"),
         (PeerProtocolError("odd"), "0006:0303 DUL Finite State Machine Error: odd"),

@@ -275,7 +275,11 @@ class TestOrder:
         send(Link(), "a")
         assert lines.found == [
             "I: Sending file: a.dcm",
-            "I: Sending Store Request",
+            "I: Sending Store Request (MsgID 1, CT)",
+            (
+                "D:   using Presentation Context ID 1 = CTImageStorage with "
+                "ExplicitVRLittleEndian transfer syntax"
+            ),
             "D: request 1",
             "I: Received Store Response",
             "D: response",
@@ -543,7 +547,7 @@ class TestAssociation:
     def test_release_fails(self, lines: Lines) -> None:
         outcome = send(Link(release_problem=TimeoutExpired("acse", 30)), "a")
         assert (outcome.ok, facts(outcome)) == (False, (1, 1, 0))
-        expected = "F: Association Release Failed: 0006:031a DUL network read timeout"
+        expected = "E: Association Release Failed: 0006:031a DUL network read timeout"
         assert lines.found[-1] == expected
 
     def test_interrupt_aborts(self) -> None:

@@ -254,7 +254,7 @@ _FIELDS = (
 )
 
 
-def message_dump(message: Message, *, direction: str, context_id: int) -> str:
+def message_dump(message: Message, *, direction: str, context_id: int | None) -> str:
     """Describe a DIMSE message.
 
     Offending Element and Error Comment, which DCMTK leaves out, are shown where a
@@ -263,7 +263,8 @@ def message_dump(message: Message, *, direction: str, context_id: int) -> str:
     Args:
         message: any message of `isocenter.dimse`.
         direction: ``INCOMING`` or ``OUTGOING``.
-        context_id: presentation context on which it travels.
+        context_id: presentation context on which it travels, None not to tell: the line before
+            a C-STORE request that is sent does.
 
     Returns:
         Lines joined by newlines, without one at the end.
@@ -272,8 +273,9 @@ def message_dump(message: Message, *, direction: str, context_id: int) -> str:
     lines = [
         f"===================== {direction} DIMSE MESSAGE ====================",
         _line("Message Type", f"{service} {kind}"),
-        _line("Presentation Context ID", str(context_id)),
     ]
+    if context_id is not None:
+        lines.append(_line("Presentation Context ID", str(context_id)))
     present = {entry.name for entry in message.field_table.fields}
     # DCMTK says nothing of the SOP class of a C-ECHO request: there is only one.
     left_out = ("affected_sop_class_uid",) if message.message_name == "C-ECHO-RQ" else ()

@@ -109,11 +109,8 @@ class AssociationLink:
         """Describe an outstanding request; see `StoreLink`."""
         from isocenter.cli.dumps import message_dump
 
-        return message_dump(
-            self._association.session.outstanding[message_id],
-            direction="OUTGOING",
-            context_id=self._context_ids[message_id],
-        )
+        request = self._association.session.outstanding[message_id]
+        return message_dump(request, direction="OUTGOING", context_id=None)
 
     def response_dump(self) -> str:
         """Describe the response last returned; see `StoreLink`."""

@@ -79,7 +79,7 @@ def _violation(problem: PeerProtocolError) -> str:
     """Return the condition of what the peer sent, with the place that isocenter's text names."""
     if isinstance(problem, PduDecodeError):
         if problem.abort_reason == 1:
-            return f"0006:0321 Unrecognized PDU type: {problem.found.rstrip('H')}"
+            return f"0006:0321 Unrecognized PDU type: {problem.found.removeprefix('0x')}"
         return f"0006:0307 DUL Illegal or ill-formed PDU ({problem})"
     if isinstance(problem, DimseDecodeError):
         return f"0006:0203 DIMSE Badly formed message ({problem})"

@@ -263,7 +263,7 @@ class _Transfer:
         try:
             self._link.release()
         except IsocenterError as problem:
-            _LOGGER.critical("Association Release Failed: %s", condition_of(problem))
+            _LOGGER.error("Association Release Failed: %s", condition_of(problem))  # noqa: TRY400 - one line says it all
             self.outcome.broken = True
             if self._failures is not None:
                 self._failures.not_released(problem, self.outcome)
@@ -364,11 +364,10 @@ class _Transfer:
     ) -> None:
         """Send one request; it is outstanding from here on, whatever happens."""
         if self._info:
+            modality = modality_prefix(current.sop_class_uid, "OT")
+            _LOGGER.info("Sending Store Request (MsgID %d, %s)", message_id, modality)
             if self._debug:
-                _LOGGER.info("Sending Store Request")
-            else:
-                modality = modality_prefix(current.sop_class_uid, "OT")
-                _LOGGER.info("Sending Store Request (MsgID %d, %s)", message_id, modality)
+                self._log_context(context_id, current.sop_class_uid)
         self._outstanding[message_id] = fate
         fate.unanswered += 1
         progress = self._progress
@@ -405,6 +404,18 @@ class _Transfer:
         finally:
             if progress is not None:
                 progress.end()
+
+    def _log_context(self, context_id: int, sop_class_uid: str) -> None:
+        """Say which context a request goes on: the dump of what is sent does not."""
+        from isocenter.sender.keywords import keyword_of
+
+        syntax = self._link.contexts[context_id].transfer_syntax
+        _LOGGER.debug(
+            "  using Presentation Context ID %d = %s with %s transfer syntax",
+            context_id,
+            keyword_of(sop_class_uid),
+            keyword_of(syntax),
+        )
 
     def _settle(self, fate: _Fate, *, failed: bool) -> None:
         """Take note of the end of one request."""
