@@ -112,16 +112,17 @@ class Peer:
 
         Raises:
             NegotiationError: the peer did not accept Verification.
-            DimseFailure: the peer answered with another status than success.
+            DimseFailure: the peer answered with another status than success; with its comment.
             AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no answer.
         """
         self._user = threading.get_ident()
         try:
-            status = verification.echo(self._association)
+            response = verification.verify(self._association)
         finally:
             self._user = None
-        if status:
-            raise DimseFailure(status, "C-ECHO failed")
+        if response.status:
+            comment = response.error_comment or "C-ECHO failed"
+            raise DimseFailure(response.status, comment, response.offending_element)
 
     def store(self, source: str | os.PathLike[str] | Dataset, *, priority: int = 0) -> StoreResult:
         """Send one object with C-STORE and return the peer's answer (PS3.7 9.1.1).

@@ -120,6 +120,20 @@ def test_pending_response_leaves_the_operation_outstanding(status: int) -> None:
     assert operations.can_invoke
 
 
+@pytest.mark.parametrize("status", [0xFF00, 0xFF01])
+def test_pending_response_ends_an_operation_that_has_one_response(status: int) -> None:
+    """PS3.7 9.1.1.1.9: a C-STORE has one response, whatever its status."""
+    operations = session()
+    operations.invoked(store(1))
+    operations.responded(stored(1, status))
+    assert operations.can_invoke
+    with pytest.raises(DimseDecodeError, match="outstanding request"):
+        operations.responded(stored(1))
+    operations.performing(store(7))
+    operations.performed(stored(7, status))
+    assert not operations.in_progress
+
+
 def test_response_to_an_unknown_id_is_refused() -> None:
     operations = session()
     operations.invoked(store(1))

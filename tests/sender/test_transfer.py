@@ -602,17 +602,3 @@ class TestWindow:
         assert facts(outcome) == (3, 0, 3)
         for name in "abc":
             assert f"E: Store Failed, file: {name}.dcm:" in lines.found
-
-    def test_pending_is_a_failure_and_its_successor_no_success(self) -> None:
-        link = Link(answers=[0xFF00])
-        original = link.next_response
-
-        def keep_pending() -> Response:
-            response = original()
-            if response.status == 0xFF00:  # the session keeps the operation outstanding
-                link.outstanding.appendleft(response.message_id_being_responded_to)
-            return response
-
-        link.next_response = keep_pending  # type: ignore[method-assign]  # a peer that errs
-        outcome = send(link, "a", "b", options=NO_HALT)
-        assert facts(outcome) == (2, 1, 1)

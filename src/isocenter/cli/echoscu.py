@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.dimse.commands import CEchoRSP
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
     from isocenter.ul.pdu import AAssociateRQ
@@ -100,21 +101,22 @@ def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
     from isocenter.dimse.status import Service, short_text
     from isocenter.errors import AssociationReleased, IsocenterError
     from isocenter.sender.conditions import condition_of, is_peer_abort
-    from isocenter.services.verification import echo
+    from isocenter.services.verification import verify
 
     refused = False
     confirmed = 0
     try:
         for number in range(1, (line.integer_or_none("--repeat") or 1) + 1):
             _LOGGER.info("Sending Echo Request (MsgID %d)", number)
-            status = echo(association)
-            if status:
+            response = verify(association)
+            words = short_text(Service.ECHO, response.status)
+            if response.status:
                 refused = True
-                _LOGGER.error("Received Echo Response (%s)", short_text(Service.ECHO, status))
-                _explain_status(line, status)
+                _LOGGER.error("Received Echo Response (%s)", words)
+                _explain_status(line, response)
             else:
                 confirmed += 1
-                _LOGGER.info("Received Echo Response (%s)", short_text(Service.ECHO, status))
+                _LOGGER.info("Received Echo Response (%s)", words)
     except AssociationReleased as problem:
         _LOGGER.critical("Protocol Error: Peer requested release (Aborting)")
         _LOGGER.info("Aborting Association")
@@ -146,12 +148,12 @@ def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
     return code
 
 
-def _explain_status(line: ParsedCommandLine, status: int) -> None:
+def _explain_status(line: ParsedCommandLine, response: CEchoRSP) -> None:
     """Say what a failure status means, where that is asked for."""
     if line.given("--explain"):
         from isocenter.cli.explaining import explain_echo
 
-        explain_echo(status)
+        explain_echo(response)
 
 
 def _explain_end(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from isocenter.cli.explain import Lines
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.dimse.commands import CEchoRSP
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
     from isocenter.net.client import ConnectOptions
@@ -83,9 +84,13 @@ def explain_too_many(line: ParsedCommandLine) -> None:
     _say(contexts.too_many(tool=line.tool, from_profile=line.given("--config-file")))
 
 
-def explain_echo(status: int) -> None:
-    """Say what a failure status of a C-ECHO means."""
-    _say(transfer.echo_failed(status))
+def explain_echo(response: CEchoRSP) -> None:
+    """Say what a failure status of a C-ECHO means, and what the peer says about it."""
+    _say(
+        transfer.echo_failed(
+            response.status, comment=response.error_comment, offending=response.offending_element
+        )
+    )
 
 
 def explain_broken_echo(

@@ -5,7 +5,8 @@ and what a C-CANCEL refers to. Knows nothing of bytes and of what an operation d
 PS3.7 9.1, 10.1 (Message ID), D.3.3.3 (window), 9.3.2.3 (C-CANCEL).
 
 A response with a pending status is one of several and leaves its operation in progress;
-every other status ends it (PS3.7 annex C).
+every other status ends it (PS3.7 annex C). Only C-FIND, C-GET and C-MOVE have such responses: to
+any other request a pending status is a final one, and a failure.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ MAXIMUM_OPERATIONS: Final = 64
 
 A window of 0 is unlimited (PS3.7 D.3.3.3), and a peer must not make us remember without
 bound. With 64 small objects in flight a link of 100 ms is no longer what limits a run."""
+
+_PENDING_POSSIBLE: Final = frozenset({0x0010, 0x0020, 0x0021})
+"""Command Fields of the requests with several responses: C-GET, C-FIND, C-MOVE (PS3.7 9.1)."""
 
 _RESPONSE: Final = 0x8000
 _CANCEL: Final = 0x0FFF
@@ -149,7 +153,7 @@ class Session:
                 f"a response to {request.message_name}, message id {number}",
                 f"{response.command_field:04X}H",
             )
-        if not is_pending(response.status):
+        if request.command_field not in _PENDING_POSSIBLE or not is_pending(response.status):
             del self._outstanding[number]
         return request
 
@@ -192,7 +196,8 @@ class Session:
             number = response.message_id_being_responded_to
             request = self._performing.get(number)
             if request is not None and response.command_field == request.command_field | _RESPONSE:
-                if not is_pending(response.status):
+                several = request.command_field in _PENDING_POSSIBLE
+                if not several or not is_pending(response.status):
                     del self._performing[number]
                 return request
         raise LocalProtocolError(f"{response.message_name} answers no request in progress")

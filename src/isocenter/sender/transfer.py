@@ -463,10 +463,7 @@ class _Transfer:
     def _collect(self) -> None:
         """Wait for one response and count it; a failure halts where the options say so."""
         response = self._link.next_response()
-        fate = self._outstanding.pop(response.message_id_being_responded_to, None)
-        if fate is None:
-            # After a "pending", which C-STORE does not have and which counts as a failure.
-            return
+        fate = self._outstanding.pop(response.message_id_being_responded_to)
         status = response.status
         outcome = self.outcome
         is_confirmed = status == 0 or is_warning(status)

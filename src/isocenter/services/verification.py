@@ -12,11 +12,20 @@ if TYPE_CHECKING:
     from isocenter.net.association import Association
     from isocenter.services.providers import EchoRequest
 
-__all__ = ["AlwaysVerified", "echo"]
+__all__ = ["AlwaysVerified", "echo", "verify"]
 
 
 def echo(association: Association) -> int:
     """Send a C-ECHO on the first accepted Verification context and return the status.
+
+    Raises:
+        As `verify`.
+    """
+    return verify(association).status
+
+
+def verify(association: Association) -> CEchoRSP:
+    """Send a C-ECHO on the first accepted Verification context and return the response.
 
     Raises:
         NegotiationError: no such context was accepted.
@@ -34,8 +43,7 @@ def echo(association: Association) -> int:
         affected_sop_class_uid=VERIFICATION,
         has_data_set=False,
     )
-    response = exchange(association, context.context_id, request, CEchoRSP)
-    return response.status
+    return exchange(association, context.context_id, request, CEchoRSP)
 
 
 class AlwaysVerified:
