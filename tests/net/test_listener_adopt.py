@@ -88,6 +88,7 @@ def test_garbage_is_answered_with_an_abort_before_run_returns() -> None:
         peer.sendall(b"GET / HTTP/1.1\r\n\r\n")
         answer = served.read()
         assert (answer[0], len(answer)) == (raw.ABORT, 10)
+        served.thread.join(0.2)
         assert served.thread.is_alive(), "or a reset would overtake the answer"
     assert served.ended()
 

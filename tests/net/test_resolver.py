@@ -236,6 +236,16 @@ def test_threads_are_bounded_and_what_they_do_not_get_to_keeps_its_address(
     assert resolver._pending == {}
 
 
+def test_address_that_no_thread_got_to_is_not_waited_for_again(directory: Directory) -> None:
+    resolver = Resolver(directory.look_up, timeout=0.1, threads=1)
+    directory.answering.clear()
+    assert [resolver.name("a.1"), resolver.name("a.2")] == ["a.1", "a.2"]
+    directory.answering.set()
+    wait_until(lambda: resolver._running == 0, timeout=WAIT, what="the thread to end")
+    assert resolver.name("a.2") == "a.2", "for as long as any other failure"
+    assert directory.asked == ["a.1"]
+
+
 def test_too_many_that_wait_get_their_address_at_once(directory: Directory) -> None:
     resolver = Resolver(directory.look_up, timeout=WAIT, threads=1, maximum_waiting=2)
     directory.answering.clear()
