@@ -1,0 +1,388 @@
+"""Which differential run shows that an option of ours does what DCMTK's does: a row each.
+
+Test names are given as ``module::test``; modules are files of this folder, or of
+tests/conformance with ``conformance/`` before them. test_matrix.py checks that every option of
+the three tools has a row, that each test is there, and that it gives the option to a tool.
+TLS, user identity and host access control come with the next step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["NOT_IN_THE_ORACLE", "OPTIONS", "REQUIREMENTS", "RULES", "Rule"]
+
+LINES = "test_command_lines::test_the_oracle_answers_each_command_line_as_the_table_says"
+_SENDER = "test_differential_sender::test_storescu_does_what_the_oracle_does"
+_SENT = "test_differential_wire::test_storescu_sends_the_bytes_of_the_oracle"
+_PROPOSED = "test_differential_wire::test_storescu_proposes_the_bytes_of_the_oracle"
+_ECHO = "test_differential_wire::test_echoscu_sends_the_bytes_of_the_oracle"
+_ECHO_LINES = "test_differential_receiver::test_echoscu_prints_what_the_oracle_prints"
+_STORE_FAILS = "test_differential_failures::test_storescu_fails_as_the_oracle_does"
+_ECHO_FAILS = "test_differential_failures::test_echoscu_fails_as_the_oracle_does"
+_TITLES = "test_differential_titles::test_titles_lengths_and_waits_arrive_as_those_of_the_oracle"
+_LOG = "test_log_config_oracle::test_options_of_the_log_do_the_same"
+_LIFE = "test_differential_receiver_life::test_the_life_of_a_receiver_reads_as_that_of_the_oracle"
+_NAMES = "test_differential_receiver_life::test_files_have_the_names_that_the_oracle_gives"
+_FOLDERS = "test_differential_receiver_life::test_folders_have_the_names_that_the_oracle_gives"
+_TESTING = (
+    "test_differential_receiver_life::"
+    "test_a_receiver_with_an_option_for_testing_behaves_as_the_oracle"
+)
+_RECEIVER = "test_differential_receiver::test_storescp_does_what_the_oracle_does"
+_ANSWERS = "test_differential_wire::test_storescp_answers_with_the_bytes_of_the_oracle"
+_TAKEN = "test_differential_wire::test_storescp_takes_of_every_syntax_what_the_oracle_takes"
+_NORMAL = "test_normal_mode_oracle::test_both_receivers_make_the_same_of_everything"
+_STUDIES = "test_studies_oracle::test_receivers_sort_and_tell_alike"
+_RECEIVING = (
+    "test_differential_defaults::test_defaults_that_are_given_last_are_in_force_for_both_receivers"
+)
+_SENDING = (
+    "test_differential_defaults::test_defaults_that_are_given_last_are_in_force_for_both_senders"
+)
+_ALTERED = "test_differential_sender_alterations::"
+
+_SYNTAXES = [
+    "lossless",
+    "jpeg8",
+    "jpeg12",
+    "j2k-lossless",
+    "j2k-lossy",
+    "jls-lossless",
+    "jls-lossy",
+    "mpeg2",
+    "mpeg2-high",
+    "mpeg4",
+    "mpeg4-bd",
+    "mpeg4-2-2d",
+    "mpeg4-2-3d",
+    "mpeg4-2-st",
+    "hevc",
+    "hevc10",
+    "rle",
+    "deflated",
+]
+
+_EVERYWHERE = {
+    "--help": LINES,
+    "--version": LINES,
+    "--arguments": "test_cli_grammar_oracle::test_expanded_command_line_is_shown_as_by_dcmtk",
+    "--log-level": LINES,
+    "--log-config": _LOG,
+}
+
+OPTIONS: dict[str, dict[str, str]] = {
+    "storescu": {
+        **_EVERYWHERE,
+        "--quiet": _SENDER,
+        "--verbose": _SENDER,
+        "--debug": "test_differential_failures::test_dumps_of_a_failure_are_those_of_the_oracle",
+        "--verbose-pc": LINES,
+        "--read-file": _ALTERED + "test_storescu_takes_data_sets_alone_as_the_oracle_does",
+        "--read-file-only": _SENDER,
+        "--read-dataset": _ALTERED + "test_storescu_takes_data_sets_alone_as_the_oracle_does",
+        "--scan-directories": _SENDER,
+        "--scan-pattern": _SENDER,
+        "--no-recurse": _SENDING,
+        "--recurse": _SENDER,
+        "--no-rename": _ALTERED + "test_storescu_renames_as_the_oracle_does",
+        "--rename": _ALTERED + "test_storescu_renames_as_the_oracle_does",
+        "--aetitle": _TITLES,
+        "--call": _TITLES,
+        "--config-file": "test_profiles::test_storescu_proposes_what_the_oracle_proposes",
+        "--propose-uncompr": _PROPOSED,
+        "--propose-little": _PROPOSED,
+        "--propose-big": _PROPOSED,
+        "--propose-implicit": _PROPOSED,
+        **{f"--propose-{name}": _PROPOSED for name in _SYNTAXES},
+        "--required": _PROPOSED,
+        "--combine": _PROPOSED,
+        "--enable-new-vr": _ALTERED + "test_storescu_writes_new_vrs_as_the_oracle_does",
+        "--disable-new-vr": _ALTERED + "test_storescu_writes_new_vrs_as_the_oracle_does",
+        "--compression-level": "test_profiles::"
+        "test_compression_level_holds_for_a_deflated_context_of_a_profile",
+        "--timeout": _TITLES,
+        "--socket-timeout": _STORE_FAILS,
+        "--acse-timeout": _STORE_FAILS,
+        "--dimse-timeout": _STORE_FAILS,
+        "--max-pdu": _TITLES,
+        "--max-send-pdu": _SENT,
+        "--repeat": _SENT,
+        "--abort": _SENT,
+        "--no-halt": _SENT,
+        "--uid-padding": _ALTERED
+        + "test_storescu_leaves_the_blanks_of_uids_out_as_the_oracle_does",
+        "--invent-instance": _ALTERED + "test_storescu_makes_up_identities_as_the_oracle_does",
+        "--invent-series": _ALTERED + "test_storescu_makes_up_identities_as_the_oracle_does",
+        "--invent-study": _ALTERED + "test_storescu_makes_up_identities_as_the_oracle_does",
+        "--invent-patient": _ALTERED + "test_storescu_makes_up_identities_as_the_oracle_does",
+    },
+    "echoscu": {
+        **_EVERYWHERE,
+        "--quiet": LINES,
+        "--verbose": _ECHO_LINES,
+        "--debug": "test_differential_failures::test_dumps_of_a_failure_are_those_of_the_oracle",
+        "--aetitle": _TITLES,
+        "--call": _TITLES,
+        "--propose-ts": _ECHO,
+        "--propose-pc": _ECHO,
+        "--timeout": _TITLES,
+        "--socket-timeout": _ECHO_FAILS,
+        "--acse-timeout": _ECHO_FAILS,
+        "--dimse-timeout": _ECHO_FAILS,
+        "--max-pdu": _ECHO,
+        "--repeat": _ECHO,
+        "--abort": _ECHO,
+    },
+    "storescp": {
+        **_EVERYWHERE,
+        "--quiet": _RECEIVER,
+        "--verbose": _LIFE,
+        "--debug": _LIFE,
+        "--verbose-pc": _LIFE,
+        "--single-process": _RECEIVING,
+        "--fork": _NAMES,
+        "--config-file": "test_profiles::test_storescp_accepts_what_the_oracle_accepts",
+        "--prefer-uncompr": _TAKEN,
+        "--prefer-little": _TAKEN,
+        "--prefer-big": _TAKEN,
+        "--implicit": _TAKEN,
+        **{f"--prefer-{name}": _TAKEN for name in _SYNTAXES},
+        "--accept-all": "test_differential_wire::"
+        "test_storescp_prefers_with_accept_all_what_the_oracle_prefers",
+        "--inetd": "test_differential_inetd::test_both_do_the_same",
+        "--socket-timeout": "test_differential_receiver_life::"
+        "test_an_idle_association_ends_after_the_socket_timeout_as_with_the_oracle",
+        "--acse-timeout": "test_differential_receiver_life::"
+        "test_a_peer_that_sends_nothing_is_let_go_after_the_acse_timeout",
+        "--dimse-timeout": "test_differential_receiver_life::"
+        "test_an_idle_association_ends_after_the_socket_timeout_as_with_the_oracle",
+        "--aetitle": _RECEIVER,
+        "--max-pdu": _ANSWERS,
+        "--disable-host-lookup": _STUDIES,
+        "--refuse": _ANSWERS,
+        "--reject": _ANSWERS,
+        "--ignore": _NAMES,
+        "--sleep-after": "test_differential_receiver::"
+        "test_storescp_sleeps_after_each_object_as_the_oracle_does",
+        "--sleep-during": "test_differential_receiver::"
+        "test_storescp_sleeps_during_an_object_as_the_oracle_does",
+        "--abort-after": _TESTING,
+        "--abort-during": _TESTING,
+        "--promiscuous": "test_differential_wire::"
+        "test_storescp_takes_the_classes_that_the_oracle_takes",
+        "--uid-padding": _NORMAL,
+        "--output-directory": "test_differential_receiver::"
+        "test_storescp_that_cannot_start_says_so_as_the_oracle_does",
+        "--normal": _RECEIVING,
+        "--bit-preserving": _NAMES,
+        "--write-file": _RECEIVING,
+        "--write-dataset": _NAMES,
+        "--write-xfer-same": _RECEIVING,
+        "--write-xfer-little": _NORMAL,
+        "--write-xfer-big": _NORMAL,
+        "--write-xfer-implicit": _NORMAL,
+        "--write-xfer-deflated": _NORMAL,
+        "--enable-new-vr": _RECEIVING,
+        "--disable-new-vr": _NORMAL,
+        "--group-length-recalc": _RECEIVING,
+        "--group-length-create": _NORMAL,
+        "--group-length-remove": _NORMAL,
+        "--length-explicit": _RECEIVING,
+        "--length-undefined": _NORMAL,
+        "--padding-off": _RECEIVING,
+        "--padding-create": _NORMAL,
+        "--retain-un": _RECEIVING,
+        "--convert-un": _NORMAL,
+        "--compression-level": _NORMAL,
+        "--sort-conc-studies": _FOLDERS,
+        "--sort-on-study-uid": _FOLDERS,
+        "--sort-on-patientname": _FOLDERS,
+        "--default-filenames": _NAMES,
+        "--unique-filenames": _NAMES,
+        "--timenames": _NAMES,
+        "--filename-extension": _NAMES,
+        "--exec-on-reception": _STUDIES,
+        "--exec-on-eostudy": _STUDIES,
+        "--rename-on-eostudy": _STUDIES,
+        "--eostudy-timeout": _STUDIES,
+        "--exec-sync": _STUDIES,
+    },
+}
+"""Tool and long option to the test that gives it to both tools."""
+
+NOT_IN_THE_ORACLE = {
+    "storescu": {"--ipv4", "--ipv6", "--ip-auto"},
+    "echoscu": {"--ipv4", "--ipv6", "--ip-auto"},
+    "storescp": {"--ipv4", "--ipv6", "--ip-auto", "--max-associations"},
+}
+"""Options of 3.6.9 and 3.7.0: no run of 3.6.7 can show them; tests/options.toml has ours."""
+
+
+class Rule(NamedTuple):
+    """Something that DCMTK's tools do: where it is written down, and the run that shows it."""
+
+    what: str
+    source: str
+    test: str
+
+
+_SORTING = "--sort-conc-studies, --sort-on-study-uid"
+_ENDING = "--exec-on-eostudy or --rename-on-eostudy"
+
+REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    "storescu": (
+        "--verbose-pc only allowed with verbose mode",
+        "--scan-pattern only allowed with --scan-directories",
+        "--recurse only allowed with --scan-directories",
+        "--compression-level only allowed with --propose-deflated or --config-file",
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --log-level",
+        "--config-file not allowed with --required",
+        "--config-file not allowed with --combine",
+        "--config-file not allowed with --propose-little",
+        "--config-file not allowed with --propose-big",
+        "--config-file not allowed with --propose-implicit",
+        *(f"--config-file not allowed with --propose-{name}" for name in _SYNTAXES),
+    ),
+    "echoscu": (
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --verbose, --debug or --quiet",
+    ),
+    "storescp": (
+        "--verbose-pc only allowed with verbose mode",
+        "--max-associations only allowed with --fork",
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        *(f"--config-file not allowed with --prefer-{name}" for name in _SYNTAXES),
+        "--config-file not allowed with --prefer-little",
+        "--config-file not allowed with --prefer-big",
+        "--config-file not allowed with --implicit",
+        "--config-file not allowed with --accept-all",
+        "--config-file not allowed with --promiscuous",
+        *(
+            f"--write-xfer-{written} not allowed with --{other}"
+            for written in ("little", "big", "implicit", "deflated")
+            for other in (
+                "accept-all",
+                "bit-preserving",
+                *(f"prefer-{name}" for name in _SYNTAXES if name != "deflated"),
+            )
+        ),
+        *(
+            f"--{option} not allowed with --bit-preserving"
+            for option in (
+                "enable-new-vr",
+                "disable-new-vr",
+                "group-length-recalc",
+                "group-length-create",
+                "group-length-remove",
+                "length-explicit",
+                "length-undefined",
+                "padding-create",
+                "sort-conc-studies",
+                "sort-on-study-uid",
+                "sort-on-patientname",
+            )
+        ),
+        "--padding-create not allowed with --write-dataset",
+        "--timenames not allowed with --unique-filenames",
+        "--exec-on-eostudy not allowed with --fork",
+        "--rename-on-eostudy not allowed with --fork",
+        f"--exec-on-eostudy only allowed with {_SORTING} or --sort-on-patientname",
+        f"--rename-on-eostudy only allowed with {_SORTING} or --sort-on-patientname",
+        f"--eostudy-timeout only allowed with {_SORTING}, --sort-on-patientname, {_ENDING}",
+        "--compression-level only allowed with --write-xfer-deflated or --write-xfer-same",
+    ),
+}
+"""Every documented conflict and requirement; each has a line in the table of command lines."""
+
+_L = "test_differential_receiver_life::"
+RULES = (
+    Rule("grammar of command lines and command files", "1.1, 1.2", LINES),
+    Rule(
+        "progress dots of storescu",
+        "1.4",
+        "test_differential_sender::test_storescu_shows_its_progress_as_the_oracle_does",
+    ),
+    Rule(
+        "progress dots of storescp",
+        "1.4",
+        _L + "test_progress_is_a_dot_for_each_pdv_where_the_oracle_shows_one",
+    ),
+    Rule("dumps of associations and messages", "1.5, 1.6", _LIFE),
+    Rule("status texts", "1.6", _STORE_FAILS),
+    Rule(
+        "environment",
+        "1.7",
+        "test_differential_environment::test_both_tools_convert_private_attributes_by_a_dictionary",
+    ),
+    Rule("titles cut to 16 bytes, even PDU lengths", "1.8", _TITLES),
+    Rule("refused contexts carry implicit VR, titles are echoed", "1.8", _ANSWERS),
+    Rule(
+        "directory and port that cannot be used",
+        "3.1",
+        "test_differential_receiver::test_storescp_that_cannot_start_says_so_as_the_oracle_does",
+    ),
+    Rule(
+        "privileged port",
+        "3.1",
+        _L + "test_a_port_for_the_privileged_is_refused_to_others_as_by_the_oracle",
+    ),
+    Rule("lines of an association", "3.2", _LIFE),
+    Rule("rejections, byte for byte", "3.3", _ANSWERS),
+    Rule(
+        "blank titles, no context",
+        "3.3",
+        _L + "test_a_blank_title_and_no_context_are_answered_by_ours_alone",
+    ),
+    Rule(
+        "classes that are accepted: storage, retired, draft, private, others",
+        "3.4, 3.7",
+        "test_differential_wire::test_storescp_takes_the_classes_that_the_oracle_takes",
+    ),
+    Rule("order of transfer syntaxes", "3.4", _TAKEN),
+    Rule(
+        "objects that are not what their request says",
+        "3.5",
+        _L + "test_what_is_refused_is_kept_by_the_oracle_and_not_by_ours",
+    ),
+    Rule(
+        "a name that cannot be written",
+        "3.5",
+        _L + "test_a_name_that_cannot_be_written_is_answered_as_by_the_oracle",
+    ),
+    Rule("file names", "3.6", _NAMES),
+    Rule(
+        "prefixes of modalities",
+        "3.7",
+        "test_differential_receiver::test_storescp_names_files_with_the_prefixes_of_the_oracle",
+    ),
+    Rule("contents of files", "3.8", _NORMAL),
+    Rule("folders of studies", "3.9", _FOLDERS),
+    Rule("end of study, commands", "3.10, 3.11", _STUDIES),
+    Rule(
+        "idle and silent peers",
+        "3.12",
+        _L + "test_a_peer_that_sends_nothing_is_let_go_after_the_acse_timeout",
+    ),
+    Rule("failures of storescu and their exit codes", "5.1, 5.4, 2.8", _STORE_FAILS),
+    Rule(
+        "order of input files",
+        "5.2",
+        "test_differential_inputs::test_the_same_files_are_sent_in_the_same_order",
+    ),
+    Rule("proposal", "5.3", _PROPOSED),
+    Rule(
+        "choice of a context, conversion",
+        "5.3",
+        _ALTERED + "test_storescu_converts_to_what_the_oracle_converts_to",
+    ),
+    Rule("renaming", "5.5", _ALTERED + "test_storescu_renames_as_the_oracle_does"),
+    Rule("repetition, abort, invented identities", "5.6", _SENT),
+    Rule("timeouts of storescu", "5.8", _STORE_FAILS),
+    Rule("echoscu: what is sent", "companion 2.1", _ECHO),
+    Rule("echoscu: lines", "companion 2.2", _ECHO_LINES),
+    Rule("echoscu: failures and exit codes", "companion 1.2, 2.4", _ECHO_FAILS),
+)
+"""What dcmtk-facts and companion-facts say besides options, and the run that shows it."""
