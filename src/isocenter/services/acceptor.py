@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ
 from isocenter.dimse.messages import CommandReceived, DataReceived
-from isocenter.dimse.status import PROCESSING_FAILURE
+from isocenter.dimse.status import PROCESSING_FAILURE, SOP_CLASS_NOT_SUPPORTED
 from isocenter.errors import (
     AssociationRejected,
     DimseDecodeError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from isocenter.net.association import Association
-    from isocenter.services.providers import StoreRequest
+    from isocenter.services.providers import StoreRequest, VerificationProvider
     from isocenter.services.registry import Registry
     from isocenter.ul.negotiation import AcceptorPolicy
     from isocenter.ul.pdu import AAssociateRQ
@@ -229,7 +229,7 @@ class Acceptor:
         association.session.performing(command)
         comment: str | None = None
         try:
-            status = provider.echo(EchoRequest(association, context, command))
+            status = _verify(provider, EchoRequest(association, context, command))
         except DimseFailure as failure:
             status, comment = failure.status, failure.comment or None
         except AbortAssociation:
@@ -247,3 +247,10 @@ class Acceptor:
         association.session.performed(response)
         association.send(context_id, response)
         self._observer.echoed(association, context_id, response)
+
+
+def _verify(provider: VerificationProvider, request: EchoRequest) -> int:
+    """Call the provider, where the requestor may be SCU (PS3.7 D.3.3.4)."""
+    if not request.context.as_scp:
+        raise DimseFailure(SOP_CLASS_NOT_SUPPORTED, "the role of SCU was not agreed on")
+    return provider.echo(request)

@@ -241,11 +241,15 @@ def perform_store(
         )
     request = StoreRequest(association, context, command)
     association.session.performing(command)
+    refusal = ""
     if context.abstract_syntax == VERIFICATION:
         # No object was agreed on there, whatever the command says (PS3.7 9.1.1.1.9).
         provider = None
+    elif not context.as_scp:
+        provider = None
+        refusal = "the role of SCU was not agreed on"  # PS3.7 D.3.3.4
     try:
-        return request, _answer(association, request, provider)
+        return request, _answer(association, request, provider, refusal)
     finally:
         for action in request.deferred:
             try:
@@ -255,11 +259,14 @@ def perform_store(
 
 
 def _answer(
-    association: Association, request: StoreRequest, provider: StorageProvider | None
+    association: Association, request: StoreRequest, provider: StorageProvider | None, refusal: str
 ) -> int:
-    """Let `provider` store the object, read what it left, answer, and return the status."""
+    """Let `provider` store the object, read what it left, answer, and return the status.
+
+    `refusal` is the comment where there is no provider.
+    """
     command = request.command
-    comment = ""
+    comment = refusal
     offending: tuple[int, ...] = ()
     try:
         status = SOP_CLASS_NOT_SUPPORTED if provider is None else _perform(provider, request)
