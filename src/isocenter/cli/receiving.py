@@ -6,6 +6,7 @@ receiver misbehave on purpose (pauses and aborts), for testing senders.
 
 from __future__ import annotations
 
+import os
 import time
 
 from isocenter.aetitle import normalise, same
@@ -130,6 +131,7 @@ class ReceiverObserver(SilentObserver):
         own_title: the log tells of each peer that calls another title than this; "" of none.
         at_end: called with the number of each association that ended.
         resolver: of the names that the log shows at debug level; None shows addresses.
+        forks: each association has a child process of its own (``--fork``), which is named.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class ReceiverObserver(SilentObserver):
         own_title: str = "",
         at_end: Callable[[int], None] | None = None,
         resolver: Resolver | None = None,
+        forks: bool = False,
     ) -> None:
         """Find out once what is to be logged at all."""
         self._hosts: HostLines | None = None
@@ -154,6 +157,7 @@ class ReceiverObserver(SilentObserver):
         self._maximum_length = maximum_length
         self._refusing = refusing
         self._own_title = own_title
+        self._forks = forks
         self._info = level <= INFO
         self._debug = level <= DEBUG
         self._dumps = self._debug or (dumps and self._info)
@@ -165,7 +169,10 @@ class ReceiverObserver(SilentObserver):
         if self._hosts is not None:
             self._hosts.begin(association)
         if self._info:
-            _LOGGER.info("Association Received")
+            if self._forks:
+                _LOGGER.info("Association Received in child process (pid: %d)", os.getpid())
+            else:
+                _LOGGER.info("Association Received")
             if self._own_title and not same(self._own_title, request.called_ae_title):
                 called = normalise(request.called_ae_title)
                 _LOGGER.info("Called AE Title is %s and not %s", called, self._own_title)

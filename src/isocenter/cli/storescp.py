@@ -159,6 +159,7 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         own_title=ae_title(line, "--aetitle") if line.given("--aetitle") else "",
         at_end=None if studies is None else studies.association_ended,
         resolver=resolver,
+        forks=line.block("--single-process", "--fork") == "--fork",
     )
     if explaining is not None:
         return explaining.acceptor(policy, registry, observer), events
