@@ -49,7 +49,7 @@ class _Provider:
         pytest.param(BOTH, BOTH, 0, id="both"),
         pytest.param(BOTH, Role.SCU, 0, id="SCU of both"),
         pytest.param(Role.SCP, None, 0, id="not answered"),
-        pytest.param(None, Role.SCP, 0, id="not proposed"),
+        pytest.param(None, BOTH, 0, id="not proposed"),
     ],
 )
 def test_requestor_is_served_where_it_may_be_scu(
