@@ -146,8 +146,7 @@ def _serve(suite: Suite, case: Case, folder: Path) -> Outcome:
     hooks = folder.parent / f"{folder.name}.txt"
     hooks.touch()
     options = [option.replace("{hooks}", str(hooks)) for option in case.options]
-    if not suite.is_ours:
-        options.append("-dhl")  # ours shows addresses; names are looked up on demand only
+    options.append("-dhl")  # addresses, and no look-ups
     statuses = []
     with Receiver(suite, folder, "-v", *options) as receiver:
         for step in case.steps:
