@@ -268,6 +268,30 @@ def test_profile_is_named_in_place_of_options_that_do_not_go_with_it() -> None:
         assert "in place of --config-file (-xf)" in as_text(lines)
         assert "--required" not in as_text(lines)
     assert "--combine" not in as_text(too_many(tool=SCU, from_profile=True))
+    both = [Answer(CT, (LITTLE, J2K), 0, LITTLE)]
+    text = as_text(no_context_for_file("a", CT, J2K, both, tool=SCU, from_profile=True))
+    assert "a context of its own in the profile may take both" in text
+    text = as_text(
+        none_acceptable([Answer(CT, (J2K,), 4, "")], peer="A", tool=SCU, from_profile=True)
+    )
+    assert "in place of --config-file (-xf)" in text
+    assert "see --auto-contexts" not in text
+
+
+@pytest.mark.parametrize(
+    ("from_profile", "words"), [(True, "the roles of the profile"), (False, "the peer's")]
+)
+def test_context_accepted_without_the_role_is_about_the_role(
+    from_profile: bool, words: str
+) -> None:
+    accepted = [Answer(CT, (LITTLE,), 0, LITTLE)]
+    text = as_text(
+        no_context_for_file("a", CT, LITTLE, accepted, tool=SCU, from_profile=from_profile)
+    )
+    assert "(role selection)" in text
+    assert words in text
+    text = as_text(none_acceptable(accepted, peer="A", tool=SCU, from_profile=from_profile))
+    assert ("than the profile asks for" in text) is from_profile
 
 
 def test_everything_at_once_is_still_short() -> None:

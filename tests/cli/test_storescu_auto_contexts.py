@@ -473,6 +473,12 @@ class TestHints:
             "hint: CTImageStorage was proposed, but the receiver does not take it"
         )
 
+    def test_role_of_a_profile_may_be_why_nothing_is_taken(self) -> None:
+        assert context_hint((CT, EXPLICIT_LITTLE), propose([CT]), from_profile=True) == (
+            "hint: CTImageStorage was proposed, but the receiver does not take it, "
+            "or not in the role that the profile asks for"
+        )
+
     def test_profile_that_lacks_the_file_is_named(self) -> None:
         assert context_hint((CT, J2K), propose([CT]), from_profile=True) == (
             "hint: CTImageStorage in JPEG2000LosslessOnly is not in the profile: "

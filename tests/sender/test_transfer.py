@@ -437,6 +437,15 @@ class TestFiles:
             "I: Aborting Association",
         ]
 
+    def test_no_option_is_named_where_a_profile_proposes(
+        self, lines: Lines, tmp_path: Path
+    ) -> None:
+        ct_image(transfer_syntax="1.2.840.10008.1.2.4.70").write(tmp_path / "jpeg.dcm")
+        send(Link(), "jpeg", options=TransferOptions(proposed_by_profile=True))
+        (line,) = [line for line in lines.found if line.startswith("E: Store SCU Failed")]
+        assert "the profile has to propose it" in line
+        assert "--propose" not in line
+
     def test_big_file_that_changes_between_reading_and_sending(
         self, lines: Lines, tmp_path: Path
     ) -> None:

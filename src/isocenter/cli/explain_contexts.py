@@ -87,13 +87,16 @@ def _syntaxes(contexts: Iterable[Answer]) -> list[str]:
 # --- the requestor's side --------------------------------------------------------------------
 
 
-def none_acceptable(contexts: Sequence[Answer], *, peer: str, tool: Tool) -> Lines:
+def none_acceptable(
+    contexts: Sequence[Answer], *, peer: str, tool: Tool, from_profile: bool = False
+) -> Lines:
     """Explain an association on which nothing can be sent.
 
     Args:
         contexts: all that were proposed.
         peer: its AE title as called.
         tool: whose options may help.
+        from_profile: they are those of a profile (``--config-file``), which leaves no choice.
     """
     lines = [
         (
@@ -108,18 +111,25 @@ def none_acceptable(contexts: Sequence[Answer], *, peer: str, tool: Tool) -> Lin
             detail = f", proposed in {listed(_syntaxes(group), 4)}"
         if len(lines) < 5:
             lines.append(f"{_result_words(result).capitalize()}: {classes}{detail}.")
-    lines.append(_what_to_do(contexts, tool))
+    lines.append(_what_to_do(contexts, tool, from_profile=from_profile))
     return tuple(lines)
 
 
-def _what_to_do(contexts: Sequence[Answer], tool: Tool) -> str:
+def _what_to_do(contexts: Sequence[Answer], tool: Tool, *, from_profile: bool) -> str:
     results = {context.result for context in contexts}
     if results == {ContextResult.ACCEPTANCE}:
+        if from_profile:
+            return (
+                "What it accepted was not what was proposed (see --debug), or it took another role "
+                "than the profile asks for."
+            )
         return (
             "What it accepted was not what was proposed (see --debug), or it took another role: "
             "the fault is the peer's."
         )
     if ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED in results:
+        if from_profile:
+            return f"It takes these SOP classes in other transfer syntaxes. {_OTHER_PROFILE}"
         option = option_words(tool, "--auto-contexts") or option_words(tool, "--propose-ts")
         return (
             "It takes these SOP classes in other transfer syntaxes: propose those"
@@ -163,6 +173,12 @@ def no_context_for_file(
     chosen = [context.chosen for context in mine if context.result == 0]
     if not chosen:
         return (head, *_class_refused(transfer_syntax, mine, tool, from_profile=from_profile))
+    if transfer_syntax in chosen:
+        whose = "see the roles of the profile" if from_profile else "the fault is the peer's"
+        return (
+            head,
+            f"Just that was accepted, but without the right to send it (role selection): {whose}.",
+        )
     lines = [
         head,
         (
@@ -174,9 +190,11 @@ def no_context_for_file(
     if transfer_syntax not in proposed:
         lines.append(_proposing(transfer_syntax, tool, from_profile=from_profile))
     elif any(transfer_syntax in c.proposed and c.result == 0 for c in mine):
+        remedy = (
+            "a context of its own in the profile" if from_profile else "without --combine (+C) it"
+        )
         lines.append(
-            "The peer chose another transfer syntax of the same context; without --combine (+C) "
-            "it may take both."
+            f"The peer chose another transfer syntax of the same context; {remedy} may take both."
         )
     else:
         lines.append(

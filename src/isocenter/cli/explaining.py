@@ -71,12 +71,21 @@ def explain_request(
     _say(connection.request_failed(problem, attempt, finding))
 
 
-def explain_no_context(line: ParsedCommandLine, association: Association) -> None:
+def explain_no_context(
+    line: ParsedCommandLine, association: Association, *, from_profile: bool = False
+) -> None:
     """Say why nothing can be sent on an association."""
     request, accept = association.request, association.accept
     if request is not None and accept is not None:
         found = contexts.answers(request, accept)
-        _say(contexts.none_acceptable(found, peer=request.called_ae_title, tool=line.tool))
+        _say(
+            contexts.none_acceptable(
+                found,
+                peer=request.called_ae_title,
+                tool=line.tool,
+                from_profile=from_profile,
+            )
+        )
 
 
 def explain_too_many(line: ParsedCommandLine) -> None:

@@ -37,9 +37,9 @@ def context_hint(
     }
     in_words = f"{name_of(sop_class)} in {name_of(syntax)}"
     if syntax in proposed:
-        if syntax in CONVERTIBLE:
-            return f"hint: {name_of(sop_class)} was proposed, but the receiver does not take it"
-        return f"hint: {in_words} was proposed, but the receiver does not take it"
+        words = name_of(sop_class) if syntax in CONVERTIBLE else in_words
+        roles = ", or not in the role that the profile asks for" if from_profile else ""
+        return f"hint: {words} was proposed, but the receiver does not take it{roles}"
     if from_profile:
         return f"hint: {in_words} is not in the profile: add it, or try --auto-contexts instead"
     words = f"hint: {in_words} was not proposed: try --auto-contexts"

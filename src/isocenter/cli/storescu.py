@@ -275,7 +275,7 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
         if line.given("--explain"):
             from isocenter.cli.explaining import explain_no_context
 
-            explain_no_context(line, association)
+            explain_no_context(line, association, from_profile=line.given("--config-file"))
         return None
     _LOGGER.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
     return association
@@ -302,6 +302,7 @@ def _transfer_options(line: ParsedCommandLine, dictionary: Dictionary | None) ->
         ),
         prefer_deflated=_prefers_deflated(line),
         own_syntaxes_proposed=line.given("--auto-contexts"),
+        proposed_by_profile=line.given("--config-file"),
     )
 
 

@@ -72,6 +72,7 @@ class TransferOptions(Record):
         encoding: how data sets are written where they are not sent as they are.
         prefer_deflated: an uncompressed data set goes on a deflated context where there is one.
         own_syntaxes_proposed: each file's own transfer syntax was proposed for its SOP class.
+        proposed_by_profile: a profile said what to propose, and no option adds to it.
     """
 
     halt: bool = True
@@ -85,6 +86,7 @@ class TransferOptions(Record):
     encoding: EncodingOptions = AS_IT_IS
     prefer_deflated: bool = False
     own_syntaxes_proposed: bool = False
+    proposed_by_profile: bool = False
 
 
 class Progress(Protocol):
@@ -130,18 +132,18 @@ def send_files(
     return transfer.outcome
 
 
-def _why_not_as_it_is(transfer_syntax_uid: str) -> str:
+def _why_not_as_it_is(transfer_syntax_uid: str, options: TransferOptions) -> str:
     """Say which transfer syntax the peer would have to accept, and how to propose just that."""
-    words = f"the file is {name_of(transfer_syntax_uid)}, which was not agreed on"
+    file = f"the file is {name_of(transfer_syntax_uid)}"
+    if options.own_syntaxes_proposed:
+        return f"{file}, which the receiver did not accept"
+    words = f"{file}, which was not agreed on"
+    if options.proposed_by_profile:
+        return f"{words}: the profile has to propose it, and the receiver to take it"
     selector = selector_of(transfer_syntax_uid)
     if selector is None:
         return f"{words}: storescu has no option that proposes it"
     return f"{words}: --propose-{selector} proposes it, and the receiver has to take it"
-
-
-def _refused(transfer_syntax_uid: str) -> str:
-    """Say that the receiver was offered the transfer syntax."""
-    return f"the file is {name_of(transfer_syntax_uid)}, which the receiver did not accept"
 
 
 _SYNTAX_WORDS = {
@@ -511,9 +513,7 @@ class _Transfer:
             _LOGGER.error("No presentation context for: (%s) %s", prefix, sop_class)
         else:
             own = current.transfer_syntax_uid
-            refused = self._options.own_syntaxes_proposed
-            reason = _refused(own) if refused else _why_not_as_it_is(own)
-            condition = f"{SEND_FAILED} ({reason})"
+            condition = f"{SEND_FAILED} ({_why_not_as_it_is(own, self._options)})"
             _LOGGER.error("No conversion to transfer syntax %s possible!", _syntax_words(other))
         self._report_failed(current.path, condition)
         if self._failures is not None:
