@@ -175,6 +175,13 @@ def test_parameter_that_an_option_could_replace_is_still_missing() -> None:
         parse(options_storescp.TOOL, ["-v"])
 
 
+@pytest.mark.parametrize("port", ["99999", "0", "none"])
+def test_parameter_that_an_option_makes_unneeded_may_be_anything(port: str) -> None:
+    assert parse(options_storescp.TOOL, ["--inetd", port]).parameters == [port]
+    with pytest.raises(CommandLineError, match=r"^Invalid parameter value"):
+        parse(options_storescp.TOOL, [port])
+
+
 def test_too_many_parameters() -> None:
     with pytest.raises(CommandLineError, match=r"^Too many parameters$"):
         parse(options_storescp.TOOL, ["1", "2"])

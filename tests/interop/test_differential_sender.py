@@ -187,13 +187,6 @@ def test_storescu_shows_its_progress_as_the_oracle_does(folder: Path) -> None:
             assert re.fullmatch(r"XMIT: \.+\n", found.stdout)
 
 
-def test_storescu_takes_scanned_files_in_the_order_of_the_system(folder: Path) -> None:
-    expected = outcome(DCMTK, ("-v", "+sd", "+r"), ["tree", "."], folder)
-    found = outcome(UNDER_TEST, ("-v", "+sd", "+r"), ["tree", "."], folder)
-    assert sorted(found.received) == sorted(expected.received) or expected.code == found.code == 1
-    assert sorted(found.lines) == sorted(expected.lines) or found.code == 1
-
-
 def test_storescu_sends_every_file_that_the_oracle_sends_without_meta(folder: Path) -> None:
     """Files without File Meta Information: a raw data set is sent as what it looks like."""
     image = ct_image(transfer_syntax="1.2.840.10008.1.2", sop_instance_uid="2.25.99")

@@ -458,12 +458,15 @@ class _Evaluation:
     def check_parameters(self) -> None:
         line = self.line
         given = len(line.parameters)
+        unused: list[str] = []
         for name, reasons in line.tool.required_unless:
             names = [parameter.name for parameter in line.tool.parameters]
-            if names.index(name) >= given and not any(line.given(other) for other in reasons):
+            if any(line.given(other) for other in reasons):
+                unused.append(name)
+            elif names.index(name) >= given:
                 raise self.fail(f"Missing parameter {name}")
         for parameter, text in zip(line.tool.parameters, line.parameters, strict=False):
-            if parameter.minimum is not None:
+            if parameter.minimum is not None and parameter.name not in unused:
                 self.check_parameter(parameter, text)
 
     def check_parameter(self, parameter: Parameter, text: str) -> None:
