@@ -118,6 +118,15 @@ def test_a_title_of_blanks_is_refused_like_an_empty_one(tool: str, image: Path) 
         assert found.lines == [BLANK.format("Called")]
 
 
+def test_an_odd_limit_sends_what_the_oracle_cannot(tmp_path: Path) -> None:
+    long = ct_image(rows=60, columns=60, sop_instance_uid="2.25.9").write(tmp_path / "long.dcm")
+    for suite in (DCMTK, UNDER_TEST):
+        with Receiver(DCMTK, tmp_path / suite.name, "+B") as receiver:
+            options = ("-R", "--max-send-pdu", "4097", "127.0.0.1", str(receiver.port))
+            done = suite.run("storescu", *options, long)
+            assert (done.code, len(receiver.names)) == ((0, 1) if suite.is_ours else (1, 0))
+
+
 def test_storescp_announces_an_even_length_and_bears_waits_of_any_length(tmp_path: Path) -> None:
     waits = [f"-{letter}=99999999999".split("=") for letter in ("ts", "ta", "td")]
     options = ["-pdu", "4097", "--sleep-after", "0", *(word for wait in waits for word in wait)]
