@@ -310,7 +310,7 @@ def complaint(handed: Handed) -> str:
 def ours_says(err: str, *words: str) -> None:
     """Check that standard error is one line with these words; DCMTK's tool says nothing."""
     if UNDER_TEST.is_ours:
-        assert err.startswith("F: cannot serve as of --inetd: descriptor 0 is ") or all(
+        assert err.startswith("F: cannot serve with --inetd: descriptor 0 is ") or all(
             word in err for word in words
         )
         assert err.count("\n") == 1

@@ -97,7 +97,7 @@ def _inherited(line: ParsedCommandLine) -> InheritedConnection | ExitCode:
     try:
         connection = take_connection()
     except ConfigurationError as problem:
-        _LOGGER.critical("cannot serve as of --inetd: %s", problem)
+        _LOGGER.critical("cannot serve with --inetd: %s", problem)
         return ExitCode.INHERITED_DESCRIPTOR
     if line.parameters:
         _LOGGER.warning("Parameter port not required in inetd mode")
