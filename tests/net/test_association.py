@@ -25,6 +25,7 @@ from isocenter.errors import (
 )
 from isocenter.net.association import Association, StopRequested
 from isocenter.net.options import AssociationOptions
+from isocenter.net.transport import PlainTransport
 from isocenter.services import storage
 from isocenter.services.acceptor import Acceptor
 from isocenter.ul import codec, pdu
@@ -634,3 +635,32 @@ def test_close_twice_and_without_a_word() -> None:
     assert read_pdu(peer) == b""
     peer.close()
     assert OPTIONS.linger
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_a_peer_that_holds_the_rest_of_a_message_back_is_told_at_once_what_arrived(
+    pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acceptor, peer = as_acceptor()
+    whole = message(store_request(), bytes(100))
+    # Within the header of the first PDU, and between command and data set.
+    cuts = {1: [whole], 2: [whole[:4], whole[4:]], 3: [whole[:4], whole[4:-112], whole[-112:]]}
+    parts = iter(cuts[pieces])
+    hurried: list[int] = []
+
+    def hurry(_transport: PlainTransport) -> None:
+        hurried.append(1)
+        peer.sendall(next(parts))  # only now, as with Nagle's algorithm
+
+    monkeypatch.setattr(PlainTransport, "hurry", hurry)
+    peer.sendall(next(parts))
+    keeper = Keeper()
+    serve = Acceptor(POLICY, registry(keeper))._serve_messages
+    serving = Thread(lambda: serve(acceptor))
+    assert read_pdu(peer)[0] == 4
+    peer.sendall(RELEASE_RQ)
+    assert read_pdu(peer) == RELEASE_RP
+    peer.close()
+    serving.finish()
+    assert keeper.lengths == [100]
+    assert len(hurried) == pieces - 1

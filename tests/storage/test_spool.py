@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import StorageError, StorageFull
-from isocenter.storage import leftovers
+from isocenter.storage import directories, leftovers
 from isocenter.storage.spool import Spool
 from tests.support.filesystems import small_file_system
 
@@ -482,6 +482,7 @@ def test_copy_onto_a_full_disk_or_below_the_limit_leaves_nothing(tmp_path: Path)
 def test_error_that_comes_with_closing_is_noticed_before_the_file_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, anonymous: bool
 ) -> None:
+    monkeypatch.setattr(directories, "tells_at_close", lambda _device: True)
     with Spool(str(tmp_path), anonymous=anonymous) as spool:
         file = spool.begin()
         file.write([b"x"])

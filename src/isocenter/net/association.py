@@ -575,6 +575,10 @@ class Association:
             self.flush()
             if self._inbox:
                 return
+        if self._connection.inside_pdu or not self._assembler.between_messages:
+            # A peer with Nagle's algorithm on holds the rest of a message back until what it
+            # sent is acknowledged. One that sends messages whole costs no system call.
+            self._transport.hurry()
         if self._read_first and self._read_some():
             return
         if self._prompt and self._look_out():

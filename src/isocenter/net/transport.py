@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import suppress
 
 from isocenter.errors import ConfigurationError, ConnectionLost, DataSetError
 from isocenter.net.readiness import READ, WRITE
@@ -46,6 +47,9 @@ class Transport(Protocol):
         Raises:
             ConnectionLost: the connection broke.
         """
+
+    def hurry(self) -> None:
+        """Have the peer told at once what arrived: it may hold the rest back until then."""
 
     def queue(self, segments: Sequence[WireSegment]) -> None:
         """Take segments over for sending; nothing may be queued while `unsent`."""
@@ -144,20 +148,24 @@ class PlainTransport:
         return self._fd
 
     def receive_into(self, window: memoryview, patience: float = 0.0) -> int | None:
-        """Read what is there; see `Transport`.
-
-        TCP_QUICKACK is re-armed before each read, because the kernel drops it again: a peer that
-        left Nagle's algorithm on (DCMTK as shipped) otherwise waits 40 ms for each
-        acknowledgement (bench/, row "stock storescu to our storescp").
-        """
+        """Read what is there; see `Transport`."""
         try:
-            if self._quick_ack is not None:
-                self._sock.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
             return self._sock.recv_into(window)
         except (BlockingIOError, InterruptedError):
             return self._receive_soon(window, patience) if patience else None
         except OSError as problem:
             raise _lost(problem) from problem
+
+    def hurry(self) -> None:
+        """Have the kernel acknowledge what arrived; see `Transport`.
+
+        TCP_QUICKACK has to be armed again and again, because the kernel drops it: a peer that
+        left Nagle's algorithm on (DCMTK as shipped) otherwise waits 40 ms for each
+        acknowledgement (bench/, row "stock storescu to our storescp").
+        """
+        if self._quick_ack is not None:
+            with suppress(OSError):  # the next read will tell
+                self._sock.setsockopt(socket.IPPROTO_TCP, self._quick_ack, 1)
 
     def _receive_soon(self, window: memoryview, patience: float) -> int | None:
         """Read what comes within `patience`."""

@@ -23,6 +23,8 @@ import os
 import threading
 from contextlib import suppress
 
+from isocenter.storage.mounts import tells_at_close
+
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,15 +82,29 @@ class Directory:
     Attributes:
         fd: the descriptor; may be of O_PATH.
         identity: device and inode.
+        tells_at_close: writes to its files may fail when these are closed.
     """
 
-    __slots__ = ("_batch", "_entry_is_safe", "_parent", "_turn", "fd", "identity")
+    __slots__ = (
+        "_batch",
+        "_entry_is_safe",
+        "_parent",
+        "_turn",
+        "fd",
+        "identity",
+        "tells_at_close",
+    )
 
     def __init__(self, fd: int, parent: Directory | None) -> None:
         """Take over a descriptor; the parent is None for the output directory."""
         self.fd = fd
         status = os.fstat(fd)
         self.identity = (status.st_dev, status.st_ino)
+        self.tells_at_close: bool = (
+            parent.tells_at_close
+            if parent is not None and parent.identity[0] == status.st_dev
+            else tells_at_close(status.st_dev)
+        )
         self._parent = parent
         self._entry_is_safe = parent is None
         self._turn = threading.Lock()

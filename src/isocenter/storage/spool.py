@@ -111,6 +111,8 @@ class Spool:
     __slots__ = (
         "_anonymous",
         "_directories",
+        "_is_prepared",
+        "_published",
         "_spares",
         "directory",
         "durable",
@@ -132,6 +134,8 @@ class Spool:
         self.reserve = Reserve(minimum_free, directory) if minimum_free else None
         """What keeps room free; None where nothing does."""
         self._spares: list[int] = []
+        self._published: list[int] = []  # files that are only to be closed
+        self._is_prepared = False  # somebody says when there is time
         try:
             self._directories: Directories | None = Directories(directory, durable=durable)
         except OSError as error:
@@ -280,11 +284,24 @@ class Spool:
             return False
         return True
 
+    def close_later(self, fd: int) -> None:
+        """Take over the descriptor of a published file, of which everything was said."""
+        self._published.append(fd)
+        if not self._is_prepared or len(self._published) > _SPARES:
+            self._close_published()
+
+    def _close_published(self) -> None:
+        while self._published:
+            with suppress(IndexError, OSError):  # another thread took the last one
+                os.close(self._published.pop())
+
     def prepare(self) -> None:
-        """Open the file of the next object ahead, where it has no name yet; may do nothing.
+        """Close the last object's file, and open the next one's ahead; may do nothing.
 
         Called when there is time: after a response, while the sender is busy.
         """
+        self._is_prepared = True
+        self._close_published()
         if self._anonymous and self._directories is not None and len(self._spares) < _SPARES:
             try:
                 root = self._directories.root
@@ -364,6 +381,7 @@ class Spool:
 
     def close(self) -> None:
         """Give the directory back; may be called again."""
+        self._close_published()
         self._drop_spares()
         self._directories = None
 

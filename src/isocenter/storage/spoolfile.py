@@ -202,7 +202,7 @@ class SpoolFile:
                     force(self._fd)
                     self._forced = True
                 target.secure()
-            else:
+            elif self._root.tells_at_close:
                 # A network file system tells of a full disk when a descriptor is closed. The
                 # lock belongs to the open file and outlives the copy.
                 os.close(os.dup(self._fd))
@@ -227,10 +227,7 @@ class SpoolFile:
             self.discard()
             raise
         fd, self._fd = self._fd, -1
-        try:  # noqa: SIM105 - a context manager for each object costs more (bench/, row "small")
-            os.close(fd)
-        except OSError:
-            pass  # what there was to say was said before
+        self._spool.close_later(fd)
         del self._root
         return path
 

@@ -143,6 +143,11 @@ class Connection:
         """Give the window back to the pool while nothing is buffered."""
         self._window.release()
 
+    @property
+    def inside_pdu(self) -> bool:
+        """True where a PDU had begun and not ended when `next_event` last returned None."""
+        return self._pdu_mark is not None
+
     def next_event(self) -> Event | None:
         """Return the next event, or None where more bytes are needed.
 
