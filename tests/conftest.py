@@ -1,7 +1,8 @@
 """What every test gets: Hypothesis profiles, peers that must or may be there, dropped options.
 
 Environment:
-    ISOCENTER_REQUIRE_PEERS: 1 turns a test skipped for a missing peer into a failure.
+    ISOCENTER_REQUIRE_PEERS: 1 turns a test skipped for a missing peer, shell or formatter of
+        manual pages into a failure.
     ISOCENTER_HYPOTHESIS: profile, one of quick, default, ci, soak.
 """
 
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from tests import peers
 from tests.support.dropping.plugin import Dropping
+from tests.support.programs import demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,15 +52,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test whose peer is missing."""
     for marker in item.iter_markers("peer"):
         for name in marker.args:
-            _demand(peers.missing(str(name)))
-
-
-def _demand(reason: str | None) -> None:
-    if reason is None:
-        return
-    if os.environ.get("ISOCENTER_REQUIRE_PEERS") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+            demand(peers.missing(str(name)))
 
 
 @pytest.fixture
@@ -72,7 +66,7 @@ def peer_tool() -> Callable[[str, str], str]:
     def find(peer: str, tool: str) -> str:
         path = peers.find(peer, tool)
         if path is None:
-            _demand(f"{peer}'s {tool} is not installed (scripts/peers installs it)")
+            demand(f"{peer}'s {tool} is not installed (scripts/peers installs it)")
             raise AssertionError
         return path
 

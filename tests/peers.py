@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-__all__ = ["PEERS", "ROOT", "find", "free_port", "missing", "version"]
+__all__ = ["PEERS", "PROGRAMS", "ROOT", "find", "free_port", "main", "missing", "version"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,6 +28,9 @@ PEERS: dict[str, tuple[str, ...]] = {
     "dcmjs-dimse": ("node",),
 }
 """Each peer and the programs that must be there for it to count."""
+
+PROGRAMS = ("bash", "zsh", "fish", "groff", "man", "mandoc")
+"""No peers, but wanted by tests as well: shells to complete in, formatters of manual pages."""
 
 
 def find(peer: str, tool: str) -> str | None:
@@ -111,15 +114,20 @@ def _is_compiled(path: Path) -> bool:
         return False
 
 
-def _main() -> int:
-    """Print a table of the peers; the exit code is 0 if every one is there."""
+def main() -> int:
+    """Print a table of peers and programs; the exit code is 0 if every one is there."""
     absent = 0
     for peer in PEERS:
         reason = missing(peer)
         absent += reason is not None
         print(f"{peer:12} {reason or version(peer)}")  # noqa: T201 - the table of scripts/peers
+    for program in PROGRAMS:
+        path = shutil.which(program)
+        absent += path is None
+        words = path or f"{program} is not installed (scripts/peers installs it)"
+        print(f"{program:12} {words}")  # noqa: T201 - as above
     return 1 if absent else 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +14,7 @@ from isocenter.cli.completion import tools
 from isocenter.cli.exitcodes import MEANINGS
 from isocenter.cli.main import TOOLS
 from isocenter.cli.manual import MANUALS
+from tests.support.programs import find_program
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "tools" / "generate_man_pages.py"
@@ -31,9 +31,7 @@ FORMATTERS = {
 
 def formatted(page: str) -> str:
     """Return a page as a reader without a terminal sees it."""
-    program = shutil.which("groff")
-    if program is None:
-        pytest.skip("groff is not installed")
+    program = find_program("groff")
     # No escape sequences, lines so long that no word is parted from its neighbour.
     done = subprocess.run(
         [program, "-Tascii", "-P-cbou", "-man", "-rLL=2000n", str(FOLDER / page)],
@@ -64,9 +62,7 @@ def test_there_is_a_page_for_isocenter_and_each_tool() -> None:
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("program", sorted(FORMATTERS))
 def test_page_is_formatted_without_a_warning(page: str, program: str) -> None:
-    path = shutil.which(program)
-    if path is None:
-        pytest.skip(f"{program} is not installed")
+    path = find_program(program)
     done = subprocess.run(
         [path, *FORMATTERS[program], str(FOLDER / page)],
         capture_output=True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import peers
+from tests.support.programs import find_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,3 +43,29 @@ def test_missing_peer_is_named_with_what_to_do(
 def test_unknown_peer_is_a_mistake() -> None:
     with pytest.raises(KeyError):
         peers.missing("nobody")
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("1", "failed"), ("", "skipped")])
+def test_missing_program_fails_a_test_where_it_is_required(
+    required: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("ISOCENTER_REQUIRE_PEERS", required)
+    kind = {"failed": pytest.fail.Exception, "skipped": pytest.skip.Exception}[outcome]
+    with pytest.raises(kind, match="mandoc is not installed"):
+        find_program("mandoc")
+    zsh = program(tmp_path, "zsh", b"#!/bin/sh\n")
+    assert find_program("zsh") == str(zsh)
+
+
+def test_missing_program_is_told_like_a_missing_peer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(peers, "PEERS", {})
+    for name in peers.PROGRAMS:
+        program(tmp_path, name, b"#!/bin/sh\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert peers.main() == 0
+    (tmp_path / "fish").unlink()
+    assert peers.main() == 1
+    assert "fish         fish is not installed (scripts/peers" in capsys.readouterr().out

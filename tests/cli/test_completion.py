@@ -14,7 +14,8 @@ from isocenter.cli.levels import level_from_name
 from isocenter.cli.main import TOOLS, main
 from isocenter.cli.manual import SHELLS
 from isocenter.cli.spec import Group, Option, Tool, Value, choice, integer, string
-from tests.support.shells import Bash, Fish, Zsh, ZshAutoload, find_shell
+from tests.support.programs import find_program
+from tests.support.shells import Bash, Fish, Zsh, ZshAutoload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +182,7 @@ def test_fish_shows_what_an_option_does(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SHELLS)
 def test_script_is_well_formed(name: str, tmp_path: Path) -> None:
-    program = find_shell(name)
+    program = find_program(name)
     script = tmp_path / "script"
     script.write_text(completion.script(name))
     done = subprocess.run(

@@ -11,32 +11,22 @@ import os
 import pty
 import select
 import shlex
-import shutil
 import struct
 import subprocess
 import termios
 import time
 from typing import TYPE_CHECKING, Protocol, Self
 
-import pytest
-
 from tests.support.processes import run
+from tests.support.programs import find_program
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["Bash", "Fish", "Shell", "Zsh", "ZshAutoload", "find_shell"]
+__all__ = ["Bash", "Fish", "Shell", "Zsh", "ZshAutoload"]
 
 _DEADLINE = 20.0
-
-
-def find_shell(name: str) -> str:
-    """Return the path of a shell; skips where it is not installed."""
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"{name} is not installed")
-    return path
 
 
 class Shell(Protocol):
@@ -61,7 +51,7 @@ class _Terminal:
     ONE = b"\t"
 
     def __init__(self, script: Path, folder: Path) -> None:
-        path = find_shell(self.ARGUMENTS[0])
+        path = find_program(self.ARGUMENTS[0])
         self.out = script.parent / "lines"
         setup = script.parent / "setup"
         setup.write_text(self.START.replace("SCRIPT", shlex.quote(str(script))))
@@ -179,7 +169,7 @@ class Fish:
     """fish without anybody's settings, started anew for each question."""
 
     def __init__(self, script: Path, folder: Path) -> None:
-        self.path = find_shell("fish")
+        self.path = find_program("fish")
         self.script = script
         self.folder = folder
 
