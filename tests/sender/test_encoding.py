@@ -284,7 +284,9 @@ def test_data_set_without_new_vrs_stays_bit_for_bit(folder: Folder, syntax: str)
 
 
 def test_compression_level_decides_on_the_size(folder: Folder) -> None:
-    image = ct_image(rows=SMALL, columns=SMALL)
+    # Noise will not do: there level 9 gains 2 bytes over level 1, or loses one.
+    text = "".join(f"slice {n * n % 97} of series {n * 7 % 31} shows nothing; " for n in range(500))
+    image = ct_image(sop_instance_uid="2.25.1", rows=4, columns=4, extra=[(0x0040A160, "UT", text)])
     sizes = [
         len(
             folder.encode(
@@ -294,7 +296,8 @@ def test_compression_level_decides_on_the_size(folder: Folder) -> None:
         for level in (0, 1, 9)
     ]
     assert sizes[0] > len(image.data_set)
-    assert sizes[0] > sizes[1] >= sizes[2]
+    assert sizes[0] > 2 * sizes[1]
+    assert sizes[1] > sizes[2] + 100
 
 
 def test_unknown_transfer_syntax_is_sent_as_it_is_and_cannot_be_altered(folder: Folder) -> None:
