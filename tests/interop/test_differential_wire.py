@@ -7,6 +7,7 @@ release and abort.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -135,7 +136,7 @@ CHOICES: list[tuple[str, ...]] = [(), *((f"-x{letter}",) for letter in SELECTORS
 def test_storescu_proposes_the_bytes_of_the_oracle(
     folder: Path, combination: tuple[str, ...]
 ) -> None:
-    for choice in CHOICES:
+    def proposed(choice: tuple[str, ...]) -> None:
         words = ("storescu", *choice, *combination, "0.dcm", "1.dcm", "2.dcm", "1.dcm")
         expected, found = (
             _run(suite, folder, Recorder(reject=True), *words) for suite in (DCMTK, UNDER_TEST)
@@ -143,6 +144,9 @@ def test_storescu_proposes_the_bytes_of_the_oracle(
         assert found == expected, choice
         assert expected.code == 1
         assert len(expected.flow) > 5
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(proposed, CHOICES))
 
 
 ECHO_OPTIONS: list[tuple[str, ...]] = [
