@@ -314,14 +314,7 @@ def _slowly(requestor: ScriptedRequestor) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        pytest.param(
-            ("-v",),
-            marks=pytest.mark.xfail(
-                UNDER_TEST.is_ours,
-                strict=False,
-                reason="requested of node/files.py: a fragment read in two parts counts twice",
-            ),
-        ),
+        ("-v",),
         ("-d",),
         (),
     ],
@@ -432,9 +425,6 @@ def test_a_blank_title_and_no_context_are_answered_by_ours_alone(tmp_path: Path)
         assert answers["no context"][1] == raw.ASSOCIATE_RJ
 
 
-@pytest.mark.xfail(
-    UNDER_TEST.is_ours, reason="requested of net/listener.py and sender/conditions.py"
-)
 def test_bytes_that_are_no_pdu_are_reported_as_by_the_oracle(tmp_path: Path) -> None:
     oracle, ours = _both(tmp_path, ("-v",), (Talk("HTTP", _no_pdu), LIFE[0]))
     line = "E: Receiving Association failed: 0006:0321 Unrecognized PDU type: 47"
@@ -443,7 +433,6 @@ def test_bytes_that_are_no_pdu_are_reported_as_by_the_oracle(tmp_path: Path) -> 
     assert ours.seen["echo"] == oracle.seen["echo"] == [0]
 
 
-@pytest.mark.xfail(UNDER_TEST.is_ours, reason="requested of storage/receive.py")
 def test_a_name_that_cannot_be_written_is_answered_as_by_the_oracle(tmp_path: Path) -> None:
     """A folder has the name; a700, and the association goes on."""
     for number in range(2):
@@ -559,8 +548,13 @@ def test_folders_have_the_names_that_the_oracle_gives(
         for side in (oracle, ours)
     ]
     assert shown[1] == shown[0]
+    # The oracle names folders by the millisecond, and may meet its own of a moment before.
+    found = re.compile("(using existing|created new) subdirectory")
     lines = [
-        [time_of.sub("TIME", GENERATED.sub("GENERATED", line)) for line in side.lines]
+        [
+            found.sub("subdirectory", time_of.sub("TIME", GENERATED.sub("GENERATED", line)))
+            for line in side.lines
+        ]
         for side in (oracle, ours)
     ]
     assert differing_lines(*lines) == ""

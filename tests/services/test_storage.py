@@ -81,8 +81,8 @@ class Watcher(SilentObserver):
     def failed(self, association: Association, problem: IsocenterError) -> None:
         self.problems.append(problem)
 
-    def unexpected(self, association: Association, command_field: int) -> None:
-        self.commands.append(command_field)
+    def unexpected(self, association: Association, context_id: int, command: Message) -> None:
+        self.commands.append(command.command_field)
 
     def aborting(self, association: Association) -> None:
         self.aborts += 1

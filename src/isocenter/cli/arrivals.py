@@ -7,6 +7,7 @@ what is explained besides (`--explain`). dcmtk-facts 3.2.
 from __future__ import annotations
 
 from isocenter.logs import get_logger
+from isocenter.sender.conditions import condition_of
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -47,4 +48,6 @@ def _condition(failure: FailedConnection) -> str | None:
         return _TIMED_OUT
     if failure.kind == "closed":
         return _CLOSED if failure.received else None
-    return None  # what is no request is said by the listener itself
+    if failure.kind == "invalid" and failure.cause is not None:
+        return condition_of(failure.cause)
+    return None

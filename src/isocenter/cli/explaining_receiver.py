@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from isocenter.cli.explain import Lines
     from isocenter.cli.parser import ParsedCommandLine
-    from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ
+    from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ, Message
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
     from isocenter.net.failures import FailedConnection
@@ -250,10 +250,10 @@ class _ExplainingObserver:
             transfer.not_stored(status, problem, peer=association.label, sop_instance=sop_instance)
         )
 
-    def unexpected(self, association: Association, command_field: int) -> None:
+    def unexpected(self, association: Association, context_id: int, command: Message) -> None:
         """Say that this receiver only stores."""
-        self._inner.unexpected(association, command_field)
-        _say(transfer.not_served(command_field, peer=association.label))
+        self._inner.unexpected(association, context_id, command)
+        _say(transfer.not_served(command.command_field, peer=association.label))
 
     def released(self, association: Association) -> None:
         """Pass it on."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isocenter.cli.hosts import HostLines
-    from isocenter.dimse.commands import CEchoRQ, CStoreRQ
+    from isocenter.dimse.commands import CEchoRQ, CStoreRQ, Message
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
     from isocenter.net.resolver import Resolver
@@ -240,11 +240,14 @@ class ReceiverObserver(SilentObserver):
         if self._sleep_after:
             time.sleep(self._sleep_after)
 
-    def unexpected(self, association: Association, command_field: int) -> None:
+    def unexpected(self, association: Association, context_id: int, command: Message) -> None:
         """Log the command that nobody serves."""
         _LOGGER.error(
-            "Expected C-ECHO or C-STORE request but received DIMSE command 0x%04x", command_field
+            "Expected C-ECHO or C-STORE request but received DIMSE command 0x%04x",
+            command.command_field,
         )
+        if self._debug:
+            self._dump_message("INCOMING", context_id, command)
 
     def released(self, association: Association) -> None:
         """Log the release."""
@@ -277,7 +280,7 @@ class ReceiverObserver(SilentObserver):
         if self._at_end is not None:
             self._at_end(association.number)
 
-    def _dump_message(self, direction: str, context_id: int, command: CEchoRQ | CStoreRQ) -> None:
+    def _dump_message(self, direction: str, context_id: int, command: Message) -> None:
         from isocenter.cli.dumps import message_dump
 
         _LOGGER.debug("%s", message_dump(command, direction=direction, context_id=context_id))

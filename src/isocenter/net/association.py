@@ -240,6 +240,11 @@ class Association:
         return self._options.dimse_timeout
 
     @property
+    def inside_fragment(self) -> bool:
+        """True while the last fragment of what `receive` returned goes on."""
+        return self._connection.inside_fragment
+
+    @property
     def max_send_pdv(self) -> int:
         """Bytes of message in each PDU sent."""
         return self._fragment

@@ -432,9 +432,10 @@ class Listener:
                 now,
             )
         elif isinstance(event, AbortIndication):
-            _LOGGER.error(
-                "Receiving Association failed: %s (from %s)", event.cause, arrival.peer_address
-            )
+            if self._on_failure is None:
+                _LOGGER.error(
+                    "Receiving Association failed: %s (from %s)", event.cause, arrival.peer_address
+                )
             self._tell("invalid", arrival.peer_address, arrival.received, event.cause)
         answer = b"".join(
             bytes(part) for part in engine.segments_to_send(4096) if not isinstance(part, tuple)

@@ -38,7 +38,7 @@ class Reception(Protocol):
     """Told about one object as it arrives; may raise `AbortAssociation`."""
 
     def piece(self, count: int) -> None:
-        """`count` fragments were written."""
+        """`count` fragments were written to their end."""
 
     def complete(self) -> None:
         """The data set is complete; its file is not published yet."""
@@ -163,7 +163,7 @@ class FileStorage:
                 for fragments in request.fragments():
                     written.write(fragments)
                     if reception is not None:
-                        reception.piece(len(fragments))
+                        reception.piece(len(fragments) - request.inside_fragment)
             if reception is not None:
                 reception.complete()
             return written.finish()
@@ -183,7 +183,7 @@ class FileStorage:
         for fragments in request.fragments():
             written.write(fragments)
             if reception is not None:
-                reception.piece(len(fragments))
+                reception.piece(len(fragments) - request.inside_fragment)
             now = time.monotonic()
             if now - touched >= _TOUCH_INTERVAL:
                 touched = now

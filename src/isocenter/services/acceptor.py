@@ -26,6 +26,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from isocenter.dimse.commands import Message
     from isocenter.net.association import Association
     from isocenter.services.providers import StoreRequest, VerificationProvider
     from isocenter.services.registry import Registry
@@ -65,7 +66,7 @@ class Observer(Protocol):
     def stored(self, association: Association, request: StoreRequest, status: int) -> None:
         """It was answered with `status`."""
 
-    def unexpected(self, association: Association, command_field: int) -> None:
+    def unexpected(self, association: Association, context_id: int, command: Message) -> None:
         """A command arrived that nobody serves; the association is aborted."""
 
     def released(self, association: Association) -> None:
@@ -110,7 +111,7 @@ class SilentObserver:
     def stored(self, association: Association, request: StoreRequest, status: int) -> None:
         """Say nothing."""
 
-    def unexpected(self, association: Association, command_field: int) -> None:
+    def unexpected(self, association: Association, context_id: int, command: Message) -> None:
         """Say nothing."""
 
     def released(self, association: Association) -> None:
@@ -204,7 +205,7 @@ class Acceptor:
                 elif type(command) is CEchoRQ and self._registry.verification is not None:
                     self._answer_echo(association, incoming.context_id, command)
                 else:
-                    observer.unexpected(association, command.command_field)
+                    observer.unexpected(association, incoming.context_id, command)
                     association.abort()
                     return
             elif isinstance(incoming, StopRequested):

@@ -137,6 +137,11 @@ class StoreRequest:
         """True once the last fragment was read."""
         return self._complete
 
+    @property
+    def inside_fragment(self) -> bool:
+        """True while the last view of what `fragments` yielded is not the end of its fragment."""
+        return self._driver.inside_fragment
+
     def fragments(self) -> Iterator[list[memoryview]]:
         """Yield the data set's bytes in order as lists of views, ready for `writev`.
 

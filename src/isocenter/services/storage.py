@@ -206,7 +206,9 @@ def _failure_of(problem: Exception, association: Association) -> tuple[int, str]
         _LOGGER.error("%s", problem)  # the whole line of DCMTK's tools, which scripts look for
         return problem.status, problem.comment
     if isinstance(problem, StorageError):
-        _LOGGER.error("%s (%s)", problem, association.label)
+        # As DCMTK's tools begin the line.
+        words = problem.path, problem.reason, association.label
+        _LOGGER.error("cannot write DICOM file: %s: %s (%s)", *words)
         return problem.status, problem.comment
     if isinstance(problem, DataSetError):
         _LOGGER.error("%s (%s)", problem, association.label)

@@ -144,6 +144,11 @@ class Connection:
         self._window.release()
 
     @property
+    def inside_fragment(self) -> bool:
+        """True while the last fragment of the run returned last has not ended."""
+        return self._reader.inside_fragment
+
+    @property
     def inside_pdu(self) -> bool:
         """True where a PDU had begun and not ended when `next_event` last returned None."""
         return self._pdu_mark is not None
@@ -157,6 +162,7 @@ class Connection:
         if self._events:
             return self._events.popleft()
         window = self._window
+        event: Event | None
         while window.start < window.end and self.state is not State.STA1:
             if self._discarding:
                 window.start = window.end

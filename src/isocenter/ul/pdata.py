@@ -387,6 +387,11 @@ class PDataReader:
         self.inside_pdu = False
         """True while a P-DATA-TF has begun and not ended."""
 
+    @property
+    def inside_fragment(self) -> bool:
+        """True while a fragment has begun and not ended."""
+        return self._open
+
     def peel(self, window: memoryview, start: int, end: int) -> tuple[PDataIndication | None, int]:
         """Return the next run of PDVs between `start` and `end`, and where reading stopped.
 
