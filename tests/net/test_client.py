@@ -206,7 +206,7 @@ def test_lack_of_descriptors_is_a_failure_to_connect(monkeypatch: pytest.MonkeyP
         raise OSError(errno.EMFILE, "Too many open files")
 
     with listening() as (_, port):
-        monkeypatch.setattr("isocenter.net.association.WakeUp", fail)
+        monkeypatch.setattr("isocenter.net.intake.WakeUp", fail)
         with pytest.raises(ConnectError, match="Too many open files"):
             connect(options(port), proposal())
         monkeypatch.undo()

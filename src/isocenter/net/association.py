@@ -29,8 +29,7 @@ from isocenter.errors import (
 )
 from isocenter.logs import INFO, get_logger
 from isocenter.net.deadline import Deadline
-from isocenter.net.readiness import READ, new_poller
-from isocenter.net.wakeup import WakeUp
+from isocenter.net.intake import Intake
 from isocenter.ul.events import (
     AbortIndication,
     AssociateConfirmation,
@@ -65,25 +64,12 @@ _LOGGER = get_logger(__name__)
 
 _numbers = count()
 
-_AWAY = 1.0
-"""Seconds between two looks at the transport from which on the owner was busy elsewhere."""
-
 _BATCH = 512 * 1024
 """Bytes laid out and handed to the transport at a time: more leaves the processor's cache, less
 costs system calls (bench/, rows "ct" and "big")."""
 
-_LONGEST_PAUSE = 31
-"""Waits for which looking out is left alone at most, after it was in vain."""
-
 _MOST_TOLERATED = 16
 """Different deviations logged for an association at most."""
-
-_SOON = 0.0005
-"""Seconds within which an answer counts as prompt, so that the next is worth looking out for."""
-
-
-def _always() -> bool:
-    return True
 
 
 class StopRequested:
@@ -122,17 +108,7 @@ class Association:
         self._options = options
         self._assembler = MessageAssembler()
         self._inbox: deque[CommandReceived] = deque()
-        self._wakeup = WakeUp()
-        self._poll = new_poller()
-        self._mask = transport.read_mask
-        self._poll.register(transport.fileno(), self._mask)
-        self._poll.register(self._wakeup.fileno(), READ)
-        self._prompt = False
-        self._pause = self._in_vain = 0
-        self.alone: Callable[[], bool] = _always
-        self._read_first = False
-        self._looked = time.monotonic()
-        self._moment: float | None = None
+        self._intake = Intake(transport, connection, options)
         self._stop = False
         self._abort_requested = False
         self._closed = False
@@ -327,12 +303,16 @@ class Association:
         """Wait until more can be sent; take in what arrives, unless it must wait for its reader."""
         transport, connection = self._transport, self._connection
         reading = not self._inbox_waits
-        self._wait(transport.write_mask | (transport.read_mask if reading else 0), None)
+        self._intake.wait(transport.write_mask | (transport.read_mask if reading else 0), None)
         if self._abort_requested:
             self.abort()
             raise AssociationAborted(AbortSource.SERVICE_USER, 0, by_peer=False)
         if reading:
-            self._read_some()
+            try:
+                self._intake.read()
+            except ConnectionLost:
+                self.close()
+                raise
         # What lies behind a command with a data set stays in the window for its reader.
         while connection.has_events or not self._inbox_waits:
             event = connection.next_event()
@@ -372,7 +352,7 @@ class Association:
                 while (event := self._connection.next_event()) is not None:
                     if isinstance(event, AbortIndication | ConnectionClosed):
                         self._unless_ended(event)
-                if not self._read_some():
+                if not self._intake.read():
                     break
         except (ConnectionLost, PeerProtocolError):
             pass  # nothing more to hear
@@ -477,18 +457,22 @@ class Association:
         if not self._closed:
             self._closed = True
             self._transport.close()
-            self._wakeup.close()
+            self._intake.close()
             self._connection.release_window()
+
+    def look_out_while(self, alone: Callable[[], bool]) -> None:
+        """Look out for a prompt peer only while this says that the processor has time for it."""
+        self._intake.alone = alone
 
     def request_stop(self) -> None:
         """Ask the owner to stop at the next boundary between messages; from any thread."""
         self._stop = True
-        self._wakeup.set()
+        self._intake.wake()
 
     def request_abort(self) -> None:
         """Ask the owner to abort at once, also within a message; from any thread."""
         self._abort_requested = True
-        self._wakeup.set()
+        self._intake.wake()
 
     def _finish(self) -> None:
         """Send what is queued and wait, `linger` seconds at most, for the peer to close.
@@ -512,10 +496,7 @@ class Association:
                         continue
                 if connection.close_wanted and not mask:
                     break
-                self._set_mask(transport.read_mask | mask)
-                if not transport.pending():
-                    self._wakeup.clear()
-                    self._poll.poll(left * 1000)
+                self._intake.wait_for_end(transport.read_mask | mask, left)
                 count = transport.receive_into(connection.receive_window())
                 if count == 0:
                     break
@@ -526,7 +507,7 @@ class Association:
         finally:
             self.close()
 
-    # ------------------------------------------------------------------ waiting
+    # ------------------------------------------------------------------ events
 
     def _next_event(
         self, deadline: Deadline | None, event: Event | None = None, *, stoppable: bool = True
@@ -558,8 +539,20 @@ class Association:
             if deadline is not None and filled and deadline.remaining() == 0.0:
                 # Bytes kept coming, but nothing that was waited for.
                 raise deadline.error()
-            self._fill(deadline)
             filled = True
+            if self._transport.unsent or connection.has_output:
+                self.flush()
+                if self._inbox:
+                    continue
+            if connection.inside_pdu or not self._assembler.between_messages:
+                # A peer with Nagle's algorithm on holds the rest of a message back until what it
+                # sent is acknowledged. One that sends messages whole costs no system call.
+                self._transport.hurry()
+            try:
+                self._intake.fill(deadline)
+            except ConnectionLost:
+                self.close()
+                raise
 
     def _unless_ended(self, event: Event) -> Event:
         """Return `event`, or close and raise where it says that the association is gone."""
@@ -573,116 +566,3 @@ class Association:
             self.close()
             raise ConnectionLost("closed by peer")
         return event
-
-    def _fill(self, deadline: Deadline | None) -> None:
-        """Send what waits, then read once, waiting for as long as the deadlines allow."""
-        if self._transport.unsent or self._connection.has_output:
-            self.flush()
-            if self._inbox:
-                return
-        if self._connection.inside_pdu or not self._assembler.between_messages:
-            # A peer with Nagle's algorithm on holds the rest of a message back until what it
-            # sent is acknowledged. One that sends messages whole costs no system call.
-            self._transport.hurry()
-        if self._read_first and self._read_some():
-            return
-        if self._prompt and self._look_out():
-            return
-        self._read_first = False
-        self._wait(self._transport.read_mask, deadline)
-        self._read_some()
-
-    def _look_out(self) -> bool:
-        """Look for a prompt peer's bytes for `patience` before sleeping; True if they came.
-
-        In vain, it is left alone for twice as many waits as the last time: on a loaded machine
-        looking takes the processor from the very peer that is waited for.
-        """
-        if self._pause:
-            self._pause -= 1
-            return False
-        patience = self._options.patience
-        if not patience or not self.alone():
-            return False
-        if self._read_some(patience):
-            self._in_vain = 0
-            return True
-        self._in_vain = min(2 * self._in_vain + 1, _LONGEST_PAUSE)
-        self._pause = self._in_vain
-        return False
-
-    def _read_some(self, patience: float = 0.0) -> bool:
-        """Read what is there; True if the engine got bytes or the end of the stream.
-
-        With `patience` (seconds) it looks again and again for that long instead of once.
-
-        After a read that filled its window more is likely there already, so the next one does not
-        wait first; after a short one it would only learn that there is nothing (one system call
-        saved for each message).
-        """
-        connection = self._connection
-        window = connection.receive_window()
-        try:
-            count = self._transport.receive_into(window, patience)
-        except ConnectionLost:
-            connection.transport_closed(time.monotonic())
-            self.close()
-            raise
-        if count is None:
-            return False
-        now = time.monotonic()
-        if count == 0:
-            connection.received_eof(now)
-            return True
-        self._read_first = count == len(window)
-        looked, self._looked = self._looked, now
-        connection.received(count, now)
-        if self._moment is not None and now >= self._moment:
-            # A peer that never stops sending gives `_wait` no occasion.
-            if now - looked > _AWAY:
-                connection.resumed(now)
-            connection.on_deadline(now)
-            self._moment = connection.deadline()
-        return True
-
-    def _wait(self, mask: int, deadline: Deadline | None) -> None:
-        """Wait for the transport, a wake-up or a deadline, and act on the latter two.
-
-        Raises:
-            TimeoutExpired: `deadline` came.
-        """
-        if self._transport.pending():
-            return
-        self._set_mask(mask)
-        connection = self._connection
-        now = time.monotonic()
-        if now - self._looked > _AWAY:
-            connection.resumed(now)
-        while True:
-            now = time.monotonic()
-            moment = self._moment = connection.deadline()
-            until = moment
-            if deadline is not None and deadline.at is not None:
-                until = deadline.at if until is None else min(until, deadline.at)
-            if connection.holds_window:
-                idle = now + self._options.idle_window
-                until = idle if until is None else min(until, idle)
-            ready = self._poll.poll(None if until is None else max(0.0, until - now) * 1000 + 1)
-            waited, now = now, time.monotonic()
-            self._looked = now
-            self._prompt = now - waited < _SOON
-            if ready:
-                if ready[0][0] == self._wakeup.fileno():
-                    self._wakeup.clear()
-                return
-            if moment is not None and now >= moment:
-                connection.on_deadline(now)
-                return
-            if deadline is not None and deadline.at is not None and now >= deadline.at:
-                raise deadline.error()
-            connection.release_window()
-
-    def _set_mask(self, mask: int) -> None:
-        if mask != self._mask:
-            self._mask = mask
-            self._poll.modify(self._transport.fileno(), mask)

@@ -214,7 +214,7 @@ class ThreadDispatcher:
             options.association,
             peer_address=arrival.peer_address,
         )
-        association.alone = self._is_alone
+        association.look_out_while(self._is_alone)
         return association
 
     def _is_alone(self) -> bool:
