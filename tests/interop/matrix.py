@@ -23,10 +23,10 @@ _ECHO_FAILS = "test_differential_failures::test_echoscu_fails_as_the_oracle_does
 _TITLES = "test_differential_titles::test_titles_lengths_and_waits_arrive_as_those_of_the_oracle"
 _LOG = "test_log_config_oracle::test_options_of_the_log_do_the_same"
 _LIFE = "test_differential_receiver_life::test_the_life_of_a_receiver_reads_as_that_of_the_oracle"
-_NAMES = "test_differential_receiver_life::test_files_have_the_names_that_the_oracle_gives"
-_FOLDERS = "test_differential_receiver_life::test_folders_have_the_names_that_the_oracle_gives"
+_NAMES = "test_differential_receiver_names::test_files_have_the_names_that_the_oracle_gives"
+_FOLDERS = "test_differential_receiver_names::test_folders_have_the_names_that_the_oracle_gives"
 _TESTING = (
-    "test_differential_receiver_life::"
+    "test_differential_receiver_names::"
     "test_a_receiver_with_an_option_for_testing_behaves_as_the_oracle"
 )
 _RECEIVER = "test_differential_receiver::test_storescp_does_what_the_oracle_does"

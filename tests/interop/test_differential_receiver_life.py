@@ -8,28 +8,38 @@ and the folders. Cases say line by line what differs on purpose (docs/deviations
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from isocenter.testing import ScriptedRequestor, ct_image, encode_data_set, raw
+from isocenter.testing import ScriptedRequestor, ct_image, raw
 from isocenter.testing.datasets import (
     CT_IMAGE_STORAGE,
     EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
     SECONDARY_CAPTURE_IMAGE_STORAGE,
-    VERIFICATION,
 )
 from isocenter.testing.peer import PeerClosed
 from isocenter.testing.raw import Context
 from tests import peers
-from tests.interop.debug_lines import tool_lines
-from tests.interop.log_lines import differing_lines, normal
+from tests.interop.receiver_talks import (
+    CONTEXTS,
+    IMAGE,
+    NO_CLASS,
+    PRIVATE,
+    Talk,
+    answered_with,
+    associated,
+    both,
+    broken_off,
+    diff_of,
+    echo,
+    sending,
+    small,
+    store,
+)
 from tests.support import part10
 from tests.support.processes import run, wait_until
 from tests.support.tools import DCMTK, UNDER_TEST, Receiver
@@ -38,95 +48,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.tools import Suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.peer("dcmtk")]
 
-PRIVATE = "1.2.3.4.5.6"
-CONTEXTS = (
-    Context(1, VERIFICATION, (IMPLICIT_LITTLE,)),
-    Context(3, CT_IMAGE_STORAGE, (EXPLICIT_LITTLE,)),
-    Context(5, SECONDARY_CAPTURE_IMAGE_STORAGE, (EXPLICIT_LITTLE,)),
-    Context(7, PRIVATE, (EXPLICIT_LITTLE,)),
-)
-IMAGE = ct_image(rows=80, columns=200, sop_instance_uid="2.25.5")
 END = "2.25.999"
 """The instance sent last: once it is logged the log is complete but for the release."""
-
-
-class Talk(NamedTuple):
-    """What one peer does with the receiver; returns what it saw."""
-
-    name: str
-    act: Callable[[ScriptedRequestor], object]
-
-
-def _associated(
-    *steps: Callable[[ScriptedRequestor], object],
-) -> Callable[[ScriptedRequestor], object]:
-    def act(requestor: ScriptedRequestor) -> object:
-        requestor.associate(CONTEXTS)
-        seen = [step(requestor) for step in steps]
-        requestor.release()
-        return seen
-
-    return act
-
-
-def _broken_off(
-    *steps: Callable[[ScriptedRequestor], object],
-) -> Callable[[ScriptedRequestor], object]:
-    """As above; how the receiver breaks off is what is seen."""
-
-    def act(requestor: ScriptedRequestor) -> object:
-        requestor.associate(CONTEXTS)
-        for step in steps:
-            step(requestor)
-        return [pdu.pdu_type for pdu in requestor.receive_until_closed(timeout=8)]
-
-    return act
-
-
-def _echo(requestor: ScriptedRequestor) -> int:
-    return requestor.echo(1)
-
-
-def _store(
-    uid: str = IMAGE.sop_instance_uid,
-    *,
-    context: int = 3,
-    sop_class: str = CT_IMAGE_STORAGE,
-    data: bytes = IMAGE.data_set,
-) -> Callable[[ScriptedRequestor], int]:
-    return lambda requestor: requestor.store(context, sop_class, uid, data, maximum_length=4096)
-
-
-def _object(uid: str) -> Callable[[ScriptedRequestor], int]:
-    return _store(uid, data=ct_image(rows=4, columns=4, sop_instance_uid=uid).data_set)
-
-
-def _of_study(uid: str, study: str, patient: str) -> Callable[[ScriptedRequestor], int]:
-    elements = [
-        (0x00080005, "CS", "ISO_IR 100"),
-        (0x00080016, "UI", CT_IMAGE_STORAGE),
-        (0x00080018, "UI", uid),
-        (0x00100010, "PN", patient),
-        (0x0020000D, "UI", study),
-    ]
-    return _store(uid, data=encode_data_set(elements))
-
-
-def _raw(data: bytes) -> Callable[[ScriptedRequestor], object]:
-    return lambda requestor: requestor.send(data)
-
-
-def _answered_with(request: bytes) -> Callable[[ScriptedRequestor], object]:
-    def act(requestor: ScriptedRequestor) -> object:
-        requestor.send(request)
-        pdu = requestor.receive()
-        return pdu.pdu_type, pdu.body if pdu.pdu_type == raw.ASSOCIATE_RJ else b""
-
-    return act
 
 
 def _left(requestor: ScriptedRequestor) -> None:
@@ -191,95 +117,30 @@ def _with_user(user: bytes) -> Callable[[ScriptedRequestor], object]:
 
 
 LIFE = (
-    Talk("echo", _associated(_echo)),
-    Talk("nothing", _associated()),
-    Talk("store", _associated(_store())),
-    Talk("two and an echo", _associated(_object("2.25.12"), _object("2.25.10"), _echo)),
-    Talk("other class", _associated(_object("2.25.11"))),
-    Talk("move originator, low priority", _associated(_with_command(ORIGINATOR, "2.25.6"))),
-    Talk("high priority", _associated(_with_command(HIGH, "2.25.7"))),
+    Talk("echo", associated(echo)),
+    Talk("nothing", associated()),
+    Talk("store", associated(store())),
+    Talk("two and an echo", associated(small("2.25.12"), small("2.25.10"), echo)),
+    Talk("other class", associated(small("2.25.11"))),
+    Talk("move originator, low priority", associated(_with_command(ORIGINATOR, "2.25.6"))),
+    Talk("high priority", associated(_with_command(HIGH, "2.25.7"))),
     Talk("unlimited", _with_user(raw.user_information(maximum_length=0))),
     Talk("odd length", _with_user(raw.user_information(maximum_length=16381))),
     Talk("no version name", _with_user(raw.user_information(implementation_version_name=None))),
-    Talk("abort", _broken_off(_raw(raw.abort()))),
+    Talk("abort", broken_off(sending(raw.abort()))),
     Talk("connection closed", _left),
     Talk("reset", _vanished),
     Talk(
         "application context",
-        _answered_with(raw.associate_rq(CONTEXTS, application_context="1.2.3")),
+        answered_with(raw.associate_rq(CONTEXTS, application_context="1.2.3")),
     ),
     Talk(
         "no usable context",
-        _answered_with(raw.associate_rq([Context(1, PRIVATE, (EXPLICIT_LITTLE,))])),
+        answered_with(raw.associate_rq([Context(1, PRIVATE, (EXPLICIT_LITTLE,))])),
     ),
-    Talk("another service", _broken_off(_raw(raw.message(1, FIND)))),
-    Talk("end", _associated(_object(END))),
+    Talk("another service", broken_off(sending(raw.message(1, FIND)))),
+    Talk("end", associated(small(END))),
 )
-
-
-class Outcome(NamedTuple):
-    """What a receiver showed."""
-
-    lines: list[str]
-    seen: dict[str, object]
-    folder: Path
-    names: list[str]
-    stdout: str
-
-
-def _live(suite: Suite, folder: Path, options: tuple[str, ...], talks: tuple[Talk, ...]) -> Outcome:
-    """Start a receiver, have all talks with it, and return what it showed."""
-    seen: dict[str, object] = {}
-    with Receiver(suite, folder, *options) as receiver:
-        for talk in talks:
-            with ScriptedRequestor(receiver.port) as requestor:
-                try:
-                    seen[talk.name] = talk.act(requestor)
-                except (PeerClosed, AssertionError) as problem:
-                    seen[talk.name] = type(problem).__name__
-            _settle(receiver)
-        place = str(folder)
-        lines = [line.replace(place, "OUT") for line in normal(receiver.log.splitlines())]
-        return Outcome(lines, seen, folder, receiver.names, receiver.process.stdout)
-
-
-def _settle(receiver: Receiver) -> None:
-    """Wait until the log has not grown for a moment: ours serves the next one at once."""
-    last, since = receiver.log, time.monotonic()
-    deadline = since + 4
-    while time.monotonic() < deadline and time.monotonic() - since < 0.04:
-        if receiver.log != last:
-            last, since = receiver.log, time.monotonic()
-        time.sleep(0.01)
-
-
-def _both(
-    tmp_path: Path, options: tuple[str, ...], talks: tuple[Talk, ...]
-) -> tuple[Outcome, Outcome]:
-    """Run both side by side; their folders have names of the same length."""
-    with ThreadPoolExecutor(2) as pool:
-        oracle, ours = pool.map(
-            lambda row: _live(row[1], tmp_path / f"out{row[0]}", options, talks),
-            enumerate((DCMTK, UNDER_TEST)),
-        )
-    return oracle, ours
-
-
-OTHERWISE = (
-    (r"[ID]: (Our|Their) Implementation (Class UID|Version Name): .*", "who it is"),
-    (r"W: ASSOC: PDV send length \d+ is odd \(using \d+\)", "ours uses the even one and is silent"),
-)
-"""Lines that are left out: (regular expression, why)."""
-
-
-def _comparable(side: Outcome) -> list[str]:
-    lines = tool_lines(side.lines)
-    return [line for line in lines if not any(re.fullmatch(p, line) for p, _ in OTHERWISE)]
-
-
-def _diff(oracle: Outcome, ours: Outcome) -> list[str]:
-    lines = differing_lines(_comparable(oracle), _comparable(ours)).splitlines()
-    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
 @pytest.mark.parametrize("options", [("-v",), ("-d",), ("-v", "+v"), ()], ids=" ".join)
@@ -288,9 +149,9 @@ def test_the_life_of_a_receiver_reads_as_that_of_the_oracle(
 ) -> None:
     # At debug level DCMTK dumps the command that it does not serve, too; ours does not.
     life = [talk for talk in LIFE if talk.name != "another service" or "-d" not in options]
-    oracle, ours = _both(tmp_path, options, tuple(life))
+    oracle, ours = both(tmp_path, options, tuple(life))
     assert ours.seen == oracle.seen
-    assert _diff(oracle, ours) == []
+    assert diff_of(oracle, ours) == []
     assert ours.names == oracle.names
     assert set(ours.names) == {f"CT.2.25.{n}" for n in (5, 6, 7, 10, 11, 12, 999)}
     for name in ours.names:
@@ -323,8 +184,8 @@ def _slowly(requestor: ScriptedRequestor) -> None:
 def test_progress_is_a_dot_for_each_pdv_where_the_oracle_shows_one(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    talk = Talk("slowly", _associated(_slowly, _object("2.25.10")))
-    oracle, ours = _both(tmp_path, options, (talk,))
+    talk = Talk("slowly", associated(_slowly, small("2.25.10")))
+    oracle, ours = both(tmp_path, options, (talk,))
     assert ours.stdout == oracle.stdout
     pieces = -(-len(IMAGE.data_set) // 4090)
     shown = f"RECV: {'.' * pieces}\nRECV: .\n" if options == ("-v",) else ""
@@ -332,7 +193,7 @@ def test_progress_is_a_dot_for_each_pdv_where_the_oracle_shows_one(
 
 
 def test_an_abort_within_an_object_leaves_no_file_with_either(tmp_path: Path) -> None:
-    oracle, ours = _both(tmp_path, ("-v",), (Talk("abort", _aborted_within), LIFE[0]))
+    oracle, ours = both(tmp_path, ("-v",), (Talk("abort", _aborted_within), LIFE[0]))
     assert ours.names == oracle.names == []
     # DCMTK's line is of its layers: 0006:020c DIMSE Read PDV failed, 0006:0310 DUL network closed.
     assert any(
@@ -354,10 +215,9 @@ class Odd(NamedTuple):
     kept: tuple[str, str]
 
 
-NO_CLASS = b"\x08\0\x60\0CS\2\0CT" + IMAGE.data_set[IMAGE.data_set.index(b"\x10\0\x10\0PN") :]
 ODD = [
     Odd(
-        Talk("same object again", _associated(_store(), _store())),
+        Talk("same object again", associated(store(), store())),
         "-I: storing DICOM file: OUT/CT.2.25.5\n"
         "-W: DICOM file already exists, overwriting: OUT/CT.2.25.5\n"
         "+I: the same object is there already: OUT/CT.2.25.5",
@@ -365,7 +225,7 @@ ODD = [
         ("CT.2.25.5", "CT.2.25.5"),
     ),
     Odd(
-        Talk("instance of the data set differs", _associated(_store("2.25.33"))),
+        Talk("instance of the data set differs", associated(store("2.25.33"))),
         "-I: storing DICOM file: OUT/CT.2.25.33\n"
         "+E: SOP instance UID of the data set, '2.25.5', is not the request's, '2.25.33'",
         [0xA900],
@@ -374,7 +234,7 @@ ODD = [
     Odd(
         Talk(
             "class of the data set differs",
-            _associated(_store(context=5, sop_class=SECONDARY_CAPTURE_IMAGE_STORAGE)),
+            associated(store(context=5, sop_class=SECONDARY_CAPTURE_IMAGE_STORAGE)),
         ),
         "-I: storing DICOM file: OUT/SC.2.25.5\n"
         "+E: SOP class UID of the data set, '1.2.840.10008.5.1.4.1.1.2', is not the request's, "
@@ -383,7 +243,7 @@ ODD = [
         ("SC.2.25.5", ""),
     ),
     Odd(
-        Talk("no class in the data set", _associated(_store("2.25.34", data=NO_CLASS))),
+        Talk("no class in the data set", associated(store("2.25.34", data=NO_CLASS))),
         "-I: storing DICOM file: OUT/CT.2.25.34\n"
         "-E: bad DICOM file: OUT/CT.2.25.34\n"
         "+E: bad DICOM object 2.25.34: SOP class UID missing in the data set, empty or no UI",
@@ -395,13 +255,13 @@ ODD = [
 
 @pytest.mark.parametrize("odd", ODD, ids=[odd.talk.name for odd in ODD])
 def test_what_is_refused_is_kept_by_the_oracle_and_not_by_ours(tmp_path: Path, odd: Odd) -> None:
-    oracle, ours = _both(tmp_path, ("-v",), (odd.talk,))
+    oracle, ours = both(tmp_path, ("-v",), (odd.talk,))
     assert ours.seen[odd.talk.name] == oracle.seen[odd.talk.name] == odd.seen
     assert oracle.names == [odd.kept[0]]
     if not UNDER_TEST.is_ours:
         return
     assert ours.names == ([odd.kept[1]] if odd.kept[1] else [])
-    assert _diff(oracle, ours) == odd.differs.splitlines()
+    assert diff_of(oracle, ours) == odd.differs.splitlines()
 
 
 def test_a_blank_title_and_no_context_are_answered_by_ours_alone(tmp_path: Path) -> None:
@@ -426,7 +286,7 @@ def test_a_blank_title_and_no_context_are_answered_by_ours_alone(tmp_path: Path)
 
 
 def test_bytes_that_are_no_pdu_are_reported_as_by_the_oracle(tmp_path: Path) -> None:
-    oracle, ours = _both(tmp_path, ("-v",), (Talk("HTTP", _no_pdu), LIFE[0]))
+    oracle, ours = both(tmp_path, ("-v",), (Talk("HTTP", _no_pdu), LIFE[0]))
     line = "E: Receiving Association failed: 0006:0321 Unrecognized PDU type: 47"
     assert line in oracle.lines
     assert line in ours.lines
@@ -437,8 +297,8 @@ def test_a_name_that_cannot_be_written_is_answered_as_by_the_oracle(tmp_path: Pa
     """A folder has the name; a700, and the association goes on."""
     for number in range(2):
         (tmp_path / f"out{number}" / "CT.2.25.5" / "x").mkdir(parents=True)
-    talks = (Talk("in the way", _associated(_store(), _object("2.25.10"))),)
-    oracle, ours = _both(tmp_path, ("-v",), talks)
+    talks = (Talk("in the way", associated(store(), small("2.25.10"))),)
+    oracle, ours = both(tmp_path, ("-v",), talks)
     assert ours.seen == oracle.seen == {"in the way": [0xA700, 0]}
     words = "E: cannot write DICOM file: OUT/CT.2.25.5: "
     for side in (oracle, ours):
@@ -452,9 +312,9 @@ def test_a_name_that_cannot_be_written_is_answered_as_by_the_oracle(tmp_path: Pa
 def test_an_idle_association_ends_after_the_socket_timeout_as_with_the_oracle(
     tmp_path: Path,
 ) -> None:
-    talks = (Talk("idle", _broken_off(_echo)), LIFE[0])
-    oracle, ours = _both(tmp_path, ("-v", "-ts", "1", "-td", "1"), talks)
-    assert _diff(oracle, ours) == []
+    talks = (Talk("idle", broken_off(echo)), LIFE[0])
+    oracle, ours = both(tmp_path, ("-v", "-ts", "1", "-td", "1"), talks)
+    assert diff_of(oracle, ours) == []
     assert "I: Association Aborted" in ours.lines
 
 
@@ -473,118 +333,6 @@ def test_a_peer_that_sends_nothing_is_let_go_after_the_acse_timeout(tmp_path: Pa
             silent.receive_until_closed(timeout=8)
             assert (waited > 0.7) != suite.is_ours
             receiver.process.wait_for_line("E: Receiving Association failed: 0006:031a DUL network")
-
-
-# --- names, folders, other modes ------------------------------------------------------------
-
-NAMED = (
-    Talk("plain", _associated(_object("2.25.1"), _object("2.25.2"))),
-    Talk("unusual", _associated(_store("1.2/3*4", data=NO_CLASS))),
-    Talk("private", _associated(_store("2.25.3", context=7, sop_class=PRIVATE, data=NO_CLASS))),
-)
-GENERATED = re.compile(r"(?<=\.X\.)[\d.]+\d|\d{17}(_\d{4})?|(?<=_)\d{8}_\d{9}")
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("-uf",),
-        ("+uf",),
-        ("-tn",),
-        ("+uf", "-fe", ".dcm"),
-        ("-tn", "-fe", ".dcm"),
-        ("-uf", "-fe", "dcm"),
-        ("-uf", "-fe", ".x.y"),
-        ("-F",),
-        ("-F", "+B"),
-        ("+B", "-pm"),
-        ("+B", "+uf", "-pm"),
-        ("+B", "-tn", "-pm"),
-        ("--ignore",),
-        ("--ignore", "-fe", ".dcm", "-pm"),
-        ("--fork",),
-        ("--fork", "+uf"),
-    ],
-    ids=" ".join,
-)
-def test_files_have_the_names_that_the_oracle_gives(
-    tmp_path: Path, options: tuple[str, ...]
-) -> None:
-    exact = "+B" in options or "--ignore" in options
-    talks = NAMED if "-pm" in options else NAMED[:2] if exact else NAMED[:1]
-    oracle, ours = _both(tmp_path, ("-v", *options), talks)
-    assert ours.seen == oracle.seen
-    shown = [[GENERATED.sub("GENERATED", name) for name in side.names] for side in (oracle, ours)]
-    assert shown[1] == shown[0]
-    assert ("--ignore" in options) == (ours.names == [])
-    lines = [
-        sorted(GENERATED.sub("GENERATED", line) for line in tool_lines(side.lines))
-        for side in (oracle, ours)
-    ]
-    assert differing_lines(*lines) == ""
-
-
-STUDIES = (
-    _of_study("2.25.1", "2.25.100", "M\xfcller^Anna Lena"),
-    _of_study("2.25.2", "2.25.100", "M\xfcller^Anna Lena"),
-    _of_study("2.25.3", "2.25.200", "O'Neil^X."),
-    _of_study("2.25.4", "2.25.200", ""),
-)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [("-ss", "S"), ("-ss", ""), ("-su", "U"), ("-su", ""), ("-sp",), ("-su", "U", "+uf")],
-    ids=" ".join,
-)
-def test_folders_have_the_names_that_the_oracle_gives(
-    tmp_path: Path, options: tuple[str, ...]
-) -> None:
-    oracle, ours = _both(tmp_path, ("-v", *options), (Talk("studies", _associated(*STUDIES)),))
-    assert ours.seen == oracle.seen == {"studies": [0, 0, 0, 0]}
-    time_of = re.compile(r"\d{8}_\d{9}")
-    shown = [
-        sorted(time_of.sub("TIME", GENERATED.sub("GENERATED", name)) for name in side.names)
-        for side in (oracle, ours)
-    ]
-    assert shown[1] == shown[0]
-    # The oracle names folders by the millisecond, and may meet its own of a moment before.
-    found = re.compile("(using existing|created new) subdirectory")
-    lines = [
-        [
-            found.sub("subdirectory", time_of.sub("TIME", GENERATED.sub("GENERATED", line)))
-            for line in side.lines
-        ]
-        for side in (oracle, ours)
-    ]
-    assert differing_lines(*lines) == ""
-
-
-@pytest.mark.parametrize(
-    "options",
-    [("--abort-after",), ("--abort-during",), ("--refuse",), ("--reject",), ("-pm",), ("+xa",)],
-    ids=" ".join,
-)
-@pytest.mark.parametrize("level", ["-v", "-d"])
-def test_a_receiver_with_an_option_for_testing_behaves_as_the_oracle(
-    tmp_path: Path, options: tuple[str, ...], level: str
-) -> None:
-    without = raw.associate_rq(CONTEXTS, user=raw.user_information(implementation_class_uid=None))
-    talks = (
-        Talk("without a UID", _answered_with(without)),
-        Talk("request", _answered_with(raw.associate_rq(CONTEXTS))),
-        Talk("store", _associated(_object("2.25.1"), _object("2.25.2"))),
-    )
-    oracle, ours = _both(tmp_path, (level, *options), talks)
-    assert ours.seen == oracle.seen
-    assert ours.names == oracle.names
-    diff = _diff(oracle, ours)
-    if options == ("--abort-during",):
-        # DCMTK aborts at every callback, also after it has aborted.
-        assert set(diff) == {"-I: ABORT initiated (due to command line options)"}
-        assert diff[0][1:] in ours.lines
-    else:
-        assert diff == []
 
 
 # --- start ----------------------------------------------------------------------------------
@@ -630,5 +378,5 @@ def test_an_unwritable_directory_is_borne_where_nothing_is_written(tmp_path: Pat
             wait_until(lambda: receiver.process.running, timeout=1, what="it runs")
             with ScriptedRequestor(receiver.port) as requestor:
                 requestor.associate(CONTEXTS)
-                assert _object("2.25.1")(requestor) == 0
+                assert small("2.25.1")(requestor) == 0
             assert receiver.names == []
