@@ -101,6 +101,7 @@ class Likeness:
         "_encoding",
         "_fixed",
         "_hits",
+        "_is_simple",
         "_lessons",
         "_match",
         "_parts",
@@ -115,6 +116,7 @@ class Likeness:
         self._parts: list[_Part] | None = None
         self._match: re.Pattern[bytes] | None = None
         self._tags: tuple[int, ...] = ()
+        self._is_simple = True  # one group for each tag: no value came in several lengths
         self._fixed: dict[int, bytes] = {}
         self._hits = self._lessons = self._pause = self._waited = 0
 
@@ -134,6 +136,9 @@ class Likeness:
             return None
         self._hits += 1
         values = self._fixed.copy()
+        if self._is_simple:
+            values.update(zip(self._tags, found.groups(), strict=True))
+            return values
         for tag, value in zip(self._tags, found.groups(), strict=True):
             if value is not None:
                 values[tag] = value
@@ -178,6 +183,7 @@ class Likeness:
         writer = _PatternWriter(encoding)
         pattern = writer.level(parts, wanted)
         self._fixed, self._tags = writer.fixed, tuple(writer.tags)
+        self._is_simple = len(set(writer.tags)) == len(writer.tags)
         if writer.literal <= _MOST_LITERAL:
             self._match = re.compile(pattern, re.DOTALL)
 
