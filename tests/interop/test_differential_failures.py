@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter import uids
-from isocenter.testing import ScriptedAcceptor, ct_image
-from isocenter.testing.peer import PeerClosed
+from isocenter.testing import RawPdu, ScriptedAcceptor, ct_image, raw
+from isocenter.testing.peer import PeerClosed, accept
 from tests.interop.debug_lines import tool_lines
 from tests.interop.differences import NEWER_ABSTRACT_SYNTAXES
 from tests.interop.log_lines import differing_lines, normal
@@ -25,7 +25,7 @@ from tests.support.tools import DCMTK, UNDER_TEST
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from isocenter.testing import RawConnection
+    from isocenter.testing import RawConnection, RawMessage
     from isocenter.testing.peer import Script
     from tests.interop.sender_failures import Case
     from tests.support.processes import Completed
@@ -198,3 +198,46 @@ def test_a_pending_status_is_a_failure_for_both(folder: Path) -> None:
     case = BOTH[0]._replace(script=serving(0xFF00), options=("-R", "-ts", "1"))
     runs = _both("storescu", "-v", case, folder)
     assert runs[0].code == runs[1].code == 0xFF
+
+
+def _detailed(request: RawMessage) -> bytes:
+    elements = [
+        (0x0002, request.command[0x0002]),
+        (0x0100, raw.us(request.number(0x0100) | 0x8000)),
+        (0x0120, raw.us(request.number(0x0110))),
+        (0x0800, raw.us(0x0101)),
+        (0x0900, raw.us(0xA700)),
+        (0x0901, b"\x08\0\x18\0\x10\0\x10\0"),
+        (0x0902, b"disk full "),
+    ]
+    return raw.message(request.context_id, raw.command_set(elements))
+
+
+def test_the_detail_of_an_echo_response_is_dumped_as_by_the_oracle(folder: Path) -> None:
+    def script(connection: RawConnection) -> None:
+        accept(connection)
+        while not isinstance(message := connection.receive_message(), RawPdu):
+            connection.send(_detailed(message))
+        connection.send(raw.release_rp())
+
+    case = BOTH[0]._replace(script=script, options=())
+    runs = _both("echoscu", "-d", case, folder)
+    parts = [run.lines[run.lines.index("I: Releasing Association") - 7 : -1] for run in runs]
+    assert parts[0][0] == "D: Status Detail (should never be any):"
+    assert parts[1][:7] == parts[0][:7]
+    assert "D: (0000,0902) LO [disk full]" in parts[1][5]
+
+
+@pytest.mark.skipif(not UNDER_TEST.is_ours, reason="DCMTK's tools take what they are given")
+def test_the_comment_of_a_peer_begins_no_line_of_the_log(folder: Path) -> None:
+    def script(connection: RawConnection) -> None:
+        accept(connection)
+        message = connection.receive_message()
+        assert not isinstance(message, RawPdu)
+        connection.send(_detailed(message).replace(b"disk full ", b"a\nF: fake "))
+        connection.receive()
+        connection.send(raw.release_rp())
+
+    done = _run(UNDER_TEST, "echoscu", "-d", BOTH[0]._replace(script=script, options=()), folder)
+    assert any("[a\\x0aF: fake]" in line for line in done.lines)
+    assert not any(line.startswith("F: fake") for line in done.lines)

@@ -92,6 +92,15 @@ def _request(line: ParsedCommandLine) -> AAssociateRQ:
     )
 
 
+def _show_detail(response: CEchoRSP) -> None:
+    """Log what a response says beside its status, which C-ECHO has no use for."""
+    from isocenter.cli.status_detail import status_detail
+
+    detail = status_detail(response)
+    if detail:
+        _LOGGER.debug("Status Detail (should never be any):\n%s", detail)
+
+
 def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
     """Send the echoes and end the association.
 
@@ -113,10 +122,13 @@ def _echo(line: ParsedCommandLine, association: Association) -> ExitCode:
             if response.status:
                 refused = True
                 _LOGGER.error("Received Echo Response (%s)", words)
-                _explain_status(line, response)
             else:
                 confirmed += 1
                 _LOGGER.info("Received Echo Response (%s)", words)
+            if _LOGGER.isEnabledFor(DEBUG):
+                _show_detail(response)
+            if response.status:
+                _explain_status(line, response)
     except AssociationReleased as problem:
         _LOGGER.critical("Protocol Error: Peer requested release (Aborting)")
         _LOGGER.info("Aborting Association")
