@@ -386,15 +386,25 @@ class HookRunner:
 
     def _work(self, job: _Job) -> None:
         """Run one command after the other while there are any."""
-        while True:
-            self._perform(job)
-            self._finished(job)
-            with self._changed:
-                if self.wait or not self._waiting:
-                    self._running -= 1
-                    return
-                job = self._waiting.popleft()
-                self._tell_dropped()
+        current: _Job | None = job
+        while current is not None:
+            try:
+                self._perform(current)
+            except BaseException as error:  # noqa: BLE001 - whoever waits must be told all the same
+                _fail("cannot run the command of %s: %r", current.command.option, error)
+            finally:
+                self._finished(current)
+                current = self._following()
+
+    def _following(self) -> _Job | None:
+        """Return the command that comes next in a thread; None gives its place back."""
+        with self._changed:
+            if self.wait or not self._waiting:
+                self._running -= 1
+                return None
+            job = self._waiting.popleft()
+            self._tell_dropped()
+            return job
 
     def _finished(self, job: _Job) -> None:
         with self._changed:
