@@ -91,13 +91,9 @@ def test_lengths_seen_before_are_known_and_others_are_not() -> None:
 
 
 def test_a_data_set_of_another_kind_does_not_take_the_place_of_a_known_one() -> None:
+    other = encode_data_set([(0x00080016, "UI", "1.2.3")], EXPLICIT_LITTLE)
     likeness = taught(11, 12)
     assert likeness.values_of(series(13), PROFILE) is not None
-    other = encode_data_set([(0x00080016, "UI", "1.2.3")], EXPLICIT_LITTLE)
-    for _ in range(4):
-        likeness.observe(other, PROFILE)
-    likeness = taught(11, 12)
-    likeness.values_of(series(13), PROFILE)
     likeness.observe(other, PROFILE)
     assert likeness.values_of(series(14), PROFILE) is not None
 
@@ -189,3 +185,69 @@ def test_what_is_known_is_what_planning_would_have_said(seed: int) -> None:
     values = likeness.values_of(bytes(data), PROFILE)
     if values is not None:
         assert values == plain_values(bytes(data))
+
+
+def short(*elements: Element) -> bytes:
+    return encode_data_set(elements, EXPLICIT_LITTLE)
+
+
+def test_more_that_has_to_be_the_same_than_a_pattern_may_hold_is_planned_one_by_one() -> None:
+    """The pattern of before stays what it was, with the values that belong to it."""
+    likeness = Likeness()
+    report = (0x0040A160, "LO", "word\\" * 12 + "end")
+    extra: list[Element] = [(0x00410000 + n, "LO", "text" * 16) for n in range(1, 51)]
+
+    def report_of(uid: str, *, length: int) -> bytes:
+        inner: list[Element] = [*extra, (0x00420001, "UI", "1." * length + "2")]
+        return short(
+            (0x00080016, "UI", "1.2.840"),
+            (0x00080018, "UI", uid),
+            (0x0020000D, "UI", "1.2.3.4"),
+            report,
+            (0x0040A730, "SQ", [inner]),
+        )
+
+    data_sets = [report_of(f"1.2.3.{n}", length=3 + n // 20) for n in range(7, 140)]
+    for data in data_sets:
+        values = likeness.values_of(data, PROFILE)
+        assert values is None or values == plain_values(data)
+        if values is None:
+            likeness.observe(data, PROFILE)
+
+
+@pytest.mark.parametrize("vr", ["UT", "UC", "UR"])
+def test_nothing_is_learnt_where_a_wanted_value_would_not_be_found(vr: str) -> None:
+    profile = RewriteProfile(EXPLICIT_LITTLE, RewriteOptions(normalise_values=False))
+    for kind in (PROFILE, profile):
+        likeness = Likeness()
+        data_sets = [
+            short((0x00080016, vr, "1.2.840"), (0x00080018, "UI", f"1.2.3.{n}"))
+            for n in range(11, 16)
+        ]
+        for data in data_sets:
+            assert likeness.values_of(data, kind) is None
+            likeness.observe(data, kind)
+
+
+def test_lengths_beyond_the_most_are_not_kept() -> None:
+    likeness = Likeness()
+
+    def comment(length: int, number: int) -> bytes:
+        inner: list[Element] = [(0x00081155, "UI", "1." * length + "2")]
+        return short((0x00080018, "UI", f"1.2.{number}"), (0x00081140, "SQ", [inner]))
+
+    for length in range(2, 30):
+        for number in range(80):
+            data = comment(length, number % 10)
+            values = likeness.values_of(data, PROFILE)
+            assert values is None or values == plain_values(data)
+            if values is None:
+                likeness.observe(data, PROFILE)
+    assert likeness._parts is None or len(likeness._parts[1].forms) <= 16
+
+
+def test_a_pattern_is_not_kept_by_the_module_that_made_it() -> None:
+    import re
+
+    taught(11, 12)
+    assert not re._cache  # type: ignore[attr-defined]  # what `re.purge` empties

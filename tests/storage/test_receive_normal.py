@@ -9,6 +9,7 @@ import pytest
 
 from isocenter import uids
 from isocenter.dataset import convert, order
+from isocenter.dataset.likeness import Likeness
 from isocenter.dataset.profile import RewriteOptions
 from isocenter.errors import ObjectMismatch, StorageRefused
 from isocenter.logs import WARNING
@@ -151,3 +152,17 @@ def test_fault_of_ours_loses_no_object(
     assert parts.transfer_syntax == uids.EXPLICIT_VR_LITTLE_ENDIAN
     assert "kept as it came, cannot be read: unexpected TypeError" in stored.notes[-1].text
     assert "reading a data set failed" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["values_of", "observe"])
+def test_fault_in_telling_what_is_familiar_loses_no_object(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, where: str
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise TypeError("a mistake")
+
+    monkeypatch.setattr(Likeness, where, fail)
+    stored = store(spool, CLASS + INSTANCE + NAME + PATIENT)
+    assert part10.read(Path(stored.path)).data_set == CLASS + INSTANCE + NAME + PATIENT
+    assert [note.text for note in stored.notes if note.level >= WARNING] == []
+    assert "a data set failed" in caplog.text

@@ -30,7 +30,7 @@ __all__ = ["Likeness"]
 
 _MOST_ELEMENTS = 500  # of one level of a data set that is learnt from
 _NOTHING: frozenset[int] = frozenset()
-_MOST_LITERAL = 8 * 1024  # bytes that have to be the same; making the pattern costs 1 us for each
+_MOST_LITERAL = 4 * 1024  # bytes, inclusive, that have to be the same; each costs 1 us to learn
 _MOST_FORMS = 16  # different lengths of a value
 _LONG_VALUE = 32  # bytes from which on a value need not be the same, where it may be anything
 _QUICK_LESSONS = 12  # patterns made in a row, of data sets that differ in the length of values
@@ -41,6 +41,7 @@ _TRAILING_PADDING = 0xFFFC  # the group of it; behind it come delimiters
 _ITEM = (0xFFFE, 0xE000)
 _STRUCTURE = -1  # kind of sequences, and of the headers of items
 _VARIABLE = frozenset({TEXT, UID, BINARY, KEPT_TEXT, LONG})
+_FINDABLE = frozenset({TEXT, UID, KEPT_TEXT})  # kinds whose values planning notes, if wanted
 _SPACE = rb"[^ \t\n\r\x0b\x0c]"  # no white space, in a UID
 
 
@@ -76,6 +77,8 @@ class _Part:
         header = other.forms[0]
         if self.tag != other.tag or self.kind != other.kind:
             return False
+        if header not in self.forms and len(self.forms) >= _MOST_FORMS:
+            return False
         if self.contents is not None and other.contents is not None:
             if header in self.forms:
                 return _are_alike(self.contents[self.forms.index(header)], other.contents[0])
@@ -88,7 +91,7 @@ class _Part:
             self.value = None
         if header not in self.forms:
             self.forms.append(header)
-        return len(self.forms) <= _MOST_FORMS
+        return True
 
 
 class Likeness:
@@ -98,7 +101,6 @@ class Likeness:
     """
 
     __slots__ = (
-        "_encoding",
         "_fixed",
         "_hits",
         "_is_simple",
@@ -106,13 +108,14 @@ class Likeness:
         "_match",
         "_parts",
         "_pause",
+        "_profile",
         "_tags",
         "_waited",
     )
 
     def __init__(self) -> None:
         """Begin with nothing known."""
-        self._encoding: Encoding | None = None
+        self._profile: RewriteProfile | None = None
         self._parts: list[_Part] | None = None
         self._match: re.Pattern[bytes] | None = None
         self._tags: tuple[int, ...] = ()
@@ -129,7 +132,7 @@ class Likeness:
             data: the whole data set.
             profile: as of the data sets that were observed.
         """
-        if self._match is None or profile.target is not self._encoding:
+        if self._match is None or profile is not self._profile:
             return None
         found = self._match.fullmatch(data)
         if found is None:
@@ -160,32 +163,33 @@ class Likeness:
         if self._waited <= self._pause:
             return
         self._waited = 0
-        encoding = profile.target
-        parts = _take_apart(data, encoding, profile.kinds)
-        known = self._parts if encoding is self._encoding else None
+        parts = _take_apart(data, profile)
+        known = self._parts if profile is self._profile else None
         self._lessons += 1
         if known is None or parts is None or not _are_alike(known, parts):
             if self._lessons > 1:
                 self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
             if not hits:
-                self._encoding, self._parts, self._match = encoding, parts, None
+                self._profile, self._parts, self._match = profile, parts, None
             return
         if self._lessons > _QUICK_LESSONS:
             self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
-        self._make_pattern(known, encoding, profile.options.wanted)
+        self._make_pattern(known, profile)
 
-    def _make_pattern(
-        self, parts: list[_Part], encoding: Encoding, wanted: AbstractSet[int]
-    ) -> None:
-        """Make the pattern, unless too much has to be the same."""
+    def _make_pattern(self, parts: list[_Part], profile: RewriteProfile) -> None:
+        """Make the pattern; what has too much that has to be the same is no longer learnt from."""
         import re
 
-        writer = _PatternWriter(encoding)
-        pattern = writer.level(parts, wanted)
+        writer = _PatternWriter(profile.target)
+        pattern = writer.level(parts, profile.options.wanted)
+        if writer.literal > _MOST_LITERAL:
+            self._parts = None
+            return
+        self._match = re.compile(pattern, re.DOTALL)
+        # The module keeps what it compiles, for good: here that is data of a patient.
+        re.purge()
         self._fixed, self._tags = writer.fixed, tuple(writer.tags)
         self._is_simple = len(set(writer.tags)) == len(writer.tags)
-        if writer.literal <= _MOST_LITERAL:
-            self._match = re.compile(pattern, re.DOTALL)
 
 
 class _PatternWriter:
@@ -208,7 +212,7 @@ class _PatternWriter:
         return b"".join(self._part(part, wanted) for part in parts)
 
     def _part(self, part: _Part, wanted: AbstractSet[int]) -> bytes:
-        is_wanted = part.tag in wanted and part.kind in {TEXT, UID, KEPT_TEXT}
+        is_wanted = part.tag in wanted
         if part.value is not None:
             if is_wanted:
                 self.fixed[part.tag] = part.value
@@ -254,11 +258,18 @@ def _value_pattern(kind: int | None, length: int) -> bytes:
     return b".{%d}" % length
 
 
-def _take_apart(data: bytes, encoding: Encoding, kinds: Mapping[bytes, int]) -> list[_Part] | None:
-    """Return the elements of a data set; None where one of them depends on others."""
+def _take_apart(data: bytes, profile: RewriteProfile) -> list[_Part] | None:
+    """Return the elements of a data set; None where one is not to be known by its bytes alone.
+
+    That is one that depends on others, and one whose value is wanted and might not be found.
+    """
     parts: list[_Part] = []
-    is_plain = _take_level(data, 0, len(data), encoding, kinds, parts)
-    return parts if is_plain else None
+    if not _take_level(data, 0, len(data), profile.target, profile.kinds, parts):
+        return None
+    wanted = profile.options.wanted
+    if any(part.tag in wanted and part.kind not in _FINDABLE for part in parts):
+        return None
+    return parts
 
 
 def _take_level(

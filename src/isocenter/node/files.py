@@ -123,6 +123,8 @@ class FileStorage:
                 request.defer(studies.finish_due)
             raise
         if command is not None and stored.is_kept:
+            # It may move or remove the file, or wait for nobody else to have it open.
+            request.defer(self._receiver.let_go)
             request.defer(lambda: command.run(request, stored))
         if studies is not None:
             # It may be a question to another process, for which the peer need not wait. A worker

@@ -454,13 +454,13 @@ class _Transfer:
             return None
         try:
             upcoming = prepare(path, form=self._options.form)
-            if self._is_plain:
-                self._lay_out(upcoming)
-            return upcoming
         except (OSError, DataSetError) as problem:
             return _Unusable(path, problem)
         except ValueError as problem:  # a NUL in the path
             return _Unusable(path, DataSetError(str(problem)))
+        if self._is_plain:
+            self._lay_out(upcoming)
+        return upcoming
 
     def _collect(self) -> None:
         """Wait for one response and count it; a failure halts where the options say so."""

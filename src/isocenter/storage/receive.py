@@ -35,6 +35,7 @@ from isocenter.storage.naming import (
     unique_file_name,
 )
 from isocenter.storage.placing import Note, Placement, StoredObject, blanks_note
+from isocenter.storage.reading import Reading
 from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from isocenter.dataset.convert import PlanBuilder
-    from isocenter.dataset.habits import Habits
+    from isocenter.dataset.likeness import Likeness
     from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.storage.naming import FileName
@@ -62,8 +63,6 @@ _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 _HELD = 64 * 1024
 """Bytes of a data set, inclusive, held in memory until it is whole: a second file would cost
 a small object more than the copy."""
-
-_MOST_HABITS = 64  # associations remembered, each with 64 KiB at most; then all are forgotten
 
 _NAMING_SCHEMES = frozenset({"default", "unique", "short", "time", "long-time"})
 _NAMES_TRIED = 1000  # of those that nobody else should have
@@ -85,15 +84,13 @@ class Receiver:
     """
 
     __slots__ = (
-        "_habits",
-        "_make_builder",
-        "_profiles",
         "_short_names",
         "_spool",
         "_templates",
         "_time_names",
         "options",
         "placing",
+        "reading",
     )
 
     def __init__(
@@ -108,15 +105,11 @@ class Receiver:
             )
         self.options = options
         self.placing = placing
+        self.reading = Reading(options, placing)
         self._time_names = TimeNames(microseconds=options.naming == "long-time")
         self._short_names = ShortNames()
         # Of the last kind of object; threads replace it as a whole.
         self._templates: tuple[tuple[str, str, str], FileMetaTemplate] | None = None
-        # By transfer syntax; None where data sets of it cannot be read.
-        self._profiles: dict[str, RewriteProfile | None] = {}
-        self._habits: dict[int, Habits] = {}  # by association
-        # Loaded when first needed: bit-preserving mode does without.
-        self._make_builder: type[PlanBuilder] | None = None
         try:
             self.file_name("", "")
         except ValueError as error:
@@ -143,6 +136,11 @@ class Receiver:
         """Give the directory back; may be called again."""
         if self._spool is not None:
             self._spool.close()
+
+    def let_go(self) -> None:
+        """Close the files of objects that were published; for before somebody else takes them."""
+        if self._spool is not None:
+            self._spool.close_published()
 
     def prepare(self) -> None:
         """Do ahead what the next object will need; for when there is time (see `Spool`)."""
@@ -202,65 +200,6 @@ class Receiver:
             return kept[1].encode(sop_instance_uid)
         except ValueError as error:
             raise StorageError(self._spool.directory, str(error)) from error
-
-    def profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
-        """Return how data sets of a transfer syntax are written anew, None for as they come."""
-        try:
-            return self._profiles[transfer_syntax_uid]
-        except KeyError:
-            pass
-        profile = None
-        if not self.options.ignore and (
-            self.options.rewrite is not None or self.placing is not None
-        ):
-            profile = self._make_profile(transfer_syntax_uid)
-        self._profiles[transfer_syntax_uid] = profile
-        return profile
-
-    def habits(self, association: int) -> Habits:
-        """Return what is known of the objects that an association brought before."""
-        habits = self._habits.get(association)
-        if habits is None:
-            from isocenter.dataset.habits import Habits
-
-            if len(self._habits) >= _MOST_HABITS:
-                self._habits = {}  # threads that use one of them keep it
-            habits = self._habits[association] = Habits()
-        return habits
-
-    def plan_builder(
-        self, profile: RewriteProfile, prefix_length: int, association: int
-    ) -> PlanBuilder:
-        """Return what plans an object of an association, with what is known of the ones before."""
-        if self._make_builder is None:
-            from isocenter.dataset.convert import PlanBuilder
-
-            self._make_builder = PlanBuilder
-        return self._make_builder(
-            profile, prefix_length=prefix_length, habits=self.habits(association)
-        )
-
-    def _make_profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
-        from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
-        from isocenter.dataset.profile import RewriteOptions, RewriteProfile
-        from isocenter.record import replace
-
-        options = self.options.rewrite or RewriteOptions()
-        if self.placing is not None:
-            options = replace(options, wanted=options.wanted | self.placing.wanted)
-        dictionary = self.options.dictionary or DEFAULT_DICTIONARY
-        try:
-            return RewriteProfile(transfer_syntax_uid, options, dictionary=dictionary)
-        except ValueError:
-            pass
-        try:  # compressed: no conversion, but everything else
-            return RewriteProfile(
-                transfer_syntax_uid,
-                replace(options, transfer_syntax_uid=""),
-                dictionary=dictionary,
-            )
-        except ValueError:  # a transfer syntax that is not known
-            return None
 
 
 class IgnoredObject:
@@ -336,7 +275,7 @@ class ReceivedObject:
         self._is_disordered = False
         self.length = 0
         self._head = receiver.head(origin, sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        self._profile = receiver.profile(transfer_syntax_uid)
+        self._profile = receiver.reading.profile(transfer_syntax_uid)
         if self._profile is None:
             self._file = spool.begin()
         else:
@@ -378,7 +317,9 @@ class ReceivedObject:
         if prefix and profile.options.file_padding:
             prefix = len(self._new_head(profile.target_uid))
         self._prefix = prefix
-        self._builder = self._receiver.plan_builder(profile, prefix, self._origin.association)
+        self._builder = self._receiver.reading.plan_builder(
+            profile, prefix, self._origin.association
+        )
         if held:
             data = held[0] if len(held) == 1 else b"".join(held)
             self._look((data,), len(data))
@@ -458,8 +399,8 @@ class ReceivedObject:
             if len(held) > 1:
                 held[:] = [b"".join(held)]
             if held:
-                likeness = self._receiver.habits(self._origin.association).likeness
-                values = likeness.values_of(held[0], profile)
+                likeness = self._receiver.reading.habits(self._origin.association).likeness
+                values = self._values_of_familiar(likeness, held[0], profile)
                 if values is not None:
                     return None, values, True
             self._begin_reading(held)
@@ -474,8 +415,21 @@ class ReceivedObject:
             self._give_up_reading(problem)
             return None, builder.values, False
         if likeness is not None and held and plan.is_identity:
-            likeness.observe(held[0], profile)
+            try:
+                likeness.observe(held[0], profile)
+            except Exception:  # no fault of ours may lose the object
+                _LOGGER.exception("learning from a data set failed")
         return plan, builder.values, True
+
+    def _values_of_familiar(
+        self, likeness: Likeness, data: bytes, profile: RewriteProfile
+    ) -> dict[int, bytes] | None:
+        """Return the wanted values of a data set like those before, None for any other."""
+        try:
+            return likeness.values_of(data, profile)
+        except Exception:  # no fault of ours may lose the object
+            _LOGGER.exception("comparing a data set failed")
+            return None
 
     def _check(self, values: Mapping[int, bytes], *, is_read: bool) -> None:
         """Compare the UIDs of data set and request; one that could not be read may lack them.

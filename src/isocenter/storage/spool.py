@@ -288,9 +288,10 @@ class Spool:
         """Take over the descriptor of a published file, of which everything was said."""
         self._published.append(fd)
         if not self._is_prepared or len(self._published) > _SPARES:
-            self._close_published()
+            self.close_published()
 
-    def _close_published(self) -> None:
+    def close_published(self) -> None:
+        """Close the files that `close_later` took over."""
         while self._published:
             with suppress(IndexError, OSError):  # another thread took the last one
                 os.close(self._published.pop())
@@ -301,7 +302,7 @@ class Spool:
         Called when there is time: after a response, while the sender is busy.
         """
         self._is_prepared = True
-        self._close_published()
+        self.close_published()
         if self._anonymous and self._directories is not None and len(self._spares) < _SPARES:
             try:
                 root = self._directories.root
@@ -381,7 +382,7 @@ class Spool:
 
     def close(self) -> None:
         """Give the directory back; may be called again."""
-        self._close_published()
+        self.close_published()
         self._drop_spares()
         self._directories = None
 
