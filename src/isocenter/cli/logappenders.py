@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, WARN
 from isocenter.cli.logpattern import format_time, host_name
@@ -50,8 +49,6 @@ _FACILITIES = {
 
 _SYSLOG_PORT = 514
 _LARGEST_PORT = 65535
-_RETRY = 30.0
-"""Seconds until a syslog host that could not be reached is looked up again: that may block."""
 
 
 def open_appender(settings: AppenderSettings, tool: str) -> Appender:
@@ -255,8 +252,6 @@ class SysLogAppender(Appender):
         if not 0 < self._port <= _LARGEST_PORT:
             raise settings.refusal("port", "no such port")
         self._sender: DatagramSender | None = None
-        self._again_at = 0.0
-        self._complained = False
         if self._host:
             self._name = host_name(qualified=True)
         else:
@@ -280,39 +275,18 @@ class SysLogAppender(Appender):
         self._send((head + text).encode("utf-8", "backslashreplace"))
 
     def _send(self, message: bytes) -> None:
-        if self._sender is None and time.monotonic() < self._again_at:
-            return
-        try:
-            if self._sender is None:
-                from isocenter.net.datagrams import DatagramSender
+        if self._sender is None:
+            from isocenter.net.datagrams import DatagramSender
 
-                self._sender = DatagramSender(self._host, self._port)
-            try:
-                self._sender.send(message)
-            except ConnectionRefusedError:
-                # What an earlier datagram met, which is told now: this one was not sent yet.
-                self._sender.send(message)
-        except (OSError, UnicodeError) as problem:
-            if isinstance(problem, ConnectionRefusedError) and self._sender is not None:
-                return  # nobody listens there yet; the log may be back for the next
-            self._disconnect()
-            self._again_at = time.monotonic() + _RETRY
-            if not self._complained:
-                reason = getattr(problem, "strerror", None) or str(problem)
-                complain(f"cannot send log messages to {self._host}: {reason}")
-            self._complained = True
-        else:
-            self._complained = False
-
-    def _disconnect(self) -> None:
-        if self._sender is not None:
-            self._sender.close()
-            self._sender = None
+            self._sender = DatagramSender(self._host, self._port, complain)
+        self._sender.send(message)
 
     def close(self) -> None:
         """Close the connection."""
         super().close()
-        self._disconnect()
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
 
 
 def _severity(level: int) -> int:
