@@ -205,6 +205,14 @@ def test_path_of_this_machine_is_not_told_twice() -> None:
     assert "/secret" not in as_text(not_stored(0xA700, problem, peer="P", sop_instance="1.2"))
 
 
+def test_folder_that_a_patient_gave_its_name_is_not_told() -> None:
+    words = "could not create subdirectory for study"
+    problem = StorageRefused(f"{words}: /in/DOE_JANE", path="/in/DOE_JANE", comment=words)
+    text = as_text(not_stored(0xC000, problem, peer="P", sop_instance="1.2"))
+    assert words in text
+    assert "DOE" not in text
+
+
 def test_acceptor_says_which_class_it_does_not_store() -> None:
     assert "does not store" in as_text(not_stored(0x0122, None, peer="P", sop_instance="1.2"))
     assert "no reason is known" in as_text(not_stored(0x0110, None, peer="P", sop_instance="1.2"))

@@ -318,7 +318,8 @@ def not_stored(status: int, problem: Exception | None, *, peer: str, sop_instanc
         )
     if isinstance(problem, StorageRefused):
         return (
-            f"{head}: {problem.reason}.",
+            # The reason may name the folder, and so a patient.
+            f"{head}: {problem.comment}.",
             (
                 "What the data set holds, or lacks, gives it no name or folder under these "
                 "options; "
