@@ -210,11 +210,7 @@ def _strange_answer(problem: PeerProtocolError, attempt: Attempt) -> Lines:
 
 def _advice(look: Look, attempt: Attempt) -> str:
     if look.kind == "tls":
-        option = option_words(attempt.tool, "--enable-tls")
-        other = option or option_words(attempt.tool, "--anonymous-tls")
-        return (
-            f"{_NO_TLS}, or use {other}." if other else f"{_NO_TLS}, or reach it through a tunnel."
-        )
+        return f"{_NO_TLS}, or reach it through a tunnel."
     if look.kind == "http":
         return (
             f"Port {attempt.port} is that of a web server (a viewer, DICOMweb, a proxy): the DICOM "
