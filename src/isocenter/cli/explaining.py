@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = [
+    "MAXIMUM_EXPLAINED",
     "FailureExplainer",
     "explain_broken_echo",
     "explain_echo",
@@ -40,6 +41,9 @@ __all__ = [
 ]
 
 _LOGGER = get_logger(__name__)
+
+MAXIMUM_EXPLAINED = 100
+"""Kinds of failures explained on one association, inclusive: a log is read by people."""
 
 
 def _say(lines: Lines) -> None:
@@ -115,8 +119,9 @@ def explain_broken_echo(
 class FailureExplainer:
     """A `sender.failures.Failures` that logs an explanation of each new kind of failure.
 
-    What was said of one file is not repeated for the next of the same SOP class, transfer syntax
-    or status.
+    What was said of one file is not repeated for the next of the same SOP class and transfer
+    syntax, or SOP class and status. Nothing that a peer makes up, as an Error Comment, counts:
+    each object's could have its own. After `MAXIMUM_EXPLAINED` kinds no further one is explained.
 
     Args:
         line: the command line.
@@ -133,7 +138,7 @@ class FailureExplainer:
 
     def _is_new(self, *kind: object) -> bool:
         """Tell whether nothing was said yet of this kind of failure, and take note that it is."""
-        if kind in self._said:
+        if kind in self._said or len(self._said) >= MAXIMUM_EXPLAINED:
             return False
         self._said.add(kind)
         return True
@@ -158,17 +163,19 @@ class FailureExplainer:
 
     def refused(self, path: str, response: StoreResponse) -> None:
         """Explain a response that is a failure."""
-        comment = response.error_comment
-        if not self._is_new("status", response.status, comment):
+        if len(self._said) >= MAXIMUM_EXPLAINED:
+            return  # for the file need not be read
+        kind = _kind_of(path)
+        if not self._is_new("status", response.status, "" if kind is None else kind[0]):
             return
         offending = getattr(response, "offending_element", ())
         _say(
             transfer.store_failed(
                 path,
                 response.status,
-                comment=comment,
+                comment=response.error_comment,
                 offending=tuple(offending),
-                kind=_kind_of(path),
+                kind=kind,
                 size=_size_of(path),
             )
         )
