@@ -21,7 +21,11 @@ from isocenter.testing.datasets import (
 )
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from isocenter.testing.datasets import Element
+
+    Values: TypeAlias = dict[int, bytes] | None
 
 PROFILE = RewriteProfile(EXPLICIT_LITTLE, RewriteOptions())
 
@@ -50,6 +54,16 @@ def series(number: int, *, syntax: str = EXPLICIT_LITTLE, comment: str = "the sa
     return encode_data_set(elements, syntax)
 
 
+def known(likeness: Likeness, data: bytes, profile: RewriteProfile = PROFILE) -> Values:
+    """Return the wanted values where the whole data set is known to stay as it is, else None."""
+    found = likeness.values_of(data, profile)
+    return found[0] if found is not None and found[1] == len(data) else None
+
+
+def learn(likeness: Likeness, data: bytes, profile: RewriteProfile) -> None:
+    likeness.observe(data, len(data), profile)
+
+
 def plain_values(data: bytes, profile: RewriteProfile = PROFILE) -> dict[int, bytes] | None:
     """Return the wanted values where planning finds nothing to change, else None."""
     rewriter = Rewriter(profile)
@@ -64,12 +78,12 @@ def plain_values(data: bytes, profile: RewriteProfile = PROFILE) -> dict[int, by
 def taught(*numbers: int, profile: RewriteProfile = PROFILE) -> Likeness:
     likeness = Likeness()
     for number in numbers:
-        likeness.observe(series(number, syntax=profile.source_uid), profile)
+        learn(likeness, series(number, syntax=profile.source_uid), profile)
     return likeness
 
 
 def test_third_slice_is_known_by_the_two_before() -> None:
-    values = taught(11, 12).values_of(series(13), PROFILE)
+    values = known(taught(11, 12), series(13))
     assert values == plain_values(series(13))
     assert values is not None
     assert values[0x00080018] == b"1.2.3.13"
@@ -77,25 +91,25 @@ def test_third_slice_is_known_by_the_two_before() -> None:
 
 
 def test_first_and_second_slice_are_not() -> None:
-    assert taught().values_of(series(1), PROFILE) is None
-    assert taught(11).values_of(series(12), PROFILE) is None
+    assert known(taught(), series(1)) is None
+    assert known(taught(11), series(12)) is None
 
 
 def test_lengths_seen_before_are_known_and_others_are_not() -> None:
     likeness = taught(11, 12)
-    assert likeness.values_of(series(1300), PROFILE) is None
+    assert known(likeness, series(1300)) is None
     for number in (1300, 1350):  # the sequence is longer, too, and what is in it differs
-        likeness.observe(series(number), PROFILE)
+        learn(likeness, series(number), PROFILE)
     for number in (1400, 17):
-        assert likeness.values_of(series(number), PROFILE) == plain_values(series(number))
+        assert known(likeness, series(number)) == plain_values(series(number))
 
 
 def test_a_data_set_of_another_kind_does_not_take_the_place_of_a_known_one() -> None:
     other = encode_data_set([(0x00080016, "UI", "1.2.3")], EXPLICIT_LITTLE)
     likeness = taught(11, 12)
-    assert likeness.values_of(series(13), PROFILE) is not None
-    likeness.observe(other, PROFILE)
-    assert likeness.values_of(series(14), PROFILE) is not None
+    assert known(likeness, series(13)) is not None
+    learn(likeness, other, PROFILE)
+    assert known(likeness, series(14)) is not None
 
 
 @pytest.mark.parametrize(
@@ -113,21 +127,21 @@ def test_a_data_set_of_another_kind_does_not_take_the_place_of_a_known_one() -> 
 def test_what_may_need_a_change_is_not_known(what: str, change: tuple[bytes, bytes]) -> None:
     data = series(13)
     assert data.count(change[0]) >= 1, what
-    assert taught(11, 12).values_of(data.replace(*change), PROFILE) is None
+    assert known(taught(11, 12), data.replace(*change)) is None
 
 
 @pytest.mark.parametrize("extra", [b"\0", b"\xfc\xff\xfc\xffOB\0\0\2\0\0\0\0\0"])
 def test_bytes_behind_the_last_element_are_not_known(extra: bytes) -> None:
-    assert taught(11, 12).values_of(series(13) + extra, PROFILE) is None
-    assert taught(11, 12).values_of(series(13)[:-2], PROFILE) is None
+    assert known(taught(11, 12), series(13) + extra) is None
+    assert known(taught(11, 12), series(13)[:-2]) is None
 
 
 def test_big_endian_is_learnt_like_little_and_not_mixed_with_it() -> None:
     profile = RewriteProfile(EXPLICIT_BIG, RewriteOptions())
     likeness = taught(11, 12, profile=profile)
     data = series(13, syntax=EXPLICIT_BIG)
-    assert likeness.values_of(data, profile) == plain_values(data, profile)
-    assert likeness.values_of(data, PROFILE) is None
+    assert known(likeness, data, profile) == plain_values(data, profile)
+    assert known(likeness, data) is None
 
 
 @pytest.mark.parametrize(
@@ -146,15 +160,15 @@ def test_nothing_is_learnt_where_an_element_depends_on_more_than_itself(
 ) -> None:
     profile = RewriteProfile(EXPLICIT_LITTLE, options)
     likeness = taught(11, 12, profile=profile)
-    assert likeness.values_of(series(13), profile) is None
+    assert known(likeness, series(13), profile) is None
 
 
 def test_a_data_set_with_a_group_length_is_not_learnt_from() -> None:
     likeness = Likeness()
     data = encode_data_set([(0x00080000, "UL", 4), (0x00080016, "UI", "1.2")], EXPLICIT_LITTLE)
     for _ in range(3):
-        likeness.observe(data, PROFILE)
-    assert likeness.values_of(data, PROFILE) is None
+        learn(likeness, data, PROFILE)
+    assert known(likeness, data) is None
 
 
 def test_learning_from_what_never_is_alike_becomes_rare(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +182,7 @@ def test_learning_from_what_never_is_alike_becomes_rare(monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "_take_apart", take_apart)
     likeness = Likeness()
     for number in range(2000):
-        likeness.observe(series(number), PROFILE)
+        learn(likeness, series(number), PROFILE)
     assert len(looked) <= 16
 
 
@@ -182,7 +196,7 @@ def test_what_is_known_is_what_planning_would_have_said(seed: int) -> None:
     for _ in range(source.choice((0, 1, 1, 2, 4))):
         place = source.randrange(len(data))
         data[place] = source.choice(b"\0 .A\x01\x02\x04\xff" + bytes([data[place] ^ 1]))
-    values = likeness.values_of(bytes(data), PROFILE)
+    values = known(likeness, bytes(data))
     if values is not None:
         assert values == plain_values(bytes(data))
 
@@ -209,10 +223,10 @@ def test_more_that_has_to_be_the_same_than_a_pattern_may_hold_is_planned_one_by_
 
     data_sets = [report_of(f"1.2.3.{n}", length=3 + n // 20) for n in range(7, 140)]
     for data in data_sets:
-        values = likeness.values_of(data, PROFILE)
+        values = known(likeness, data)
         assert values is None or values == plain_values(data)
         if values is None:
-            likeness.observe(data, PROFILE)
+            learn(likeness, data, PROFILE)
 
 
 @pytest.mark.parametrize("vr", ["UT", "UC", "UR"])
@@ -225,8 +239,8 @@ def test_nothing_is_learnt_where_a_wanted_value_would_not_be_found(vr: str) -> N
             for n in range(11, 16)
         ]
         for data in data_sets:
-            assert likeness.values_of(data, kind) is None
-            likeness.observe(data, kind)
+            assert known(likeness, data, kind) is None
+            learn(likeness, data, kind)
 
 
 def test_lengths_beyond_the_most_are_not_kept() -> None:
@@ -239,10 +253,10 @@ def test_lengths_beyond_the_most_are_not_kept() -> None:
     for length in range(2, 30):
         for number in range(80):
             data = comment(length, number % 10)
-            values = likeness.values_of(data, PROFILE)
+            values = known(likeness, data)
             assert values is None or values == plain_values(data)
             if values is None:
-                likeness.observe(data, PROFILE)
+                learn(likeness, data, PROFILE)
     assert likeness._parts is None or len(likeness._parts[1].forms) <= 16
 
 
@@ -251,3 +265,29 @@ def test_a_pattern_is_not_kept_by_the_module_that_made_it() -> None:
 
     taught(11, 12)
     assert not re._cache  # type: ignore[attr-defined]  # what `re.purge` empties
+
+
+def test_a_long_last_value_need_not_be_seen() -> None:
+    """Of an image as much is looked at as stands before its pixels."""
+
+    def image(number: int, size: int) -> bytes:
+        return (
+            series(number)[:-76]
+            + b"\xe0\x7f\x10\0OW\0\0"
+            + size.to_bytes(4, "little")
+            + bytes(size)
+        )
+
+    likeness = Likeness()
+    for number in (11, 12):
+        whole = image(number, 500_000)
+        likeness.observe(whole[:2000], len(whole), PROFILE)
+    for size in (500_000, 64):
+        whole = image(13, size)
+        found = likeness.values_of(whole[:2000], PROFILE)
+        if size == 64:  # another length of the header's value, which was not seen before
+            assert found is None
+            likeness.observe(whole, len(whole), PROFILE)
+            found = likeness.values_of(whole, PROFILE)
+        assert found == (plain_values(whole), len(whole))
+    assert likeness.values_of(image(13, 500_000)[:200], PROFILE) is None

@@ -1,11 +1,11 @@
-"""Short data sets that are like the ones before them, told by one comparison.
+"""Data sets that are like the ones before them, told by one comparison.
 
-Owns the pattern that an association's next short data set is held against as a whole. The
-slices of a series have the same elements; a dozen of them differ in their values. A regular
-expression says what may differ, and how: the value of a familiar element, in the lengths seen
-so far, and padded as it should be. What matches it needs no change, because what it was made of
-needed none and the treatment of an element depends on its own bytes only. A search of 3
-microseconds takes the place of planning (bench/micro/rewrite.py).
+Owns the pattern that an association's next data set is held against, up to the last value, which
+is mostly the pixels. The slices of a series have the same elements; a dozen of them differ in
+their values. A regular expression says what may differ, and how: the value of a familiar element,
+in the lengths seen so far, and padded as it should be. What matches it needs no change, because
+what it was made of needed none and the treatment of an element depends on its own bytes only. A
+search of 3 microseconds takes the place of planning (bench/micro/rewrite.py).
 
 Each repetition in the pattern has one count and the alternatives differ in their first bytes,
 so it cannot be made to search for long. Must not decide what needs a change: that is `plain`'s.
@@ -40,7 +40,8 @@ _MANY_HITS = 64  # objects that make up for one that had to be learnt from
 _TRAILING_PADDING = 0xFFFC  # the group of it; behind it come delimiters
 _ITEM = (0xFFFE, 0xE000)
 _STRUCTURE = -1  # kind of sequences, and of the headers of items
-_VARIABLE = frozenset({TEXT, UID, BINARY, KEPT_TEXT, LONG})
+_LAST = -2  # kind of a last element whose value may be anything, and need not be there to be seen
+_VARIABLE = frozenset({TEXT, UID, BINARY, KEPT_TEXT, LONG, _LAST})
 _FINDABLE = frozenset({TEXT, UID, KEPT_TEXT})  # kinds whose values planning notes, if wanted
 _SPACE = rb"[^ \t\n\r\x0b\x0c]"  # no white space, in a UID
 
@@ -95,13 +96,14 @@ class _Part:
 
 
 class Likeness:
-    """What the short data sets of one association have in common; belongs to its thread.
+    """What the data sets of one association have in common; belongs to its thread.
 
-    Of those that needed no change, in one encoding.
+    Of those that needed no change, in one transfer syntax.
     """
 
     __slots__ = (
         "_fixed",
+        "_has_last",
         "_hits",
         "_is_simple",
         "_lessons",
@@ -119,39 +121,48 @@ class Likeness:
         self._parts: list[_Part] | None = None
         self._match: re.Pattern[bytes] | None = None
         self._tags: tuple[int, ...] = ()
+        self._has_last = False  # the pattern ends with the header of the last element
         self._is_simple = True  # one group for each tag: no value came in several lengths
         self._fixed: dict[int, bytes] = {}
         self._hits = self._lessons = self._pause = self._waited = 0
 
-    def values_of(self, data: bytes, profile: RewriteProfile) -> dict[int, bytes] | None:
-        """Return the wanted values of a data set that stays as it is, by tag; else None.
+    def values_of(
+        self, head: bytes, profile: RewriteProfile
+    ) -> tuple[dict[int, bytes], int] | None:
+        """Return the wanted values of a data set by tag, and how long it has to be; else None.
 
-        None says nothing: the data set may need a change, or is another one than before.
+        If it has that length, it stays as it is. None says nothing: the data set may need a
+        change, or is another one than before.
 
         Args:
-            data: the whole data set.
+            head: the whole data set or, where its last value is long, what stands before that and
+                more.
             profile: as of the data sets that were observed.
         """
         if self._match is None or profile is not self._profile:
             return None
-        found = self._match.fullmatch(data)
+        found = self._match.match(head)
         if found is None:
             return None
+        length = found.end()
+        if self._has_last:
+            length += profile.target.long(head, length - 4)[0]
         self._hits += 1
         values = self._fixed.copy()
         if self._is_simple:
             values.update(zip(self._tags, found.groups(), strict=True))
-            return values
+            return values, length
         for tag, value in zip(self._tags, found.groups(), strict=True):
             if value is not None:
                 values[tag] = value
-        return values
+        return values, length
 
-    def observe(self, data: bytes, profile: RewriteProfile) -> None:
+    def observe(self, head: bytes, length: int, profile: RewriteProfile) -> None:
         """Learn from a data set that stays as it is and that `values_of` did not know.
 
         Args:
-            data: the whole data set.
+            head: as of `values_of`.
+            length: bytes of the whole data set.
             profile: the kind of rewriting that leaves it as it is.
         """
         if not profile.has_likeness:
@@ -163,7 +174,7 @@ class Likeness:
         if self._waited <= self._pause:
             return
         self._waited = 0
-        parts = _take_apart(data, profile)
+        parts = _take_apart(head, length, profile)
         known = self._parts if profile is self._profile else None
         self._lessons += 1
         if known is None or parts is None or not _are_alike(known, parts):
@@ -189,6 +200,7 @@ class Likeness:
         # The module keeps what it compiles, for good: here that is data of a patient.
         re.purge()
         self._fixed, self._tags = writer.fixed, tuple(writer.tags)
+        self._has_last = bool(parts) and parts[-1].kind == _LAST
         self._is_simple = len(set(writer.tags)) == len(writer.tags)
 
 
@@ -221,6 +233,8 @@ class _PatternWriter:
         for number, header in enumerate(part.forms):
             if part.contents is not None:
                 value = self.level(part.contents[number], _NOTHING)
+            elif part.kind == _LAST:
+                value = b""
             else:
                 value = _value_pattern(part.kind, _length(header, self._encoding))
             if is_wanted:
@@ -258,13 +272,13 @@ def _value_pattern(kind: int | None, length: int) -> bytes:
     return b".{%d}" % length
 
 
-def _take_apart(data: bytes, profile: RewriteProfile) -> list[_Part] | None:
-    """Return the elements of a data set; None where one is not to be known by its bytes alone.
+def _take_apart(head: bytes, length: int, profile: RewriteProfile) -> list[_Part] | None:
+    """Return the elements of a data set; None where one cannot be known by its bytes alone.
 
     That is one that depends on others, and one whose value is wanted and might not be found.
     """
     parts: list[_Part] = []
-    if not _take_level(data, 0, len(data), profile.target, profile.kinds, parts):
+    if not _take_level(head, 0, length, profile.target, profile.kinds, parts, is_root=True):
         return None
     wanted = profile.options.wanted
     if any(part.tag in wanted and part.kind not in _FINDABLE for part in parts):
@@ -279,11 +293,13 @@ def _take_level(
     encoding: Encoding,
     kinds: Mapping[bytes, int],
     parts: list[_Part],
+    *,
+    is_root: bool = False,
 ) -> bool:
     """List the elements of one level; False as `_take_apart`."""
-    previous = -1
+    previous, seen = -1, len(data)
     while index < end:
-        if end - index < 8 or len(parts) >= _MOST_ELEMENTS:
+        if min(end, seen) - index < 8 or len(parts) >= _MOST_ELEMENTS:
             return False
         group, element, vr, length = encoding.whole(data, index)
         tag = group << 16 | element
@@ -292,7 +308,7 @@ def _take_level(
         previous = tag
         start = index + 8
         if vr in LONG_VRS:
-            if end - index < 12:
+            if min(end, seen) - index < 12:
                 return False
             length = encoding.long(data, index + 8)[0]
             start = index + 12
@@ -302,13 +318,18 @@ def _take_level(
         if length == UNDEFINED_LENGTH or length & 1 or after > end:
             return False
         header = data[index:start]
+        kind = kinds.get(vr)
+        if is_root and after == end and kind == LONG and vr != b"SQ" and length > _LONG_VALUE:
+            parts.append(_Part(tag, _LAST, header, None))
+            return True
+        if after > seen:
+            return False
         if vr == b"SQ":
             content: list[_Part] = []
             if not _take_items(data, start, after, encoding, kinds, content):
                 return False
             parts.append(_Part(tag, _STRUCTURE, header, None, content))
         else:
-            kind = kinds.get(vr)
             may_differ = kind in {BINARY, KEPT_TEXT, LONG} and length > _LONG_VALUE
             value = None if may_differ else data[start:after]
             parts.append(_Part(tag, kind, header, value))

@@ -41,7 +41,7 @@ from isocenter.ul.events import (
 )
 from isocenter.ul.fsm import State
 from isocenter.ul.negotiation import accept_deviations, accepted_contexts, operations_window
-from isocenter.ul.pdata import fragment_length, small_message
+from isocenter.ul.pdata import MessageLayout, fragment_length, small_message
 from isocenter.ul.pdu import AbortReason, AbortSource
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from isocenter.ul.events import Event
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.pdu import AAssociateAC, AAssociateRJ, AAssociateRQ
-    from isocenter.wire import Segment
+    from isocenter.wire import Segment, WireSegment
 
 __all__ = ["Association", "Incoming", "StopRequested"]
 
@@ -67,6 +67,9 @@ _numbers = count()
 _BATCH = 512 * 1024
 """Bytes laid out and handed to the transport at a time: more leaves the processor's cache, less
 costs system calls (bench/, rows "ct" and "big")."""
+
+_MOST_PACKED = 1024 * 1024
+"""Bytes of a message laid out ahead at most: a file that is not longer is in memory by then."""
 
 _MOST_TOLERATED = 16
 """Different deviations logged for an association at most."""
@@ -254,17 +257,23 @@ class Association:
 
     def pack(
         self, context_id: int, message: Message, data: Iterable[Segment] | None = None
-    ) -> list[Segment] | None:
-        """Lay out a message ahead, for `send_packed`; None for one that is not short.
+    ) -> list[WireSegment] | None:
+        """Lay out a message ahead, for `send_packed`; None for one of more than 1 MiB.
 
         Raises:
             ValueError, TypeError: as `send`.
         """
         if context_id not in self.contexts or not (data is None or isinstance(data, tuple)):
             return None
-        return small_message(context_id, encode_command(message), data, self._fragment)
+        command = encode_command(message)
+        small = small_message(context_id, command, data, self._fragment)
+        if small is not None:
+            return small
+        layout = MessageLayout(context_id, command, data, self._fragment)
+        batch = layout.next_batch(_MOST_PACKED)
+        return batch if layout.done else None
 
-    def send_packed(self, packed: list[Segment]) -> None:
+    def send_packed(self, packed: list[WireSegment]) -> None:
         """Send a message that `pack` laid out; its segments must stay valid until this returns.
 
         Raises:
@@ -544,12 +553,9 @@ class Association:
                 self.flush()
                 if self._inbox:
                     continue
-            if connection.inside_pdu or not self._assembler.between_messages:
-                # A peer with Nagle's algorithm on holds the rest of a message back until what it
-                # sent is acknowledged. One that sends messages whole costs no system call.
-                self._transport.hurry()
+            is_inside = connection.inside_pdu or not self._assembler.between_messages
             try:
-                self._intake.fill(deadline)
+                self._intake.fill(deadline, is_inside=is_inside)
             except ConnectionLost:
                 self.close()
                 raise

@@ -102,15 +102,22 @@ class Intake:
         """Give the wake-up back; the transport stays as it is."""
         self._wakeup.close()
 
-    def fill(self, deadline: Deadline | None) -> None:
+    def fill(self, deadline: Deadline | None, *, is_inside: bool) -> None:
         """Read once, waiting for as long as the deadlines allow.
+
+        Args:
+            deadline: as `wait`.
+            is_inside: a message has begun and not ended. Its rest is likely there already; if not,
+                a peer with Nagle's algorithm on holds it back until what it sent is acknowledged.
 
         Raises:
             TimeoutExpired: `deadline` came.
             ConnectionLost: the transport broke; the engine was told.
         """
-        if self._read_first and self.read():
+        if (is_inside or self._read_first) and self.read():
             return
+        if is_inside:
+            self._transport.hurry()
         if self._prompt and self._look_out():
             return
         self._read_first = False

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from isocenter.dimse.commands import Message
     from isocenter.net.association import Association
-    from isocenter.wire import Segment
+    from isocenter.wire import Segment, WireSegment
 
     _Response = TypeVar("_Response")
 
@@ -35,7 +35,7 @@ def invoke(
     request: Message,
     data: Iterable[Segment] | None = None,
     *,
-    packed: list[Segment] | None = None,
+    packed: list[WireSegment] | None = None,
 ) -> None:
     """Send a request and remember it as outstanding.
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from isocenter.net.association import Association
     from isocenter.services.providers import StorageProvider
-    from isocenter.wire import Segment
+    from isocenter.wire import Segment, WireSegment
 
 __all__ = [
     "PackedStore",
@@ -53,7 +53,7 @@ class PackedStore(NamedTuple):
     """A C-STORE request laid out ahead: the `request`, the `segments` of its message."""
 
     request: CStoreRQ
-    segments: list[Segment]
+    segments: list[WireSegment]
 
 
 def is_confirmed(status: int) -> bool:

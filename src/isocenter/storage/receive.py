@@ -235,7 +235,9 @@ class ReceivedObject:
 
     __slots__ = (
         "_builder",
+        "_familiar",
         "_file",
+        "_first",
         "_head",
         "_held",
         "_is_disordered",
@@ -270,6 +272,9 @@ class ReceivedObject:
         self._file: SpoolFile | None = None
         self._held: list[bytes] | None = None
         self._builder: PlanBuilder | None = None
+        self._first = b""  # what a long data set begins with, to learn from
+        # Of a long data set that begins as those before: its wanted values, and its length.
+        self._familiar: tuple[dict[int, bytes], int] | None = None
         self._problem = ""
         self._prefix = 0  # bytes of File Meta Information of the new file
         self._is_disordered = False
@@ -300,13 +305,31 @@ class ReceivedObject:
             if self.length <= _HELD:
                 held.append(b"".join(views))
                 return
-            self._begin_reading(held)
             self._held = None
-            self._look(views, length)
-            views = [*held, *views]
+            pieces = [*held, *views]
+            if not self._begins_as_before(pieces):
+                self._begin_reading(held)
+                self._look(views, length)
+            views = pieces
         else:
             self._look(views, length)
         self._spill(views)
+
+    def _begins_as_before(self, pieces: Sequence[Buffer]) -> bool:
+        """Tell whether a long data set begins as the ones before that stayed as they were."""
+        profile = self._profile
+        if profile is None or not profile.has_likeness:
+            return False
+        head: list[Buffer] = []
+        left = _HELD
+        for piece in pieces:
+            head.append(piece[:left])
+            left -= len(head[-1])
+            if left <= 0:
+                break
+        self._first = bytes(head[0]) if len(head) == 1 else b"".join(head)
+        self._familiar = self._find_familiar(self._first, profile)
+        return self._familiar is not None
 
     def _begin_reading(self, held: list[bytes]) -> None:
         """Look at what is held; from here on, at each fragment as it comes."""
@@ -393,17 +416,19 @@ class ReceivedObject:
         held, profile = self._held, self._profile
         if profile is None:
             return None, {}, False
-        likeness = None
         if held is not None:
             # Short and whole.
             if len(held) > 1:
                 held[:] = [b"".join(held)]
             if held:
-                likeness = self._receiver.reading.habits(self._origin.association).likeness
-                values = self._values_of_familiar(likeness, held[0], profile)
-                if values is not None:
-                    return None, values, True
+                self._first = held[0]
+                self._familiar = self._find_familiar(held[0], profile)
+        if self._familiar is not None and self._familiar[1] == self.length:
+            return None, self._familiar[0], True
+        if held is not None:
             self._begin_reading(held)
+        elif self._familiar is not None:
+            self._read_again()
         builder = self._builder
         if builder is None:
             return None, {}, False
@@ -414,19 +439,35 @@ class ReceivedObject:
         except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
             self._give_up_reading(problem)
             return None, builder.values, False
-        if likeness is not None and held and plan.is_identity:
+        if self._first and plan.is_identity:
             try:
-                likeness.observe(held[0], profile)
+                self._likeness().observe(self._first, self.length, profile)
             except Exception:  # no fault of ours may lose the object
                 _LOGGER.exception("learning from a data set failed")
         return plan, builder.values, True
 
-    def _values_of_familiar(
-        self, likeness: Likeness, data: bytes, profile: RewriteProfile
-    ) -> dict[int, bytes] | None:
-        """Return the wanted values of a data set like those before, None for any other."""
+    def _read_again(self) -> None:
+        """Look at a data set, now in its file, that began as others do and went on otherwise."""
+        self._begin_reading([])
+        raw = self._spill(())
+        if self._builder is None:
+            return
         try:
-            return likeness.values_of(data, profile)
+            self._builder.walk(FileRegion(raw.fileno(), raw.length - self.length, self.length))
+        except OSError:
+            raise
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+            self._give_up_reading(problem)
+
+    def _likeness(self) -> Likeness:
+        return self._receiver.reading.habits(self._origin.association).likeness
+
+    def _find_familiar(
+        self, head: bytes, profile: RewriteProfile
+    ) -> tuple[dict[int, bytes], int] | None:
+        """Return what `Likeness.values_of` knows of a data set."""
+        try:
+            return self._likeness().values_of(head, profile)
         except Exception:  # no fault of ours may lose the object
             _LOGGER.exception("comparing a data set failed")
             return None

@@ -93,7 +93,7 @@ class Connection:
         self.state = State.STA1
         self.close_wanted = False
         self._events: deque[Event] = deque()
-        self._out: deque[bytes | list[Segment] | MessageLayout | StreamLayout] = deque()
+        self._out: deque[bytes | list[WireSegment] | MessageLayout | StreamLayout] = deque()
         self._window = ReceiveWindow(windows or WindowPool())
         self._reader = PDataReader(options.maximum_length)
         self._discarding = False
@@ -315,7 +315,7 @@ class Connection:
         self._step(Evt.EVT8, reject)
         self._timer = now + self._options.artim_timeout
 
-    def send_whole(self, message: list[Segment]) -> None:
+    def send_whole(self, message: list[WireSegment]) -> None:
         """Queue a message as `small_message` laid it out (EVT9).
 
         Raises:

@@ -332,7 +332,7 @@ def _join(small: list[bytes], pending: deque[Segment]) -> None:
 
 def small_message(
     context_id: int, command: bytes, data: Sequence[Segment] | None, fragment: int
-) -> list[Segment] | None:
+) -> list[WireSegment] | None:
     """Return a message of at most two PDUs as segments, None where it is longer.
 
     The same bytes as `MessageLayout`, without its state: most messages are a command alone or a
