@@ -75,10 +75,13 @@ class PeerProtocolError(IsocenterError):
             wrong (PS3.8 9.3.8): 0 not specified, 1 unrecognized
             PDU, 2 unexpected PDU, 4 unrecognized parameter, 5 unexpected
             parameter, 6 invalid parameter value.
-        received: the first bytes, 32 at most, of the PDU at fault, as far as they were
+        received: the first bytes, `MOST_RECEIVED` at most, of the PDU at fault, as far as they were
             there; b"" where the fault is not in a PDU. Of an established association they
             may be a data set's, and are not to be shown.
     """
+
+    MOST_RECEIVED = 32
+    """First bytes kept of what a peer sent: they tell one protocol from another."""
 
     abort_reason: int = 0
     received: bytes = b""

@@ -12,7 +12,6 @@ from isocenter.cli import options_echoscu, options_storescp
 from isocenter.cli.explain import as_text
 from isocenter.cli.explain_connection import (
     Attempt,
-    Finding,
     arrival_failed,
     rejected_by_us,
     request_failed,
@@ -27,6 +26,7 @@ from isocenter.errors import (
     PeerProtocolError,
     TimeoutExpired,
 )
+from isocenter.net.failures import ProbeResult
 from isocenter.testing import raw
 from isocenter.testing.datasets import EXPLICIT_LITTLE, VERIFICATION
 from isocenter.ul.pdu import AAssociateRQ, PresentationContext, UserInformation
@@ -120,16 +120,17 @@ def test_requestor_says_why_there_is_no_association(
 @pytest.mark.parametrize(
     ("finding", "words"),
     [
-        (Finding(connected=False), "A second connection was not possible"),
-        (Finding(True, b"", True, 0.1), "was closed without a byte as well"),
-        (Finding(True, b"", False, 2.0), "got no answer within 2 s: this is no TLS and no web"),
-        (Finding(True, b"\x16\x03\x03\x00z\x02", False, 0.1), "The port speaks TLS."),
-        (Finding(True, b"HTTP/1.1 400", False, 0.1), "is that of a web server"),
-        (Finding(True, raw.abort(), False, 0.1), "So a DICOM server without TLS is there"),
-        (Finding(True, b"SSH-2.0-x", False, 0.1), "belongs to another service"),
+        (ProbeResult(connected=False), "A second connection was not possible"),
+        (ProbeResult(True, b"", True, 0.1), "was closed without a byte as well"),
+        (ProbeResult(True, b"", False, 2.0), "got no answer within 2 s: this is no TLS and no web"),
+        (ProbeResult(True, b"", False, 2.0, offered_tls=False), "it may be a TLS server"),
+        (ProbeResult(True, b"\x16\x03\x03\x00z\x02", False, 0.1), "The port speaks TLS."),
+        (ProbeResult(True, b"HTTP/1.1 400", False, 0.1), "is that of a web server"),
+        (ProbeResult(True, raw.abort(), False, 0.1), "So a DICOM server without TLS is there"),
+        (ProbeResult(True, b"SSH-2.0-x", False, 0.1), "belongs to another service"),
     ],
 )
-def test_what_a_probe_found_is_said(finding: Finding, words: str) -> None:
+def test_what_a_probe_found_is_said(finding: ProbeResult, words: str) -> None:
     for problem in (ConnectionLost("closed by peer"), TimeoutExpired("acse", 30.0)):
         lines = request_failed(problem, ATTEMPT, finding)
         assert words in as_text(lines)
@@ -137,7 +138,7 @@ def test_what_a_probe_found_is_said(finding: Finding, words: str) -> None:
 
 
 def test_option_that_waits_longer_is_not_named_where_the_port_is_another_service() -> None:
-    web = request_failed(TimeoutExpired("acse", 9.0), ATTEMPT, Finding(True, b"HTTP/1.1 4"))
+    web = request_failed(TimeoutExpired("acse", 9.0), ATTEMPT, ProbeResult(True, b"HTTP/1.1 4"))
     assert "--acse-timeout" not in as_text(web)
 
 

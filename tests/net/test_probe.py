@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -71,3 +72,29 @@ def test_port_that_closes_without_a_byte_is_told_from_a_silent_one() -> None:
 
 def test_port_that_is_gone_is_no_error() -> None:
     assert not probe(at(free_port())).connected
+
+
+@pytest.mark.parametrize("lacking", ["module", "versions"])
+def test_machine_without_tls_offers_http_alone(
+    lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ssl
+
+    def refuse(*_: object) -> None:
+        raise ssl.SSLError(1, "no protocols available")
+
+    if lacking == "module":
+        monkeypatch.setitem(sys.modules, "ssl", None)
+    else:
+        monkeypatch.setattr(ssl.SSLContext, "wrap_bio", refuse)
+    seen: list[bytes] = []
+
+    def answer(connection: RawConnection) -> None:
+        seen.append(connection.receive_exactly(4))
+        connection.send(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+
+    with ScriptedAcceptor(answer) as acceptor:
+        result = probe(at(acceptor.port))
+    assert seen == [b"\r\n\r\n"]
+    assert result.received.startswith(b"HTTP/1.0 400")
+    assert not result.offered_tls

@@ -19,7 +19,7 @@ from isocenter.errors import (
     PeerProtocolError,
     TimeoutExpired,
 )
-from isocenter.record import NamedTuple, Record
+from isocenter.record import Record
 from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from isocenter.cli.first_bytes import Look
     from isocenter.cli.spec import Tool
     from isocenter.errors import IsocenterError
+    from isocenter.net.failures import ProbeResult
     from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = [
     "Attempt",
-    "Finding",
     "arrival_failed",
     "rejected_by_us",
     "request_failed",
@@ -65,19 +65,6 @@ class Attempt(Record):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Finding(NamedTuple):
-    """What a second connection met that offered TLS, then HTTP.
-
-    Fields: `connected`; `received`, the first bytes that came; `closed`, True where the peer
-    ended it; `seconds`, for how long it was listened to.
-    """
-
-    connected: bool
-    received: bytes = b""
-    closed: bool = False
-    seconds: float = 0.0
-
-
 def wants_probe(problem: IsocenterError) -> bool:
     """Tell whether a second connection could say more: the peer took the first and said nothing."""
     if isinstance(problem, TimeoutExpired):
@@ -86,7 +73,7 @@ def wants_probe(problem: IsocenterError) -> bool:
 
 
 def request_failed(
-    problem: IsocenterError, attempt: Attempt, finding: Finding | None = None
+    problem: IsocenterError, attempt: Attempt, finding: ProbeResult | None = None
 ) -> Lines:
     """Explain why an association request failed; `finding` where there was a probe."""
     if isinstance(problem, ConnectError):
@@ -221,7 +208,7 @@ def _advice(look: Look, attempt: Attempt) -> str:
     return f"Port {attempt.port} belongs to another service: the DICOM port is another one."
 
 
-def _found(finding: Finding | None, attempt: Attempt) -> Lines:
+def _found(finding: ProbeResult | None, attempt: Attempt) -> Lines:
     """Say what the probe found, and what that means."""
     if finding is None:
         return ()
@@ -229,7 +216,8 @@ def _found(finding: Finding | None, attempt: Attempt) -> Lines:
         return (
             "A second connection was not possible: the server ended meanwhile, or takes but one.",
         )
-    what = "A second connection, which offered TLS and HTTP,"
+    offered = "TLS and HTTP" if finding.offered_tls else "HTTP"
+    what = f"A second connection, which offered {offered},"
     if not finding.received:
         if finding.closed:
             return (
@@ -240,8 +228,11 @@ def _found(finding: Finding | None, attempt: Attempt) -> Lines:
                     "server is down; look at the peer's log."
                 ),
             )
+        found = (
+            "this is no TLS and no web server" if finding.offered_tls else "it may be a TLS server"
+        )
         return (
-            f"{what} got no answer within {finding.seconds:g} s: this is no TLS and no web server.",
+            f"{what} got no answer within {finding.seconds:g} s: {found}.",
             (
                 "A DICOM server that hangs or is busy with another association looks like this, "
                 "and "
@@ -348,7 +339,7 @@ def arrival_failed(
         kind: ``closed``, ``expired``, ``invalid``, ``full`` or ``crowded``, see
             `net.failures.FailedConnection`.
         peer: ``host:port``.
-        received: the first bytes, 32 at most.
+        received: the first bytes, `SHOWN` at most.
         tool: whose options may help.
         cause: the violation where `kind` is ``invalid``.
         limit: the longest association request taken, in bytes.

@@ -71,7 +71,7 @@ def explain_request(
     if connection.wants_probe(problem):
         from isocenter.net.probe import probe
 
-        finding = connection.Finding(*probe(options))
+        finding = probe(options)
     _say(connection.request_failed(problem, attempt, finding))
 
 

@@ -10,16 +10,14 @@ PS3.8 9.3.1 (PDU types); RFC 8446 5.1 and 6 (TLS records, alerts), RFC 9112 (HTT
 
 from __future__ import annotations
 
+from isocenter.net.failures import SHOWN
 from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MAXIMUM_SHOWN", "Look", "escaped", "look_at"]
-
-MAXIMUM_SHOWN = 32
-"""Bytes shown at most, and fewer where a protocol's first words may name somebody."""
+__all__ = ["Look", "escaped", "look_at"]
 
 _SHOWN_UNKNOWN = 8
 _TLS_HANDSHAKE, _TLS_ALERT = 0x16, 0x15
@@ -55,7 +53,7 @@ class Look(NamedTuple):
 
     Fields: `kind`, a short name to decide by: ``tls``, ``http``, ``ssh``, ``hl7``, ``mail``,
     ``rdp``, ``dicom``, ``text`` or ``unknown``; `words`, for a sentence; `shown`, how many of the
-    bytes may be shown.
+    bytes may be shown, fewer where a protocol's first words may name somebody.
     """
 
     kind: str
@@ -63,7 +61,7 @@ class Look(NamedTuple):
     shown: int
 
 
-def escaped(received: bytes, limit: int = MAXIMUM_SHOWN) -> str:
+def escaped(received: bytes, limit: int = SHOWN) -> str:
     r"""Return bytes in printable ASCII, the others as ``\xNN``, cut to `limit` bytes."""
     words = "".join(
         chr(byte) if 0x20 <= byte < 0x7F and byte != 0x5C else f"\\x{byte:02x}"
@@ -120,13 +118,11 @@ def _hl7(received: bytes) -> Look | None:
 
 def _banner(received: bytes) -> Look | None:
     if received.startswith(b"SSH-"):
-        return Look("ssh", "an SSH banner", MAXIMUM_SHOWN)
+        return Look("ssh", "an SSH banner", SHOWN)
     if received.startswith((b"220 ", b"220-")):
-        return Look(
-            "mail", "the banner of a mail or file transfer server (SMTP, FTP)", MAXIMUM_SHOWN
-        )
+        return Look("mail", "the banner of a mail or file transfer server (SMTP, FTP)", SHOWN)
     if received.startswith((b"+OK", b"* OK")):
-        return Look("mail", "the banner of a mailbox server (POP3, IMAP)", MAXIMUM_SHOWN)
+        return Look("mail", "the banner of a mailbox server (POP3, IMAP)", SHOWN)
     return None
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
     ]
 
-__all__ = ["ADDRESS_FAMILIES", "ConnectOptions", "connect"]
+__all__ = ["ADDRESS_FAMILIES", "ConnectOptions", "connect", "open_socket"]
 
 ADDRESS_FAMILIES = {
     "ipv4": socket.AF_INET,
@@ -107,7 +107,7 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
         linger=0.25,
     )
     address = f"{options.host}:{options.port}"
-    sock = _open_socket(options, sockets)
+    sock = open_socket(options, sockets)
     try:
         now = time.monotonic()
         engine.associate(request, now)
@@ -132,8 +132,16 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
     return association
 
 
-def _open_socket(options: ConnectOptions, sockets: SocketOptions) -> socket.socket:
-    """Return a connected, non-blocking socket; tries each address in turn within one budget."""
+def open_socket(options: ConnectOptions, sockets: SocketOptions) -> socket.socket:
+    """Return a connected, non-blocking socket; tries each address in turn within one budget.
+
+    Args:
+        options: address and ``connect_timeout``; the rest does not matter here.
+        sockets: buffers to ask for.
+
+    Raises:
+        ConnectError: no TCP connection (unknown host, refused, timed out).
+    """
     deadline = Deadline(options.connect_timeout, "connect")
     reason = "no address"
     timed_out = False

@@ -16,12 +16,11 @@ import os
 import time
 
 from isocenter.errors import ConnectError
-from isocenter.net.client import (
-    _open_socket,
-)
+from isocenter.net.client import open_socket
+from isocenter.net.failures import SHOWN, ProbeResult
 from isocenter.net.readiness import READ, new_poller
 from isocenter.net.transport import SocketOptions
-from isocenter.record import NamedTuple, replace
+from isocenter.record import replace
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from isocenter.net.client import ConnectOptions
 
-__all__ = ["BUDGET", "ProbeResult", "probe"]
+__all__ = ["BUDGET", "probe"]
 
 BUDGET = 2.0
 """Seconds for the whole probe: name, connection and both questions."""
@@ -37,21 +36,7 @@ BUDGET = 2.0
 _FIRST_SHARE = 0.5
 """Of what is left after connecting, the part that the ClientHello may wait for its answer."""
 
-_MOST = 32
 _EMPTY_REQUEST = b"\r\n\r\n"
-
-
-class ProbeResult(NamedTuple):
-    """What came back.
-
-    Fields: `connected`; `received`, the first bytes, 32 at most; `closed`, True where the peer
-    ended the connection; `seconds`, for how long it was listened to.
-    """
-
-    connected: bool
-    received: bytes = b""
-    closed: bool = False
-    seconds: float = 0.0
 
 
 def probe(options: ConnectOptions, *, budget: float = BUDGET) -> ProbeResult:
@@ -64,7 +49,7 @@ def probe(options: ConnectOptions, *, budget: float = BUDGET) -> ProbeResult:
     started = time.monotonic()
     sockets = options.sockets or SocketOptions.from_environment(os.environ)
     try:
-        sock = _open_socket(replace(options, connect_timeout=budget), sockets)
+        sock = open_socket(replace(options, connect_timeout=budget), sockets)
     except ConnectError:
         return ProbeResult(connected=False)
     end = started + budget
@@ -72,24 +57,34 @@ def probe(options: ConnectOptions, *, budget: float = BUDGET) -> ProbeResult:
     with sock:
         received, closed = b"", False
         middle = begun + (end - begun) * _FIRST_SHARE
-        for question, until in ((_client_hello(), middle), (_EMPTY_REQUEST, end)):
+        hello = _client_hello()
+        questions = [(hello, middle)] if hello else []
+        for question, until in (*questions, (_EMPTY_REQUEST, end)):
             received, closed = _ask(sock, question, until)
             if received or closed:
                 break
-    return ProbeResult(True, received, closed, time.monotonic() - begun)
+    return ProbeResult(True, received, closed, time.monotonic() - begun, offered_tls=bool(hello))
 
 
 def _client_hello() -> bytes:
-    """Return a TLS ClientHello as this system's library makes it; no certificate is looked at."""
-    import ssl
+    """Return a TLS ClientHello as this system's library makes it, b"" where it can make none.
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    outgoing = ssl.MemoryBIO()
-    with contextlib.suppress(ssl.SSLWantReadError):
-        context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
-    return outgoing.read()
+    No certificate is looked at.
+    """
+    try:
+        import ssl
+    except ImportError:  # Python may be built without
+        return b""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        outgoing = ssl.MemoryBIO()
+        with contextlib.suppress(ssl.SSLWantReadError):
+            context.wrap_bio(ssl.MemoryBIO(), outgoing).do_handshake()
+        return outgoing.read()
+    except (ssl.SSLError, ValueError):  # the system's policy leaves it no version or cipher
+        return b""
 
 
 def _ask(sock: socket.socket, question: bytes, until: float) -> tuple[bytes, bool]:
@@ -100,7 +95,7 @@ def _ask(sock: socket.socket, question: bytes, until: float) -> tuple[bytes, boo
         poll.register(sock.fileno(), READ)
         if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
             return b"", False
-        received = sock.recv(_MOST)
+        received = sock.recv(SHOWN)
     except (BlockingIOError, InterruptedError):
         return b"", False
     except OSError:
