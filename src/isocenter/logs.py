@@ -27,6 +27,7 @@ __all__ = [
     "Logger",
     "get_logger",
     "load_logging",
+    "one_line",
     "postpone",
     "shut_down",
 ]
@@ -149,3 +150,8 @@ def shut_down() -> None:
         import logging
 
         logging.shutdown()
+
+
+def one_line(text: str) -> str:
+    """Return text that stays on its line of a log: a newline would begin one that nobody wrote."""
+    return text.replace("\n", "\\x0a")

@@ -29,7 +29,9 @@ def record(text: str, *arguments: object) -> logging.LogRecord:
         ),
         ("Parameters:\n%s", ("one\ntwo",), "Parameters:\none\ntwo"),
         ("%s", ("one\ntwo",), "one\ntwo"),
-        ("%s: %s", ("a\nb", ValueError("c\nd")), "a\nb: c\\x0ad"),
+        ("%s: %s", ("a\nb", ValueError("c\nd")), "a\\x0ab: c\\x0ad"),
+        ("%s", (ValueError("/in/a\nF: forged"),), "/in/a\\x0aF: forged"),
+        ("%s, ignoring file", ("/in/a\nF: forged",), "/in/a\\x0aF: forged, ignoring file"),
         ("name %-4s|", ("x\ny",), "name x\\x0ay|"),
     ],
 )

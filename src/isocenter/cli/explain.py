@@ -11,6 +11,7 @@ PS3.8 9.1.5, 9.3.8; PS3.7 annex C.
 
 from __future__ import annotations
 
+from isocenter.logs import one_line
 from isocenter.uids import is_known_uid, name_of
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -49,8 +50,11 @@ _LONGEST_UID = 64
 
 
 def as_text(lines: Sequence[str]) -> str:
-    """Return the paragraph as one log message, which gets a prefix in front of each line."""
-    return "\n  ".join((f"Explanation: {lines[0]}", *lines[1:]))
+    """Return the paragraph as one log message, which gets a prefix in front of each line.
+
+    A newline within a line, as a path may have one, is shown as its code.
+    """
+    return "\n  ".join(map(one_line, (f"Explanation: {lines[0]}", *lines[1:])))
 
 
 def named(uid: str) -> str:

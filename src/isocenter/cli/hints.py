@@ -6,6 +6,7 @@ Owns the words; loaded only once a file failed. Must not know how files are sent
 from __future__ import annotations
 
 from isocenter.cli.options_storescu import TOOL
+from isocenter.logs import one_line
 from isocenter.sender.proposal import CONVERTIBLE, selector_of
 from isocenter.uids import SOP_CLASSES, name_of
 
@@ -35,9 +36,11 @@ def context_hint(
         if context.abstract_syntax == sop_class
         for uid in context.transfer_syntaxes
     }
-    in_words = f"{name_of(sop_class)} in {name_of(syntax)}"
+    # A file's UIDs are any text.
+    class_name = one_line(name_of(sop_class))
+    in_words = f"{class_name} in {one_line(name_of(syntax))}"
     if syntax in proposed:
-        words = name_of(sop_class) if syntax in CONVERTIBLE else in_words
+        words = class_name if syntax in CONVERTIBLE else in_words
         roles = ", or not in the role that the profile asks for" if from_profile else ""
         return f"hint: {words} was proposed, but the receiver does not take it{roles}"
     if from_profile:

@@ -11,6 +11,7 @@ import logging
 
 from isocenter.cli.levels import DEBUG, TRACE, WARN
 from isocenter.cli.logsetup import write_lines
+from isocenter.logs import one_line
 
 __all__ = ["LineHandler", "install", "message_of", "replace_handler"]
 
@@ -25,8 +26,8 @@ def message_of(record: logging.LogRecord, *, traceback: bool) -> str:
     """Return what a record says, with control characters yet.
 
     What was put into the midst of a line does not break it: a name or text of a peer with a
-    newline in it would look like a line of the log. What begins a line, as a dump does, may
-    have several.
+    newline in it, or a path, would look like a line of the log. Text that has a line to itself,
+    as a dump does, may have several; an error may not.
 
     Args:
         record: of `logging`.
@@ -55,8 +56,10 @@ def _kept_on_its_line(text: str, arguments: object, message: str) -> str:
         return message
     for at, found in enumerate(conversions):
         begins_line = found.start() == 0 or text[found.start() - 1] == "\n"
-        if found.group().endswith("s") and not begins_line:
-            kept[at] = str(kept[at]).replace("\n", "\\x0a")
+        ends_line = found.end() == len(text) or text[found.end()] == "\n"
+        is_text = begins_line and ends_line and not isinstance(kept[at], BaseException)
+        if found.group().endswith("s") and not is_text:
+            kept[at] = one_line(str(kept[at]))
     return text % tuple(kept)
 
 
