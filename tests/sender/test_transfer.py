@@ -70,6 +70,7 @@ class Link:
     release_problem: IsocenterError | None = None
     latest_first: bool = False
     max_send_pdv: int = 4000
+    proposed: tuple[tuple[str, str], ...] = ()
     log: list[str] = field(default_factory=list)
     sent: list[tuple[int, str, bytes]] = field(default_factory=list)
 
@@ -85,6 +86,9 @@ class Link:
     @property
     def can_submit(self) -> bool:
         return len(self.outstanding) < self.window
+
+    def was_proposed(self, sop_class_uid: str, transfer_syntax_uid: str) -> bool:
+        return (sop_class_uid, transfer_syntax_uid) in self.proposed
 
     def next_message_id(self) -> int:
         self._last += 1
@@ -436,6 +440,20 @@ class TestFiles:
             f"E: Store SCU Failed: 0006:020e DIMSE Failed to send message {why}",
             "I: Aborting Association",
         ]
+
+    @pytest.mark.parametrize("by_profile", [True, False])
+    def test_no_option_is_named_where_the_receiver_refused_what_was_proposed(
+        self, lines: Lines, tmp_path: Path, *, by_profile: bool
+    ) -> None:
+        jpeg = "1.2.840.10008.1.2.4.70"
+        ct_image(transfer_syntax=jpeg).write(tmp_path / "jpeg.dcm")
+        options = TransferOptions(proposed_by_profile=by_profile)
+        send(Link(proposed=((CT, jpeg),)), "jpeg", options=options)
+        (line,) = [line for line in lines.found if line.startswith("E: Store SCU Failed")]
+        assert line.endswith(
+            "(the file is JPEGLossless:Non-hierarchical-1stOrderPrediction, "
+            "which the receiver did not accept)"
+        )
 
     def test_no_option_is_named_where_a_profile_proposes(
         self, lines: Lines, tmp_path: Path

@@ -52,6 +52,15 @@ class AssociationLink:
         """True while the negotiated window has room for another request."""
         return self._association.session.can_invoke
 
+    def was_proposed(self, sop_class_uid: str, transfer_syntax_uid: str) -> bool:
+        """Look it up in the request; see `StoreLink`."""
+        request = self._association.request
+        return request is not None and any(
+            context.abstract_syntax == sop_class_uid
+            and transfer_syntax_uid in context.transfer_syntaxes
+            for context in request.presentation_contexts
+        )
+
     def lay_out(
         self,
         context_id: int,

@@ -301,7 +301,6 @@ def _transfer_options(line: ParsedCommandLine, dictionary: Dictionary | None) ->
             dictionary=dictionary,
         ),
         prefer_deflated=_prefers_deflated(line),
-        own_syntaxes_proposed=line.given("--auto-contexts"),
         proposed_by_profile=line.given("--config-file"),
     )
 

@@ -50,6 +50,9 @@ class StoreLink(Protocol):
     def can_submit(self) -> bool:
         """True while the negotiated window has room for another request."""
 
+    def was_proposed(self, sop_class_uid: str, transfer_syntax_uid: str) -> bool:
+        """Tell whether the class was proposed in this transfer syntax, whatever came of it."""
+
     def next_message_id(self) -> int:
         """Draw the id of the next request."""
 

@@ -71,7 +71,6 @@ class TransferOptions(Record):
         correct_uids: say nothing where blanks are left out of a UID (PS3.5 9.1).
         encoding: how data sets are written where they are not sent as they are.
         prefer_deflated: an uncompressed data set goes on a deflated context where there is one.
-        own_syntaxes_proposed: each file's own transfer syntax was proposed for its SOP class.
         proposed_by_profile: a profile said what to propose, and no option adds to it.
     """
 
@@ -85,7 +84,6 @@ class TransferOptions(Record):
     correct_uids: bool = False
     encoding: EncodingOptions = AS_IT_IS
     prefer_deflated: bool = False
-    own_syntaxes_proposed: bool = False
     proposed_by_profile: bool = False
 
 
@@ -132,13 +130,13 @@ def send_files(
     return transfer.outcome
 
 
-def _why_not_as_it_is(transfer_syntax_uid: str, options: TransferOptions) -> str:
+def _why_not_as_it_is(transfer_syntax_uid: str, *, proposed: bool, by_profile: bool) -> str:
     """Say which transfer syntax the peer would have to accept, and how to propose just that."""
     file = f"the file is {name_of(transfer_syntax_uid)}"
-    if options.own_syntaxes_proposed:
+    if proposed:
         return f"{file}, which the receiver did not accept"
     words = f"{file}, which was not agreed on"
-    if options.proposed_by_profile:
+    if by_profile:
         return f"{words}: the profile has to propose it, and the receiver to take it"
     selector = selector_of(transfer_syntax_uid)
     if selector is None:
@@ -513,7 +511,12 @@ class _Transfer:
             _LOGGER.error("No presentation context for: (%s) %s", prefix, sop_class)
         else:
             own = current.transfer_syntax_uid
-            condition = f"{SEND_FAILED} ({_why_not_as_it_is(own, self._options)})"
+            why = _why_not_as_it_is(
+                own,
+                proposed=self._link.was_proposed(sop_class, own),
+                by_profile=self._options.proposed_by_profile,
+            )
+            condition = f"{SEND_FAILED} ({why})"
             _LOGGER.error("No conversion to transfer syntax %s possible!", _syntax_words(other))
         self._report_failed(current.path, condition)
         if self._failures is not None:
