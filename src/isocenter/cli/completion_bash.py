@@ -6,6 +6,7 @@ bash-completion package: words that bash cuts at ``=``, ``:`` and ``@`` are put 
 
 from __future__ import annotations
 
+from isocenter.cli.completion_text import PROFILE_READER, table
 from isocenter.cli.manual import SHELLS
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -48,11 +49,7 @@ _isocenter_profiles() {
         esac
         return
     fi
-    awk '/^[ \t]*\[\[/ { inside = tolower($0) ~ /\[\[[ \t]*profiles[ \t]*\]\]/; next }
-         inside && match($0, /^[ \t]*\[[^]]+\]/) {
-             name = substr($0, RSTART, RLENGTH); gsub(/^[ \t]*\[[ \t]*|[ \t]*\]$/, "", name)
-             print name
-         }' "$1" 2>/dev/null
+    awk '@PROFILE_READER@' "$1" 2>/dev/null
 }
 
 # Keeps the candidates that begin like the word, without the part of it that bash has cut off.
@@ -149,6 +146,7 @@ def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, 
     names = [tool.name for tool in tools]
     engine = _ENGINE.replace("@NAMES@", " ".join(names)).replace("@TOOLS@", " | ".join(names))
     engine = engine.replace("@BUILT_IN@", _cases(built_in))
+    engine = engine.replace("@PROFILE_READER@", PROFILE_READER)
     tables = "".join(_table(tool) for tool in tools)
     return _HEAD + tables + engine.replace("@SHELLS@", " ".join(SHELLS))
 
@@ -159,17 +157,4 @@ def _cases(built_in: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _table(tool: ToolCompletion) -> str:
-    """Return the function that sets options, parameters, and the kinds of an option's values."""
-    parameters = list(tool.parameters)
-    if tool.repeated:
-        parameters[-1] += "+"
-    lines = [f"\n_isocenter_table_{tool.name}() {{", "    options=("]
-    lines += [f"        {' '.join(option.names)}" for option in tool.options]
-    lines += ["    )", f"    parameters=({' '.join(parameters)})", "    case $1 in"]
-    lines += [
-        f"        {' | '.join(option.names)}) kinds=({' '.join(option.kinds)}) ;;"
-        for option in tool.options
-        if option.kinds
-    ]
-    lines += ["        *) kinds=() ;;", "    esac", "}", ""]
-    return "\n".join(lines)
+    return table(tool, [" ".join(option.names) for option in tool.options], separator=" | ")

@@ -6,6 +6,7 @@ given to fish as arguments: it knows none that begin with ``+``.
 
 from __future__ import annotations
 
+from isocenter.cli.completion_text import PROFILE_READER, parameters_of
 from isocenter.cli.manual import SHELLS
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -31,11 +32,7 @@ function __isocenter_profiles
         end
         return
     end
-    awk '/^[ \t]*\[\[/ { inside = tolower($0) ~ /\[\[[ \t]*profiles[ \t]*\]\]/; next }
-         inside && match($0, /^[ \t]*\[[^]]+\]/) {
-             name = substr($0, RSTART, RLENGTH); gsub(/^[ \t]*\[[ \t]*|[ \t]*\]$/, "", name)
-             print name
-         }' $file 2>/dev/null
+    awk '@PROFILE_READER@' $file 2>/dev/null
 end
 
 function __isocenter_value -a kind current previous
@@ -116,7 +113,7 @@ def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, 
     """Return the script; `built_in` are the profiles of files that need not exist."""
     names = " ".join(tool.name for tool in tools)
     text = _HEAD + "".join(_table(tool) for tool in tools) + _ENGINE
-    text = text.replace("@BUILT_IN@", _cases(built_in))
+    text = text.replace("@BUILT_IN@", _cases(built_in)).replace("@PROFILE_READER@", PROFILE_READER)
     return text.replace("@NAMES@", names).replace("@SHELLS@", " ".join(SHELLS))
 
 
@@ -129,9 +126,6 @@ def _cases(built_in: Mapping[str, tuple[str, ...]]) -> str:
 
 def _table(tool: ToolCompletion) -> str:
     """Return the functions that print options, parameters, and the kinds of an option's values."""
-    parameters = list(tool.parameters)
-    if tool.repeated:
-        parameters[-1] += "+"
     lines = [f"\nfunction __isocenter_options_{tool.name}", "    printf '%s\\t%s\\n' \\"]
     rows = []
     for option in tool.options:
@@ -139,7 +133,7 @@ def _table(tool: ToolCompletion) -> str:
         rows += [f"        '{name}' '{text}'" for name in option.names]
     lines += [" \\\n".join(rows), "end", ""]
     lines += [f"function __isocenter_parameters_{tool.name}"]
-    lines += [f"    printf '%s\\n' {' '.join(parameters)}", "end", ""]
+    lines += [f"    printf '%s\\n' {' '.join(parameters_of(tool))}", "end", ""]
     lines += [f"function __isocenter_kinds_{tool.name}", "    switch $argv[1]"]
     for option in tool.options:
         if option.kinds:

@@ -6,6 +6,7 @@ Owns the script's text. Must not know where options come from (`completion`). zs
 
 from __future__ import annotations
 
+from isocenter.cli.completion_text import PROFILE_READER, table
 from isocenter.cli.manual import SHELLS
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -31,11 +32,7 @@ _isocenter_profiles() {
         esac
         return
     fi
-    awk '/^[ \t]*\[\[/ { inside = tolower($0) ~ /\[\[[ \t]*profiles[ \t]*\]\]/; next }
-         inside && match($0, /^[ \t]*\[[^]]+\]/) {
-             name = substr($0, RSTART, RLENGTH); gsub(/^[ \t]*\[[ \t]*|[ \t]*\]$/, "", name)
-             print name
-         }' "$1" 2>/dev/null
+    awk '@PROFILE_READER@' "$1" 2>/dev/null
 }
 
 _isocenter_value() {
@@ -111,6 +108,7 @@ def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, 
     text = _HEAD + "".join(_table(tool) for tool in tools) + _ENGINE
     text = (
         text.replace("@BUILT_IN@", _cases(built_in))
+        .replace("@PROFILE_READER@", PROFILE_READER)
         .replace("@NAMES@", " ".join(names))
         .replace("@TOOLS@", "|".join(names))
     )
@@ -123,19 +121,8 @@ def _cases(built_in: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _table(tool: ToolCompletion) -> str:
-    """Return the function that sets options, parameters, and the kinds of an option's values."""
-    parameters = list(tool.parameters)
-    if tool.repeated:
-        parameters[-1] += "+"
-    lines = [f"\n_isocenter_table_{tool.name}() {{", "    options=("]
+    rows = []
     for option in tool.options:
         text = option.description.replace("'", "'\\''")
-        lines += [f"        '{name}:{text}'" for name in option.names]
-    lines += ["    )", f"    parameters=({' '.join(parameters)})", "    case $1 in"]
-    lines += [
-        f"        {'|'.join(option.names)}) kinds=({' '.join(option.kinds)}) ;;"
-        for option in tool.options
-        if option.kinds
-    ]
-    lines += ["        *) kinds=() ;;", "    esac", "}", ""]
-    return "\n".join(lines)
+        rows += [f"'{name}:{text}'" for name in option.names]
+    return table(tool, rows, separator="|")

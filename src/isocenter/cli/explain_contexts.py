@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from isocenter.cli.explain import listed, named, option_words
 from isocenter.record import NamedTuple
-from isocenter.sender.proposal import selector_of
+from isocenter.sender.proposal import proposing_option, selector_of
 from isocenter.uids import ACCEPT_ALL_TRANSFER_SYNTAXES, SOP_CLASSES, is_known_uid, name_of
 from isocenter.ul.pdu import ContextResult
 
@@ -250,8 +250,8 @@ def _proposing(transfer_syntax: str, tool: Tool, *, from_profile: bool) -> str:
     if from_profile:
         name = name_of(transfer_syntax)
         return f"{name} is not in the profile for this SOP class. {_OTHER_PROFILE}"
-    selector = selector_of(transfer_syntax)
-    options = [] if selector is None else [option_words(tool, f"--propose-{selector}")]
+    option = proposing_option(transfer_syntax)
+    options = [] if option is None else [option_words(tool, option)]
     options = [words for words in (*options, option_words(tool, "--auto-contexts")) if words]
     start = (
         f"{name_of(transfer_syntax)} was not proposed, and the file is not converted to what was"

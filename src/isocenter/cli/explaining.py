@@ -205,7 +205,9 @@ class FailureExplainer:
 
 def _where(path: str) -> str:
     """Return where a file is now: it may have got its ``.bad`` already (--rename)."""
-    return path if os.path.lexists(path) else f"{path}.bad"
+    from isocenter.sender.renaming import BAD
+
+    return path if os.path.lexists(path) else path + BAD
 
 
 def _size_of(path: str) -> int | None:

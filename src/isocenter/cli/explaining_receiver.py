@@ -12,11 +12,10 @@ from isocenter.cli import explain_connection as connection
 from isocenter.cli import explain_contexts as contexts
 from isocenter.cli import explain_transfer as transfer
 from isocenter.cli.explain import as_text
-from isocenter.dimse.status import SUCCESS
 from isocenter.errors import PeerProtocolError
 from isocenter.logs import get_logger
 from isocenter.services.acceptor import Acceptor
-from isocenter.services.storage import is_warning
+from isocenter.services.storage import is_confirmed
 from isocenter.storage.receive import Receiver
 from isocenter.ul.codec import Limits
 
@@ -241,7 +240,7 @@ class _ExplainingObserver:
         state = self._explaining.state(association.number)
         sop_instance, problem = state.receiving, state.problem
         state.receiving, state.written, state.problem = "", None, None
-        if status == SUCCESS or is_warning(status):
+        if is_confirmed(status):
             state.stored += 1
             self._inner.stored(association, request, status)
             return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from isocenter.cli.options_storescu import TOOL
 from isocenter.logs import one_line
-from isocenter.sender.proposal import CONVERTIBLE, selector_of
+from isocenter.sender.proposal import CONVERTIBLE, proposing_option
 from isocenter.uids import SOP_CLASSES, name_of
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -61,5 +61,5 @@ def context_hint(
 
 def _proposing(transfer_syntax_uid: str) -> str | None:
     """Return the short name of the option that proposes it, None where there is none."""
-    long = f"--propose-{selector_of(transfer_syntax_uid)}"
+    long = proposing_option(transfer_syntax_uid)
     return next((option.short for option in TOOL.options() if option.long == long), None)

@@ -32,6 +32,7 @@ __all__ = [
     "Files",
     "PlannedAssociation",
     "propose",
+    "proposing_option",
     "selector_of",
 ]
 
@@ -97,6 +98,12 @@ def selector_of(transfer_syntax_uid: str) -> str | None:
     """Return the selector that proposes this transfer syntax first and apart, or None."""
     first = (transfer_syntax_uid,)
     return next((name for name, lists in SELECTORS.items() if lists[0] == first), None)
+
+
+def proposing_option(transfer_syntax_uid: str) -> str | None:
+    """Return the long option of storescu that proposes this transfer syntax apart, or None."""
+    selector = selector_of(transfer_syntax_uid)
+    return None if selector is None else f"--propose-{selector}"
 
 
 def propose(

@@ -12,9 +12,13 @@ import os
 
 from isocenter.logs import get_logger
 
-__all__ = ["mark_file"]
+__all__ = ["BAD", "DONE", "mark_file"]
 
 _LOGGER = get_logger(__name__)
+
+DONE = ".done"
+BAD = ".bad"
+"""What is appended to the name of a file that was taken over, and of one that was not."""
 
 _NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 """What a file system without hard links answers, or one that allows them to the owner alone."""
@@ -27,7 +31,7 @@ def mark_file(path: str, *, confirmed: bool) -> None:
         path: of the file; of a symbolic link the link is renamed.
         confirmed: the peer has taken the object over.
     """
-    name = path + (".done" if confirmed else ".bad")
+    name = path + (DONE if confirmed else BAD)
     try:
         _rename_to_new(path, name)
     except (OSError, ValueError) as problem:  # ValueError: a NUL within
