@@ -99,6 +99,15 @@ def test_association_without_contexts_is_told_by_result(
     assert len(lines) <= 6
 
 
+def test_what_the_files_need_is_not_advised_where_just_that_was_refused() -> None:
+    contexts = [Answer(CT, (J2K,), 4, "")]
+    text = as_text(none_acceptable(contexts, peer="A", tool=SCU, from_files=True))
+    assert "but not the one presentation context proposed." in text
+    assert "--auto-contexts" not in text
+    assert "the peer has to be set up for them (+xa, --accept-all, of a storescp)" in text
+    assert "or the files be converted first" in text
+
+
 def test_refused_verification_is_about_the_ae_title() -> None:
     contexts = [Answer(uids.VERIFICATION, (IMPLICIT,), 3, "")]
     text = as_text(none_acceptable(contexts, peer="A", tool=options_echoscu.TOOL))

@@ -34,3 +34,16 @@ def test_refused_transfer_syntax_is_not_advised_again(
     assert f"E: 0006:020e DIMSE Failed to send message {REASON}\n" in err
     assert "--propose" not in err
     assert [path.name for path in out.iterdir()] == [f"CT.{plain.sop_instance_uid}"]
+
+
+def test_explanation_of_nothing_accepted_names_the_receivers_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = ct_image(transfer_syntax=J2K).write(tmp_path / "j2k.dcm")
+    with Receiver(OURS, tmp_path) as receiver:
+        words = ["--explain", "--auto-contexts", "127.0.0.1", str(receiver.port), str(path)]
+        assert main(words, {}) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("F: No Acceptable Presentation Contexts\n")
+    assert "+xa, --accept-all" in err
+    assert "see --auto-contexts" not in err

@@ -232,7 +232,7 @@ def _found(finding: ProbeResult | None, attempt: Attempt) -> Lines:
             "this is no TLS and no web server" if finding.offered_tls else "it may be a TLS server"
         )
         return (
-            f"{what} got no answer within {finding.seconds:g} s: {found}.",
+            f"{what} got no answer within {finding.seconds:.3g} s: {found}.",
             (
                 "A DICOM server that hangs or is busy with another association looks like this, "
                 "and "

@@ -88,7 +88,12 @@ def _syntaxes(contexts: Iterable[Answer]) -> list[str]:
 
 
 def none_acceptable(
-    contexts: Sequence[Answer], *, peer: str, tool: Tool, from_profile: bool = False
+    contexts: Sequence[Answer],
+    *,
+    peer: str,
+    tool: Tool,
+    from_profile: bool = False,
+    from_files: bool = False,
 ) -> Lines:
     """Explain an association on which nothing can be sent.
 
@@ -97,13 +102,13 @@ def none_acceptable(
         peer: its AE title as called.
         tool: whose options may help.
         from_profile: they are those of a profile (``--config-file``), which leaves no choice.
+        from_files: each file's own transfer syntax is among them (``--auto-contexts``).
     """
-    lines = [
-        (
-            f"the peer {peer.strip()!a} accepted the association, but none of the {len(contexts)} "
-            "presentation contexts proposed."
-        )
-    ]
+    count = len(contexts)
+    of_which = "not the one presentation context"
+    if count != 1:
+        of_which = f"none of the {count} presentation contexts"
+    lines = [f"the peer {peer.strip()!a} accepted the association, but {of_which} proposed."]
     for result, group in _by_result(contexts).items():
         classes = listed([context.abstract_syntax for context in group])
         detail = ""
@@ -111,11 +116,13 @@ def none_acceptable(
             detail = f", proposed in {listed(_syntaxes(group), 4)}"
         if len(lines) < 5:
             lines.append(f"{_result_words(result).capitalize()}: {classes}{detail}.")
-    lines.append(_what_to_do(contexts, tool, from_profile=from_profile))
+    lines.append(_what_to_do(contexts, tool, from_profile=from_profile, from_files=from_files))
     return tuple(lines)
 
 
-def _what_to_do(contexts: Sequence[Answer], tool: Tool, *, from_profile: bool) -> str:
+def _what_to_do(
+    contexts: Sequence[Answer], tool: Tool, *, from_profile: bool, from_files: bool
+) -> str:
     results = {context.result for context in contexts}
     if results == {ContextResult.ACCEPTANCE}:
         if from_profile:
@@ -130,6 +137,12 @@ def _what_to_do(contexts: Sequence[Answer], tool: Tool, *, from_profile: bool) -
     if ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED in results:
         if from_profile:
             return f"It takes these SOP classes in other transfer syntaxes. {_OTHER_PROFILE}"
+        if from_files:
+            return (
+                f"The files' own were proposed, and {tool.name} does not (de)compress pixel data: "
+                "the peer has to be set up for them (+xa, --accept-all, of a storescp), or the "
+                "files be converted first."
+            )
         option = option_words(tool, "--auto-contexts") or option_words(tool, "--propose-ts")
         return (
             "It takes these SOP classes in other transfer syntaxes: propose those"

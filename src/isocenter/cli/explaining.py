@@ -76,7 +76,11 @@ def explain_request(
 
 
 def explain_no_context(
-    line: ParsedCommandLine, association: Association, *, from_profile: bool = False
+    line: ParsedCommandLine,
+    association: Association,
+    *,
+    from_profile: bool = False,
+    from_files: bool = False,
 ) -> None:
     """Say why nothing can be sent on an association."""
     request, accept = association.request, association.accept
@@ -88,6 +92,7 @@ def explain_no_context(
                 peer=request.called_ae_title,
                 tool=line.tool,
                 from_profile=from_profile,
+                from_files=from_files,
             )
         )
 

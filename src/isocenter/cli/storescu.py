@@ -275,7 +275,12 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
         if line.given("--explain"):
             from isocenter.cli.explaining import explain_no_context
 
-            explain_no_context(line, association, from_profile=line.given("--config-file"))
+            explain_no_context(
+                line,
+                association,
+                from_profile=line.given("--config-file"),
+                from_files=line.given("--auto-contexts"),
+            )
         return None
     _LOGGER.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
     return association
