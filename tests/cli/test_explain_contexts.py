@@ -10,6 +10,7 @@ from isocenter.cli.explain import as_text
 from isocenter.cli.explain_contexts import (
     Answer,
     answers,
+    loses_a_class,
     no_context_for_file,
     none_acceptable,
     refused_by_us,
@@ -314,3 +315,12 @@ def test_everything_at_once_is_still_short() -> None:
     ]
     lines = refused_by_us(contexts, peer="P", tool=SCP, taken=TAKEN, promiscuous=False)
     assert len(lines) <= 9
+
+
+def test_class_is_lost_only_where_nothing_of_it_was_accepted() -> None:
+    refused, taken = Answer(CT, (J2K,), 4, ""), Answer(CT, (LITTLE,), 0, LITTLE)
+    assert not loses_a_class([])
+    assert not loses_a_class([taken])
+    assert not loses_a_class([refused, taken])
+    assert loses_a_class([refused])
+    assert loses_a_class([refused, taken, Answer(MR, (LITTLE,), 3, "")])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "answers",
+    "loses_a_class",
     "no_context_for_file",
     "none_acceptable",
     "refused_by_us",
@@ -338,6 +339,16 @@ def refused_by_us(
     if ContextResult.USER_REJECTION in groups:
         lines.append("The peer asked for roles that this receiver does not grant.")
     return tuple(lines)
+
+
+def loses_a_class(contexts: Iterable[Answer]) -> bool:
+    """Tell whether a SOP class was refused in all that was proposed of it.
+
+    What is refused beside something that is accepted for the class is what negotiation is for.
+    """
+    contexts = tuple(contexts)
+    served = {context.abstract_syntax for context in contexts if context.result == 0}
+    return any(context.abstract_syntax not in served for context in contexts)
 
 
 def _classes_not_taken(classes: Sequence[str], tool: Tool, *, promiscuous: bool) -> Iterable[str]:

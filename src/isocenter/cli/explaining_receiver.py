@@ -2,8 +2,8 @@
 
 Joins `explain_*` (the words) with connections, associations and objects on their way in: an
 observer, a storage and a receiver around the tool's own ones, which are used only where the
-option is given. Must not change what happens, nor log anything but warnings: they come after
-the tool's own lines. Of an object they name the SOP Instance UID and nothing else.
+option is given. Must not change what happens, nor log anything but warnings (and information,
+where nothing is lost): they come after the tool's own lines. Of an object they name the SOP Instance UID and nothing else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from isocenter.cli import explain_contexts as contexts
 from isocenter.cli import explain_transfer as transfer
 from isocenter.cli.explain import as_text
 from isocenter.errors import PeerProtocolError
-from isocenter.logs import get_logger
+from isocenter.logs import INFO, WARNING, get_logger
 from isocenter.services.acceptor import Acceptor
 from isocenter.services.storage import is_confirmed
 from isocenter.storage.receive import Receiver
@@ -44,9 +44,9 @@ __all__ = ["Explaining", "explain_arrivals"]
 _LOGGER = get_logger(__name__)
 
 
-def _say(lines: Lines) -> None:
+def _say(lines: Lines, level: int = WARNING) -> None:
     if lines:
-        _LOGGER.warning("%s", as_text(lines))
+        _LOGGER.log(level, "%s", as_text(lines))
 
 
 def explain_arrivals(line: ParsedCommandLine) -> Callable[[FailedConnection], None]:
@@ -204,20 +204,25 @@ class _ExplainingObserver:
         )
 
     def acknowledged(self, association: Association) -> None:
-        """Say which contexts were refused, and why."""
+        """Say which contexts were refused, and why: a warning only where a SOP class is lost."""
         self._inner.acknowledged(association)
         request, accept = association.request, association.accept
         if request is None or accept is None:
             return
+        answers = contexts.answers(request, accept)
+        level = WARNING if contexts.loses_a_class(answers) else INFO
+        if not _LOGGER.isEnabledFor(level):
+            return
         _say(
             contexts.refused_by_us(
-                contexts.answers(request, accept),
+                answers,
                 peer=association.label,
                 tool=self._explaining.line.tool,
                 taken=self._policy.abstract_syntaxes,
                 promiscuous=self._policy.fallback is not None,
                 from_profile=self._explaining.line.given("--config-file"),
-            )
+            ),
+            level,
         )
 
     def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
