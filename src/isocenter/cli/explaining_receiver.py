@@ -3,7 +3,8 @@
 Joins `explain_*` (the words) with connections, associations and objects on their way in: an
 observer, a storage and a receiver around the tool's own ones, which are used only where the
 option is given. Must not change what happens, nor log anything but warnings (and information,
-where nothing is lost): they come after the tool's own lines. Of an object they name the SOP Instance UID and nothing else.
+where nothing is lost): they come after the tool's own lines. Of an object they name the SOP
+Instance UID and nothing else.
 """
 
 from __future__ import annotations
