@@ -288,6 +288,7 @@ def test_study_folder_that_would_be_the_output_directory_or_above_is_refused(uid
     with pytest.raises(StorageRefused, match="output directory itself or its parent") as caught:
         study_folder(uid, "")
     assert caught.value.status == 0xC000
+    assert caught.value.comment == "study UID names the output directory itself or its parent"
 
 
 # Each beside DCMTK 3.6.7's storescp -sp.

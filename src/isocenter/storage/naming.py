@@ -334,7 +334,8 @@ def study_folder(study_uid: str, prefix: str) -> FileName:
         if not prefix:
             raise StorageRefused(
                 f'Refusing to use subdirectory name "{study_uid}" derived from received '
-                "attributes (would resolve to the output directory itself or its parent)"
+                "attributes (would resolve to the output directory itself or its parent)",
+                comment="study UID names the output directory itself or its parent",
             )
         return FileName(f"{prefix}_{study_uid}")
     start = f"{prefix}_" if prefix else ""
