@@ -17,6 +17,7 @@ import sys
 
 from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, WARN
 from isocenter.cli.logpattern import format_time, host_name
+from isocenter.cli.logsetup import put_text
 from isocenter.errors import ConfigurationError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -74,7 +75,7 @@ def complain(message: str) -> None:
     if stream is None:
         return
     try:
-        stream.write(f"E: {message}\n")
+        put_text(stream, f"E: {message}\n")
         stream.flush()
     except (OSError, ValueError):
         return
@@ -207,12 +208,7 @@ class ConsoleAppender(Appender):
         if stream is None:
             return
         try:
-            # Characters that the stream's encoding lacks are the only ones it may not take.
-            encoding = getattr(stream, "encoding", None) or "utf-8"
-            text = self._layout.format(event)
-            if not text.isascii():
-                text = text.encode(encoding, "backslashreplace").decode(encoding)
-            stream.write(text)
+            put_text(stream, self._layout.format(event))
             if self._immediate or self._to_stderr:
                 stream.flush()
         except (OSError, ValueError):

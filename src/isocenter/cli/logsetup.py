@@ -18,6 +18,8 @@ from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, WARN
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from isocenter.cli.logconfig import LogConfig
     from isocenter.cli.logrouting import Router
 
@@ -27,6 +29,7 @@ __all__ = [
     "configure_from",
     "harmless",
     "prefix_of",
+    "put_text",
     "write_lines",
 ]
 
@@ -48,10 +51,50 @@ def prefix_of(level: int) -> str:
 
 
 def harmless(message: str) -> str:
-    """Return a message without control characters but newlines and tabs."""
+    """Return a message without control characters but newlines and tabs.
+
+    A byte of a file name that is no text (``os.fsdecode``) stays, for `put_text` to write.
+    """
     if message.isprintable():
         return message
-    return message.translate(_CONTROL).encode("utf-8", "backslashreplace").decode("utf-8")
+    message = message.translate(_CONTROL)
+    try:
+        message.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return message.encode("utf-8", "backslashreplace").decode("utf-8")
+    return message
+
+
+def put_text(stream: TextIO, text: str) -> None:
+    """Write text, and the bytes of file names that are no text as they are.
+
+    What the stream's encoding lacks is written as its code.
+
+    Raises:
+        OSError, ValueError: the stream is closed, or does not take it.
+    """
+    if text.isascii():
+        stream.write(text)
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        pass
+    else:
+        stream.write(text)
+        return
+    buffer = getattr(stream, "buffer", None)
+    if buffer is not None:
+        try:
+            data = text.encode(encoding, "surrogateescape")
+        except UnicodeEncodeError:
+            pass
+        else:
+            stream.flush()
+            buffer.write(data)
+            return
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def write_lines(level: int, message: str, *, root: bool = False) -> None:
@@ -74,7 +117,7 @@ def write_lines(level: int, message: str, *, root: bool = False) -> None:
     message = harmless(message)
     prefix = prefix_of(level)
     try:
-        stream.write(prefix + message.replace("\n", "\n" + prefix) + "\n")
+        put_text(stream, prefix + message.replace("\n", "\n" + prefix) + "\n")
         stream.flush()
     except (OSError, ValueError):
         return
