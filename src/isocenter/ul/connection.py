@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from isocenter.errors import LocalProtocolError, PeerProtocolError, TimeoutExpired
+from isocenter.errors import LocalProtocolError, PeerProtocolError
 from isocenter.ul import codec
+from isocenter.ul.budgets import ARTIM, TIMED, Budgets
 from isocenter.ul.events import (
     AbortIndication,
     AssociateConfirmation,
@@ -47,6 +48,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from isocenter.errors import TimeoutExpired
     from isocenter.ul.events import Event
     from isocenter.ul.options import EngineOptions
     from isocenter.ul.pdu import Pdu
@@ -63,13 +65,8 @@ _EVENT_OF_PDU: dict[int, Evt] = {
     PduType.A_RELEASE_RP: Evt.EVT13,
     PduType.A_ABORT: Evt.EVT16,
 }
-_ACSE_STATES = frozenset(
-    {State.STA5, State.STA7, State.STA9, State.STA10, State.STA11, State.STA12}
-)
-_ESTABLISHED = frozenset({State.STA6, State.STA7, State.STA8})
 _RECEIVING = frozenset({State.STA6, State.STA7})
 """Where P-DATA is welcome: after the peer's own release request it is not (PS3.8 9.2, STA8)."""
-_ARTIM_STATES = frozenset({State.STA2, State.STA13})
 _ENDED = frozenset({State.STA1, State.STA13})
 
 
@@ -80,6 +77,16 @@ class Connection:
         requestor: True for the side that asks for the association.
         options: limits and time budgets.
         windows: where receive windows come from; shared by the connections of a process.
+
+    Attributes:
+        state: of Table 9-10.
+        close_wanted: True once the driver is to close the transport.
+        receive_window: call it for writable space for the next read, at least one byte, only
+            after `next_event` returned None; ends the life of views handed out before.
+        release_window: call it to give the window back to the pool while nothing is buffered.
+        sent: call it with `now` when bytes have left: a peer that reads is not idle.
+        resumed: call it with `now` where the driver did not look for a while: silence till
+            then was its own.
 
     Not thread-safe: one thread owns it. PS3.8 9.2.
     """
@@ -98,26 +105,22 @@ class Connection:
         self._reader = PDataReader(options.maximum_length)
         self._discarding = False
         self._request: AAssociateRQ | None = None
-        self._timer: float | None = None
-        self._last_moved = 0.0
-        self._pdu_mark: float | None = None
-        self._pdu_bytes = 0
+        self._budgets = Budgets(options)
         self._cause: Exception | None = None
+        # As attributes, for a method that only calls another one would cost each read and write.
+        self.receive_window: Callable[[], memoryview] = self._window.space
+        self.release_window: Callable[[], None] = self._window.release
+        self.sent: Callable[[float], None] = self._budgets.moved
+        self.resumed: Callable[[float], None] = self._budgets.resumed
 
     # ------------------------------------------------------------------ incoming
-
-    def receive_window(self) -> memoryview:
-        """Return writable space for the next read; ends the life of views handed out before.
-
-        Call only after `next_event` returned None. The window is at least one byte long.
-        """
-        return self._window.space()
 
     def received(self, count: int, now: float) -> None:
         """Take note that `count` bytes were read into the window at `now` (monotonic seconds)."""
         self._window.filled(count)
-        self._last_moved = now
-        self._pdu_bytes += count
+        budgets = self._budgets
+        budgets.last_moved = now
+        budgets.pdu_bytes += count
 
     def feed(self, data: Buffer, now: float) -> None:
         """Copy `data` in: bytes that were read elsewhere, before there was a thread."""
@@ -139,10 +142,6 @@ class Connection:
         """True while a window is held that `release_window` would give back."""
         return self._window.is_held_in_vain
 
-    def release_window(self) -> None:
-        """Give the window back to the pool while nothing is buffered."""
-        self._window.release()
-
     @property
     def inside_fragment(self) -> bool:
         """True while the last fragment of the run returned last has not ended."""
@@ -151,7 +150,7 @@ class Connection:
     @property
     def inside_pdu(self) -> bool:
         """True where a PDU had begun and not ended when `next_event` last returned None."""
-        return self._pdu_mark is not None
+        return self._budgets.pdu_mark is not None
 
     def next_event(self) -> Event | None:
         """Return the next event, or None where more bytes are needed.
@@ -176,7 +175,8 @@ class Connection:
                 else:
                     event = self._parse()
             except PeerProtocolError as problem:
-                problem.received = bytes(window.view[before : min(before + 32, window.end)])
+                last = min(before + PeerProtocolError.MOST_RECEIVED, window.end)
+                problem.received = bytes(window.view[before:last])
                 self._discarding, self._cause = True, problem
                 self._step(Evt.EVT19)
                 event = None
@@ -268,10 +268,6 @@ class Connection:
                 self._out.popleft()
         return out
 
-    def sent(self, now: float) -> None:
-        """Take note that bytes left at `now`: a peer that reads is not idle."""
-        self._last_moved = now
-
     # ------------------------------------------------------------------ local requests
 
     def associate(self, request: AAssociateRQ, now: float) -> None:
@@ -282,18 +278,18 @@ class Connection:
         """
         self._require(Evt.EVT1, "request an association")
         self._request = request
-        self._last_moved = now
+        self._budgets.last_moved = now
         self._step(Evt.EVT1)
 
     def transport_connected(self, now: float) -> None:
         """Tell that the transport connection stands (EVT2 as requestor, EVT5 as acceptor)."""
-        self._last_moved = now
+        self._budgets.last_moved = now
         if self._requestor:
             self._step(Evt.EVT2)
-            self._timer = now + self._options.acse_timeout
+            self._budgets.timer = now + self._options.acse_timeout
         else:
             self._step(Evt.EVT5)
-            self._timer = now + self._options.artim_timeout
+            self._budgets.timer = now + self._options.artim_timeout
 
     def accept(self, accept: AAssociateAC, now: float) -> None:
         """Answer an `AssociateIndication` with acceptance (EVT7).
@@ -302,7 +298,7 @@ class Connection:
             LocalProtocolError: no request is waiting for an answer.
         """
         self._require(Evt.EVT7, "accept an association")
-        self._last_moved = now
+        self._budgets.last_moved = now
         self._step(Evt.EVT7, accept)
 
     def reject(self, reject: AAssociateRJ, now: float) -> None:
@@ -313,7 +309,7 @@ class Connection:
         """
         self._require(Evt.EVT8, "reject an association")
         self._step(Evt.EVT8, reject)
-        self._timer = now + self._options.artim_timeout
+        self._budgets.timer = now + self._options.artim_timeout
 
     def send_whole(self, message: list[WireSegment]) -> None:
         """Queue a message as `small_message` laid it out (EVT9).
@@ -321,9 +317,8 @@ class Connection:
         Raises:
             LocalProtocolError: no association is established.
         """
-        if self.state is not State.STA6 and transition(self.state, Evt.EVT9) is None:
-            msg = f"cannot send a message in {self.state.name}"
-            raise LocalProtocolError(msg)
+        if self.state is not State.STA6:
+            self._require(Evt.EVT9, "send a message")
         self._out.append(message)
 
     def send_message(
@@ -334,9 +329,8 @@ class Connection:
         Raises:
             LocalProtocolError: no association is established.
         """
-        if self.state is not State.STA6 and transition(self.state, Evt.EVT9) is None:
-            msg = f"cannot send a message in {self.state.name}"
-            raise LocalProtocolError(msg)
+        if self.state is not State.STA6:
+            self._require(Evt.EVT9, "send a message")
         if data is not None and not isinstance(data, (tuple, list)):
             self._out.append(StreamLayout(context_id, command, data, fragment))
             return
@@ -353,7 +347,7 @@ class Connection:
         """
         self._require(Evt.EVT11, "release")
         self._step(Evt.EVT11)
-        self._timer = now + self._options.acse_timeout
+        self._budgets.timer = now + self._options.acse_timeout
 
     def confirm_release(self, now: float) -> None:
         """Answer a `ReleaseIndication` (EVT14).
@@ -363,7 +357,7 @@ class Connection:
         """
         self._require(Evt.EVT14, "confirm a release")
         self._step(Evt.EVT14)
-        self._timer = now + (
+        self._budgets.timer = now + (
             self._options.artim_timeout if self.state is State.STA13 else self._options.acse_timeout
         )
 
@@ -383,7 +377,7 @@ class Connection:
         """
         if transition(self.state, Evt.EVT15) is not None:
             self._cause = None
-            self._last_moved = now
+            self._budgets.last_moved = now
             self._step(Evt.EVT15)
 
     def abort_for(self, problem: PeerProtocolError, now: float) -> None:
@@ -392,20 +386,20 @@ class Connection:
         An `AbortIndication` with `problem` as its cause follows.
         """
         if transition(self.state, Evt.EVT19) is not None:
-            self._last_moved = now
+            self._budgets.last_moved = now
             self._cause = problem
             self._discarding = True
             self._step(Evt.EVT19)
 
     def transport_closed(self, now: float) -> None:
         """Tell that the transport is closed or broken (EVT17)."""
-        self._last_moved = now
+        self._budgets.last_moved = now
         if self.state is State.STA1:
             return
         expected = self.state is State.STA13 or self.close_wanted
         self._out.clear()
         self._window.start = self._window.end
-        self._pdu_mark = None
+        self._budgets.pdu_mark = None
         self._step(Evt.EVT17)
         # PS3.8 AA-4 reports a loss as A-P-ABORT; the event here says it in one word.
         self._events.append(ConnectionClosed(expected))
@@ -414,60 +408,39 @@ class Connection:
 
     def deadline(self) -> float | None:
         """Return when `on_deadline` is wanted (monotonic seconds), None for never."""
-        if self._timer is None and self._pdu_mark is None and self.state is State.STA6:
+        budgets = self._budgets
+        if budgets.timer is None and budgets.pdu_mark is None and self.state is State.STA6:
             # Asked for before every wait of a transfer.
             idle = self._options.idle_timeout
-            return None if idle is None else self._last_moved + idle
-        moments = []
-        if self._timer is not None:
-            moments.append(self._timer)
-        options = self._options
-        if self.state in _ESTABLISHED and options.idle_timeout is not None:
-            moments.append(self._last_moved + options.idle_timeout)
-        if self._pdu_mark is not None:
-            moments.append(self._pdu_mark + options.slow_pdu_seconds)
-        return min(moments, default=None)
+            return None if idle is None else budgets.last_moved + idle
+        return budgets.deadline(self.state)
 
     def on_deadline(self, now: float) -> None:
         """Act on whatever budget has run out by `now`; nothing happens before the deadline."""
-        options = self._options
-        if self._timer is not None and now >= self._timer:
-            self._timer = None
-            if self.state in _ARTIM_STATES:
-                expected = self.state is State.STA13
-                self._step(Evt.EVT18)
-                self._events.append(ConnectionClosed(expected))
-            else:
-                self._abort_for(TimeoutExpired("acse", options.acse_timeout), now)
+        problem = self._budgets.exceeded(now, self.state)
+        if problem is None:
             return
-        if self._pdu_mark is not None and now >= self._pdu_mark + options.slow_pdu_seconds:
-            if self._pdu_bytes < options.slow_pdu_rate * options.slow_pdu_seconds:
-                self._abort_for(TimeoutExpired("slow-pdu", options.slow_pdu_seconds), now)
-                return
-            self._pdu_mark, self._pdu_bytes = now, 0
-        idle = options.idle_timeout
-        if self.state in _ESTABLISHED and idle is not None and now >= self._last_moved + idle:
-            self._abort_for(TimeoutExpired("socket", idle), now)
+        if problem.which == ARTIM:
+            expected = self.state is State.STA13
+            self._step(Evt.EVT18)
+            self._events.append(ConnectionClosed(expected))
+        else:
+            self._abort_for(problem, now)
 
     def _abort_for(self, cause: TimeoutExpired, now: float) -> None:
         """Abort as service provider because a budget ran out (EVT18 in the cells of our own)."""
-        self._last_moved = now
+        self._budgets.last_moved = now
         self._cause = cause
         self._step(Evt.EVT18)
 
     def _mark_partial_pdu(self) -> None:
         """Start or stop the clock for a PDU that has begun but not ended."""
         partial = self._window.start < self._window.end or self._reader.inside_pdu
+        budgets = self._budgets
         if not partial or self.state in _ENDED:
-            self._pdu_mark = None
-        elif self._pdu_mark is None:
-            self._pdu_mark, self._pdu_bytes = self._last_moved, 0
-
-    def resumed(self, now: float) -> None:
-        """Take note that the driver did not look for a while: silence till `now` was its own."""
-        self._last_moved = now
-        if self._pdu_mark is not None:
-            self._pdu_mark, self._pdu_bytes = now, 0
+            budgets.pdu_mark = None
+        elif budgets.pdu_mark is None:
+            budgets.pdu_mark, budgets.pdu_bytes = budgets.last_moved, 0
 
     # ------------------------------------------------------------------ transitions
 
@@ -496,8 +469,8 @@ class Connection:
         action, next_states = cell
         before = self.state
         self.state = self._choose(action, next_states)
-        if self.state not in _ACSE_STATES and self.state not in _ARTIM_STATES:
-            self._timer = None
+        if self.state not in TIMED:
+            self._budgets.timer = None
         perform = _PERFORM.get(action)
         if perform is not None:
             perform(self, before, pdu)
@@ -514,7 +487,7 @@ class Connection:
         self._out.append(codec.encode(pdu))
 
     def _artim(self) -> None:
-        self._timer = self._last_moved + self._options.artim_timeout
+        self._budgets.timer = self._budgets.last_moved + self._options.artim_timeout
 
     def _send_request(self, _before: State, _pdu: Pdu | None) -> None:
         if self._request is not None:
@@ -582,7 +555,7 @@ class Connection:
     def _after_abort(self) -> None:
         """Wait for the peer to close; in the middle of a PDU the stream cannot be read on."""
         self._artim()
-        self._pdu_mark = None
+        self._budgets.pdu_mark = None
         if self._reader.inside_pdu:
             self._discarding = True
 
