@@ -66,7 +66,11 @@ def test_silent_port_takes_no_longer_than_the_budget() -> None:
 
 
 def test_port_that_closes_without_a_byte_is_told_from_a_silent_one() -> None:
-    with ScriptedAcceptor(lambda connection: connection.vanish()) as acceptor:
+    def vanish(connection: RawConnection) -> None:
+        connection.receive_exactly(1)  # or the reset might come before the connection is noticed
+        connection.vanish()
+
+    with ScriptedAcceptor(vanish) as acceptor:
         assert probe(at(acceptor.port))[:3] == (True, b"", True)
 
 
