@@ -147,6 +147,13 @@ MANUALS = {
                 "Data sets are written in a normal form, as DCMTK writes them; --bit-preserving "
                 "keeps every byte. What cannot be read as a data set is kept as it came."
             ),
+            (
+                "With --inetd standard output and error are closed to the log as soon as the "
+                "connection is served, since they may be the connection: the log goes to the "
+                "files or the system log that --log-config names and nowhere else, whatever -v "
+                "and -d say. What keeps it from serving at all is said on standard error where "
+                "that is not the connection."
+            ),
             _GRAMMAR,
         ),
         examples=(

@@ -80,7 +80,8 @@ _NETWORK = Group(
                 Option(
                     "--inetd",
                     "-id",
-                    "serve the one connection that a super-server\nhands over as standard input",
+                    "serve the one connection that a super-server\nhands over as standard input; "
+                    "its log goes\nonly where -lc sends it",
                     conflicts=("--fork",),
                 ),
                 groups.socket_timeout(),

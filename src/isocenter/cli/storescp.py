@@ -63,6 +63,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return ExitCode.FAILURE
     try:
         acceptor, events = _acceptor(line, env)
+        if connection is not None:
+            from isocenter.net.inherited import silence_output
+
+            silence_output()
         served = run_server(line, acceptor, _LOGGER, events, connection)
     except (ConfigurationError, StorageError) as problem:
         _LOGGER.critical("%s", problem)

@@ -19,12 +19,19 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-__all__ = ["InheritedConnection", "available", "shield_connection", "take_connection"]
+__all__ = [
+    "InheritedConnection",
+    "available",
+    "shield_connection",
+    "silence_output",
+    "take_connection",
+]
 
 InheritedConnection: TypeAlias = socket.socket
 """What `take_connection` returns, for those who pass it on and must know no sockets."""
 
 _STANDARD = (0, 1, 2)
+_OUTPUT = (1, 2)
 
 
 def available() -> bool:
@@ -50,7 +57,7 @@ def shield_connection() -> None:
         return
     if not stat.S_ISSOCK(connection.st_mode):
         return
-    for number in (1, 2):
+    for number in _OUTPUT:
         try:
             same = os.path.samestat(os.fstat(number), connection)
         except OSError:
@@ -59,8 +66,20 @@ def shield_connection() -> None:
             _point_at_null(number)
 
 
+def silence_output() -> None:
+    """Point descriptors 1 and 2 at the null device: from here on only a log tells anything.
+
+    What a super-server reads there, if anybody does, is for what keeps a program from serving.
+    """
+    for number in _OUTPUT:
+        _point_at_null(number)
+
+
 def take_connection() -> InheritedConnection:
-    """Return the connection on descriptor 0, and point descriptors 0 to 2 at the null device.
+    """Return the connection on descriptor 0, and point that at the null device.
+
+    Descriptors 1 and 2, too, where they are the connection, or are closed and would be those of
+    the next files that are opened.
 
     Raises:
         ConfigurationError: descriptor 0 is not open, no socket, or no connected one; the
@@ -80,8 +99,11 @@ def take_connection() -> InheritedConnection:
         raise ConfigurationError("descriptor 0 is not a socket") from problem
     try:
         _check(connection)
-        for number in _STANDARD:
-            _point_at_null(number)
+        shield_connection()
+        _point_at_null(0)
+        for number in _OUTPUT:
+            if not _is_open(number):
+                _point_at_null(number)
     except BaseException:
         connection.close()
         raise
@@ -107,6 +129,14 @@ def _check(connection: socket.socket) -> None:
         raise ConfigurationError(
             f"the socket of descriptor 0 is not connected: {problem.strerror}"
         ) from problem
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
 
 
 def _point_at_null(number: int) -> None:
