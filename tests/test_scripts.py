@@ -99,6 +99,23 @@ def test_run_on_a_port_in_use_says_so(tmp_path: Path, busy_port: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("port", ["abc", "70000"])
+def test_run_on_a_port_that_is_none_guesses_nothing(tmp_path: Path, port: str) -> None:
+    result = subprocess.run(
+        [RUN, "--once"],
+        env={**environment(tmp_path, 1), "ISOCENTER_RUN_PORT": port},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "the receiver did not start" in result.stderr
+    assert "in use" not in result.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["run", "soak"])
 def test_unknown_argument_is_answered_with_the_usage(script: str) -> None:
     result = subprocess.run(
