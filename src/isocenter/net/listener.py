@@ -255,7 +255,7 @@ class Listener:
         """Act on stop requests; True once everything has ended."""
         if self._stops > self._handled_stops:
             if self._handled_stops == 0:
-                _LOGGER.info("stopping: what is being received is finished, a second signal aborts")
+                _LOGGER.info("stopping: finishing what is being received; a second signal aborts")
                 self._listen(on=False)
                 self._close_listening_socket()
                 for pending in list(self._pending.values()):
