@@ -355,27 +355,34 @@ def arrival_failed(
     if kind == "crowded":
         return (f"{peer} was closed to make room: too many connections that say nothing are open.",)
     if not received:
-        if kind == "expired":
-            option = option_words(tool, "--acse-timeout")
-            return (
-                f"{peer} connected and sent nothing for {seconds:g} s, so it was closed.",
-                (
-                    "A DICOM peer speaks first; one that waits for a greeting speaks another "
-                    "protocol. "
-                    f"{option} is how long this receiver waits."
-                ),
-            )
-        return (
-            (
-                f"{peer} connected and closed without a byte: a port scan, a health check of a "
-                "load "
-                "balancer, or a peer that changed its mind."
-            ),
-        )
+        return _silent_arrival(kind, peer, tool, seconds)
     look = look_at(received)
-    shown = f"It began with {escaped(received, look.shown)}."
     if look.kind == "dicom":
         return _bad_request(kind, peer, received, cause, limit, seconds)
+    return _other_protocol(peer, look, f"It began with {escaped(received, look.shown)}.")
+
+
+def _silent_arrival(kind: str, peer: str, tool: Tool, seconds: float) -> Lines:
+    """Explain a connection on which nothing came."""
+    if kind == "expired":
+        option = option_words(tool, "--acse-timeout")
+        return (
+            f"{peer} connected and sent nothing for {seconds:g} s, so it was closed.",
+            (
+                "A DICOM peer speaks first; one that waits for a greeting speaks another "
+                f"protocol. {option} is how long this receiver waits."
+            ),
+        )
+    return (
+        (
+            f"{peer} connected and closed without a byte: a port scan, a health check of a load "
+            "balancer, or a peer that changed its mind."
+        ),
+    )
+
+
+def _other_protocol(peer: str, look: Look, shown: str) -> Lines:
+    """Explain a connection that began with something other than DICOM."""
     if look.kind == "tls":
         return (
             f"{peer} sent {look.words}: the peer wants TLS, and this receiver serves plain DICOM.",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isocenter.net.client import ConnectOptions
     from isocenter.net.dispatch import Dispatcher, ServeOptions
     from isocenter.net.inherited import InheritedConnection
+    from isocenter.net.listener import Listener
     from isocenter.services.acceptor import Acceptor
 else:
     Protocol = object
@@ -160,50 +161,15 @@ def run_server(
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
     """
-    import os
     import signal
 
-    from isocenter.cli.arrivals import reporter
-    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
-    from isocenter.net.listener import Listener, ListenOptions, raise_descriptor_limit
-    from isocenter.net.options import AssociationOptions
-    from isocenter.net.transport import SocketOptions
-    from isocenter.ul.codec import Limits
-    from isocenter.ul.options import EngineOptions
+    from isocenter.net.dispatch import ThreadDispatcher
+    from isocenter.net.listener import raise_descriptor_limit
 
-    acse_timeout = float(min(line.integer("--acse-timeout"), LONGEST_WAIT))
-    sockets = SocketOptions.from_environment(os.environ)
-    engine = EngineOptions(
-        limits=Limits(),
-        maximum_length=max_pdu(line),
-        artim_timeout=acse_timeout,
-        acse_timeout=acse_timeout,
-        idle_timeout=socket_timeout(line),
-    )
-    options = ServeOptions(
-        engine=engine,
-        association=AssociationOptions(
-            dimse_timeout=seconds(line, "--dimse-timeout"), patience=patience()
-        ),
-        sockets=sockets,
-    )
+    options = _serve_options(line)
     dispatcher = _dispatcher(line, acceptor, logger, options, duties)
     raise_descriptor_limit()
-    on_failure = None
-    if line.given("--explain"):
-        from isocenter.cli.explaining_receiver import explain_arrivals
-
-        on_failure = explain_arrivals(line)
-    listener = Listener(
-        ListenOptions(
-            port=0 if connection is not None else line.parameter_integer("port"),
-            family=ip_family(line),
-        ),
-        engine,
-        sockets,
-        dispatcher,
-        on_failure=reporter(on_failure),
-    )
+    listener = _listener(line, options, dispatcher, is_given=connection is not None)
     try:
         if connection is not None:
             listener.adopt(connection)
@@ -220,6 +186,55 @@ def run_server(
     if duties is not None and isinstance(dispatcher, ThreadDispatcher):
         duties.at_end()
     return True
+
+
+def _serve_options(line: ParsedCommandLine) -> ServeOptions:
+    """Return what a server's associations may take, in time and bytes."""
+    import os
+
+    from isocenter.net.dispatch import ServeOptions
+    from isocenter.net.options import AssociationOptions
+    from isocenter.net.transport import SocketOptions
+    from isocenter.ul.codec import Limits
+    from isocenter.ul.options import EngineOptions
+
+    acse_timeout = float(min(line.integer("--acse-timeout"), LONGEST_WAIT))
+    return ServeOptions(
+        engine=EngineOptions(
+            limits=Limits(),
+            maximum_length=max_pdu(line),
+            artim_timeout=acse_timeout,
+            acse_timeout=acse_timeout,
+            idle_timeout=socket_timeout(line),
+        ),
+        association=AssociationOptions(
+            dimse_timeout=seconds(line, "--dimse-timeout"), patience=patience()
+        ),
+        sockets=SocketOptions.from_environment(os.environ),
+    )
+
+
+def _listener(
+    line: ParsedCommandLine, options: ServeOptions, dispatcher: Dispatcher, *, is_given: bool
+) -> Listener:
+    """Return a listener that has no socket yet; `is_given` where it will be given a connection."""
+    from isocenter.cli.arrivals import reporter
+    from isocenter.net.listener import Listener, ListenOptions
+
+    on_failure = None
+    if line.given("--explain"):
+        from isocenter.cli.explaining_receiver import explain_arrivals
+
+        on_failure = explain_arrivals(line)
+    return Listener(
+        ListenOptions(
+            port=0 if is_given else line.parameter_integer("port"), family=ip_family(line)
+        ),
+        options.engine,
+        options.sockets,
+        dispatcher,
+        on_failure=reporter(on_failure),
+    )
 
 
 def _dispatcher(
