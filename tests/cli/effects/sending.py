@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 
 from isocenter.testing import ScriptedAcceptor
 from isocenter.testing.peer import accept, serve_storage
+from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,6 +105,14 @@ class Peer:
         return [message.text(0x1000) for message in self.received]
 
 
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def unanswered_port() -> Iterator[int]:
     """Yield a port where connecting takes until `SILENCE` seconds have passed, and then fails."""
@@ -117,7 +125,8 @@ def unanswered_port() -> Iterator[int]:
             filler.setblocking(False)
             filler.connect_ex(("127.0.0.1", port))
             held.append(filler)
-        time.sleep(0.05)
+        wait_until(lambda: any(map(_is_connected, held)), timeout=10, what="a full queue")
+        assert not all(map(_is_connected, held))
         closer = threading.Timer(SILENCE, listener.close)
         closer.start()
         try:
