@@ -17,10 +17,6 @@ __all__ = ["LineHandler", "install", "message_of", "replace_handler"]
 
 logging.addLevelName(TRACE, "TRACE")
 
-_installed: list[logging.Handler] = []
-_changed: list[str] = []
-"""What `replace_handler` put in place, and the loggers whose level it set."""
-
 
 def message_of(record: logging.LogRecord, *, traceback: bool) -> str:
     """Return what a record says, with control characters yet.
@@ -88,14 +84,30 @@ def replace_handler(handler: logging.Handler, levels: dict[str, int]) -> None:
         handler: gets the records of all loggers.
         levels: the lowest level of each logger that has one, "" for the root.
     """
-    root = logging.getLogger()
-    for old in _installed:
-        root.removeHandler(old)
-        old.close()
-    for name in _changed:
-        logging.getLogger(name).setLevel(logging.NOTSET if name else WARN)
-    _changed[:] = levels
-    _installed[:] = [handler]
-    root.addHandler(handler)
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
+    _installed.replace(handler, levels)
+
+
+class _Installed:
+    """What was put in place, to be undone when something else takes that place."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._handler: logging.Handler | None = None
+        self._names: tuple[str, ...] = ()
+
+    def replace(self, handler: logging.Handler, levels: dict[str, int]) -> None:
+        """Undo what was put in place before, and put a handler and levels there."""
+        root = logging.getLogger()
+        if self._handler is not None:
+            root.removeHandler(self._handler)
+            self._handler.close()
+        for name in self._names:
+            logging.getLogger(name).setLevel(logging.NOTSET if name else WARN)
+        self._handler, self._names = handler, tuple(levels)
+        root.addHandler(handler)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+_installed = _Installed()
+"""One for the process, as the loggers of `logging` are."""

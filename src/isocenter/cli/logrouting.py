@@ -146,29 +146,34 @@ def install(config: LogConfig) -> Router:
     # Other libraries are heard as without a configuration: from warnings on.
     levels[""] = max(config.root_level, WARN)
     replace_handler(router, levels)
-    _watch_forks(router)
+    _forks.watch(router)
     return router
 
 
-_watched: list[Router] = []
+class _Forks:
+    """Sees that a child process does not write once more what its parent kept back."""
+
+    def __init__(self) -> None:
+        """Watch nothing yet."""
+        self._router: Router | None = None
+
+    def watch(self, router: Router) -> None:
+        """Watch a router, in the place of the one before."""
+        if self._router is None and hasattr(os, "register_at_fork"):
+            # Held over the fork, so that the child finds no appender in the midst of a message;
+            # `logging` gives the child's handlers new locks.
+            os.register_at_fork(before=self._before, after_in_parent=self._after)
+        self._router = router
+
+    def _before(self) -> None:
+        if self._router is not None:
+            self._router.acquire()
+            self._router.flush()
+
+    def _after(self) -> None:
+        if self._router is not None:
+            self._router.release()
 
 
-def _watch_forks(router: Router) -> None:
-    """See that a child process does not write once more what its parent kept back."""
-    if not _watched and hasattr(os, "register_at_fork"):
-        # Held over the fork, so that the child finds no appender in the midst of a message;
-        # `logging` gives the child's handlers new locks.
-        os.register_at_fork(
-            before=lambda: _before_fork(_watched[0]),
-            after_in_parent=lambda: _after_fork(_watched[0]),
-        )
-    _watched[:] = [router]
-
-
-def _before_fork(router: Router) -> None:
-    router.acquire()
-    router.flush()
-
-
-def _after_fork(router: Router) -> None:
-    router.release()
+_forks = _Forks()
+"""One for the process: what is registered for forks stays registered."""
