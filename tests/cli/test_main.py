@@ -103,9 +103,10 @@ def test_unexpected_error_is_one_line(
 ) -> None:
     log_level(WARN)
     install("echoscu", failing)
-    assert main.main(["echoscu", "why"]) == 1
+    assert main.main(["echoscu", "why\nF: forged"]) == 1
     assert capsys.readouterr().err == (
-        "F: echoscu: unexpected error, use --debug for details: ZeroDivisionError: why\n"
+        "F: echoscu: unexpected error, use --debug for details: "
+        "ZeroDivisionError: why\\x0aF: forged\n"
     )
 
 

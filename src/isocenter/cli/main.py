@@ -125,12 +125,12 @@ def _explain(tool: str, problem: Exception) -> bool:
     """Say in one line what went wrong; False where the traceback is wanted, at debug level."""
     from isocenter.cli.levels import DEBUG, FATAL
     from isocenter.cli.logsetup import write_lines
-    from isocenter.logs import get_logger
+    from isocenter.logs import get_logger, one_line
 
     if get_logger("isocenter").isEnabledFor(DEBUG):
         return False
-    kind = type(problem).__name__
-    write_lines(FATAL, f"{tool}: unexpected error, use --debug for details: {kind}: {problem}")
+    words = one_line(f"{type(problem).__name__}: {problem}")
+    write_lines(FATAL, f"{tool}: unexpected error, use --debug for details: {words}")
     return True
 
 
