@@ -318,7 +318,17 @@ def test_missing_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.splitlines() == [
         "F: cannot access file: missing",
         "W: cannot access file: missing, ignoring file",
+        "W: 1 of 1 object was confirmed, 1 path was left out",
     ]
+
+
+@pytest.mark.parametrize(("options", "said"), [((), False), (("-v",), True)])
+def test_counts_of_a_run_without_failures_are_for_those_who_ask(
+    options: tuple[str, ...], said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Peer().run(*options, "--repeat", "2", "HERE", "a.dcm") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1:] == (["I: 2 of 2 objects were confirmed"] if said else [])
 
 
 def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:

@@ -224,6 +224,7 @@ class TestOneAssociation:
             f"E: No presentation context for: (unknown SOP class) {PRIVATE}",
             "E: Store Failed, file: 002.dcm:",
             "E: 0006:0208 DIMSE No valid Presentation Context ID",
+            "W: 2 of 4 objects were confirmed, 2 failed",
             f"W: hint: CTImageStorage in {jpeg} was proposed, but the receiver does not take it",
         ]
 
@@ -294,7 +295,9 @@ class TestUnusableFile:
         peer = Peer()
         assert peer.run("-nh", "HERE", "000.dcm", "notes.txt", "001.dcm") == 1
         assert peer.uids == [uids(images)]
-        assert capsys.readouterr().err == f"W: {words}, ignoring file\n"
+        assert capsys.readouterr().err == (
+            f"W: {words}, ignoring file\nW: 2 of 2 objects were confirmed, 1 path was left out\n"
+        )
 
 
 class TestConflicts:

@@ -138,6 +138,11 @@ OUR_LINES = (
         "",
         "-aet of storescp has an effect; DCMTK's is never looked at",
     ),
+    (
+        r"[IW]: \d+ of \d+ objects? (was|were) confirmed.*\n",
+        "",
+        "ours adds up what became of several objects",
+    ),
 )
 """What ours prints more: (regular expression over the whole log, what is left, reason)."""
 

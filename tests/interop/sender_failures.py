@@ -52,6 +52,11 @@ COMMON = (
     (r"E: Received invalid A-ASSOCIATE-RJ .*\n", "", "ours shows the number in the next lines"),
     (r"[IW]: hint: .*\n", "", "ours suggests what would help"),
     (
+        r"[IW]: \d+ of \d+ objects? (was|were) confirmed.*\n",
+        "",
+        "ours adds up what became of several objects",
+    ),
+    (
         r"0006:020(d DIMSE Failed to receive message|c DIMSE Read PDV failed)\nE: (?=0006:)",
         "",
         "the oracle names each layer that an error went through",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from isocenter.sender.outcome import Outcome
 
 
@@ -71,3 +73,25 @@ class TestSeveralAssociations:
         total.add(first)
         total.add(second)
         assert total.without_context == ("1.2", "1.3")
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "failed", "ignored", "total", "words"),
+    [
+        (1, 0, 0, 1, ""),
+        (0, 1, 0, 1, ""),
+        (0, 0, 2, 1, ""),
+        (2, 0, 0, 2, "2 of 2 objects were confirmed"),
+        (74, 2, 3, 76, "74 of 76 objects were confirmed, 2 failed, 3 paths were left out"),
+        (1, 1, 0, 9, "1 of 9 objects were confirmed, 1 failed, 7 not sent"),
+        (1, 0, 1, 1, "1 of 1 object was confirmed, 1 path was left out"),
+    ],
+)
+def test_counts_are_told_of_several_objects(
+    confirmed: int, failed: int, ignored: int, total: int, words: str
+) -> None:
+    outcome = Outcome(ignored=ignored)
+    outcome.submitted = outcome.confirmed = confirmed
+    for _ in range(failed):
+        outcome.failure()
+    assert outcome.counts(total, ignored) == words

@@ -225,6 +225,10 @@ def _request(line: ParsedCommandLine, planned: PlannedAssociation) -> AAssociate
     operations = line.integer("--max-ops")
     window = AsynchronousOperationsWindow(
         maximum_number_operations_invoked=operations, maximum_number_operations_performed=1
+    total = options.repeat * sum(len(planned.files) for planned in plan)
+    if counts := outcome.counts(total, ignored):
+        say = _LOGGER.info if outcome.ok else _LOGGER.warning
+        say("%s", counts)
     )
     return AAssociateRQ(
         called_ae_title=ae_title(line, "--call"),

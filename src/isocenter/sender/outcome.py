@@ -58,6 +58,25 @@ class Outcome:
             self.first_failure_status = status
         self.failed += 1
 
+    def counts(self, total: int, ignored: int) -> str:
+        """Return in words what became of several objects, "" where there is nothing to add up.
+
+        Args:
+            total: how many requests all files together call for.
+            ignored: paths left out before.
+        """
+        failed = self.failed - ignored
+        unsent = total - self.confirmed - failed
+        if total + ignored <= 1 or not self.submitted + failed:
+            return ""
+        objects = "object was" if total == 1 else "objects were"
+        parts = [f"{self.confirmed} of {total} {objects} confirmed"]
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{unsent} not sent"] if unsent > 0 else []
+        if ignored:
+            parts.append(f"{ignored} path{'s were' if ignored > 1 else ' was'} left out")
+        return ", ".join(parts)
+
     def add(self, other: Outcome) -> None:
         """Count what became of a later association as well; the first failure stays the first."""
         if self.ok:
