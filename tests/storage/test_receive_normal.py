@@ -166,3 +166,30 @@ def test_fault_in_telling_what_is_familiar_loses_no_object(
     assert part10.read(Path(stored.path)).data_set == CLASS + INSTANCE + NAME + PATIENT
     assert [note.text for note in stored.notes if note.level >= WARNING] == []
     assert "a data set failed" in caplog.text
+
+
+@pytest.mark.parametrize("step", [1000, 100_000])
+def test_long_object_that_begins_as_those_before_and_ends_otherwise_is_read_again(
+    spool: Spool, step: int
+) -> None:
+    receiver = Receiver(spool, OPTIONS)
+    pixels = ENCODER.element(0x7FE00010, "OW", bytes(90_000))
+    padding = ENCODER.element(0xFFFCFFFC, "OB", bytes(10))
+    whole = CLASS + INSTANCE + NAME + PATIENT + pixels
+
+    for number, end in enumerate((b"", b"", b"", padding, b"\1\2\3")):
+        received = receiver.begin(
+            origin=Origin(1, "STORESCU"),
+            sop_class_uid=CT,
+            sop_instance_uid="1.2.34",
+            transfer_syntax_uid=uids.EXPLICIT_VR_LITTLE_ENDIAN,
+        )
+        data = memoryview(whole + end)
+        for place in range(0, len(data), step):
+            received.write([data[place : place + step]])
+        stored = received.finish()
+        found = part10.read(Path(stored.path)).data_set
+        warnings = [note.text for note in stored.notes if "cannot be read" in note.text]
+        # The padding goes, as always in normal mode; what is no element is kept as it came.
+        assert found == whole + (end if len(end) == 3 else b""), number
+        assert len(warnings) == (len(end) == 3)

@@ -1,21 +1,35 @@
 """How the data sets that a receiver gets are read, and what is known of each sender's.
 
-Owns the profiles of rewriting by transfer syntax and the habits by association. Must not know
-files, nor what becomes of an object. What reads is loaded when first needed: bit-preserving mode
-does without.
+Owns the profiles of rewriting by transfer syntax, the habits by association, and the reading of
+one data set: what is like those before it is known by a comparison, the rest is planned, and what
+cannot be read is left as it came. Must not know how files are written, nor what becomes of an
+object. What plans is loaded when first needed: bit-preserving mode does without.
 """
 
 from __future__ import annotations
 
+from isocenter.dataset.headers import CutShort, Unreadable
+from isocenter.logs import get_logger
+
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isocenter.dataset.convert import PlanBuilder
     from isocenter.dataset.habits import Habits
+    from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.storage.options import StorageOptions
     from isocenter.storage.placing import Placing
+    from isocenter.wire import Buffer, FileRegion
 
-__all__ = ["Reading"]
+__all__ = ["MOST_HELD", "DataSetReading", "Reading"]
+
+_LOGGER = get_logger(__name__)
+
+MOST_HELD = 64 * 1024
+"""Bytes of a data set, inclusive, held in memory until it is whole: a second file would cost
+a small object more than the copy. Of a longer one as many are compared with those before."""
 
 _MOST_HABITS = 64  # associations remembered, each with 64 KiB at most; then all are forgotten
 
@@ -97,3 +111,156 @@ class Reading:
             )
         except ValueError:  # a transfer syntax that is not known
             return None
+
+
+class DataSetReading:
+    """Reads one data set, held whole or while its fragments are written to a file.
+
+    A short one goes to `read_whole`; for a longer one `begin`, `look` at each fragment, `finish`.
+    Both answer with the plan, the wanted values by tag, and whether it could be read. There is no
+    plan for a data set that stays as it is because it is like the ones before, nor for one that is
+    kept as it came because it cannot be read.
+
+    Args:
+        reading: what is shared by all.
+        profile: the kind of rewriting.
+        prefix_length: bytes in front of the data set in the new file.
+        association: that brought it.
+
+    Attributes:
+        problem: why it cannot be read, "" where it can, so far.
+    """
+
+    __slots__ = (
+        "_association",
+        "_builder",
+        "_familiar",
+        "_first",
+        "_profile",
+        "_reading",
+        "prefix_length",
+        "problem",
+    )
+
+    def __init__(
+        self, reading: Reading, profile: RewriteProfile, prefix_length: int, association: int
+    ) -> None:
+        """Begin with nothing seen."""
+        self._reading = reading
+        self._profile = profile
+        self._association = association
+        self._builder: PlanBuilder | None = None
+        self._first = b""  # what it begins with, to learn from
+        # Where it begins as those before: its wanted values, and the length it must have then.
+        self._familiar: tuple[dict[int, bytes], int] | None = None
+        self.prefix_length = prefix_length
+        self.problem = ""
+
+    def read_whole(self, data: bytes) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
+        """Read a data set that is there as a whole; returns as the class says."""
+        self._first = data
+        self._compare()
+        if self._familiar is not None and self._familiar[1] == len(data):
+            return None, self._familiar[0], True
+        builder = self._plan()
+        if data:
+            self._feed(builder, (data,), len(data))
+        return self._end(builder, len(data))
+
+    def begin(self, pieces: Sequence[Buffer]) -> None:
+        """See how a long data set begins; `look` gets the same pieces afterwards."""
+        if self._profile.has_likeness:
+            head: list[Buffer] = []
+            left = MOST_HELD
+            for piece in pieces:
+                head.append(piece[:left])
+                left -= len(head[-1])
+                if left <= 0:
+                    break
+            self._first = bytes(head[0]) if len(head) == 1 else b"".join(head)
+            self._compare()
+        if self._familiar is None:
+            self._plan()
+
+    def look(self, pieces: Sequence[Buffer], length: int) -> None:
+        """Look at the next pieces, of `length` bytes together; they are not kept."""
+        if self._builder is not None and not self.problem:
+            self._feed(self._builder, pieces, length)
+
+    def finish(
+        self, length: int, region: FileRegion
+    ) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
+        """End the reading of a long data set; returns as the class says.
+
+        Args:
+            length: bytes of it.
+            region: where they are, by now.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        if self._familiar is not None and self._familiar[1] == length:
+            return None, self._familiar[0], True
+        builder = self._builder
+        if builder is None:
+            # It began as others did and went on otherwise.
+            builder = self._plan()
+            try:
+                builder.walk(region)
+            except OSError:
+                raise
+            except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+                self.give_up(problem)
+        return self._end(builder, length)
+
+    def give_up(self, problem: Exception) -> None:
+        """Note why the data set is kept as it came: bytes that arrived whole are never lost.
+
+        Not to a fault of ours either.
+        """
+        if isinstance(problem, Unreadable):
+            self.problem = f"{problem.reason} at offset {problem.offset}"
+        elif isinstance(problem, CutShort):
+            self.problem = f"{problem.missing} bytes are missing at offset {problem.offset}"
+        else:
+            _LOGGER.error("reading a data set failed", exc_info=problem)
+            self.problem = f"unexpected {type(problem).__name__}"
+
+    def _compare(self) -> None:
+        """Compare how it begins with those before."""
+        try:
+            likeness = self._reading.habits(self._association).likeness
+            self._familiar = likeness.values_of(self._first, self._profile)
+        except Exception:  # no fault of ours may lose the object
+            _LOGGER.exception("comparing a data set failed")
+
+    def _plan(self) -> PlanBuilder:
+        self._builder = self._reading.plan_builder(
+            self._profile, self.prefix_length, self._association
+        )
+        return self._builder
+
+    def _feed(self, builder: PlanBuilder, pieces: Sequence[Buffer], length: int) -> None:
+        try:
+            builder.feed_all(pieces, length)
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+            self.give_up(problem)
+
+    def _end(
+        self, builder: PlanBuilder, length: int
+    ) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
+        """Return the plan, where there is one, and learn from a data set that stays as it is."""
+        if self.problem:
+            return None, builder.values, False
+        try:
+            plan = builder.finish()
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+            self.give_up(problem)
+            return None, builder.values, False
+        if self._first and plan.is_identity:
+            try:
+                likeness = self._reading.habits(self._association).likeness
+                likeness.observe(self._first, length, self._profile)
+            except Exception:  # no fault of ours may lose the object
+                _LOGGER.exception("learning from a data set failed")
+        return plan, builder.values, True

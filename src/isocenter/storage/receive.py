@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.part10 import FileMetaTemplate
 from isocenter.errors import (
     ConfigurationError,
@@ -35,7 +34,7 @@ from isocenter.storage.naming import (
     unique_file_name,
 )
 from isocenter.storage.placing import Note, Placement, StoredObject, blanks_note
-from isocenter.storage.reading import Reading
+from isocenter.storage.reading import MOST_HELD, DataSetReading, Reading
 from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -43,10 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
-    from isocenter.dataset.convert import PlanBuilder
-    from isocenter.dataset.likeness import Likeness
     from isocenter.dataset.plan import RewritePlan
-    from isocenter.dataset.profile import RewriteProfile
     from isocenter.storage.naming import FileName
     from isocenter.storage.options import StorageOptions
     from isocenter.storage.placing import Origin, Placing
@@ -59,10 +55,6 @@ __all__ = ["IgnoredObject", "ReceivedObject", "Receiver"]
 _LOGGER = get_logger(__name__)
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
-
-_HELD = 64 * 1024
-"""Bytes of a data set, inclusive, held in memory until it is whole: a second file would cost
-a small object more than the copy."""
 
 _NAMING_SCHEMES = frozenset({"default", "unique", "short", "time", "long-time"})
 _NAMES_TRIED = 1000  # of those that nobody else should have
@@ -234,17 +226,12 @@ class ReceivedObject:
     """
 
     __slots__ = (
-        "_builder",
-        "_familiar",
         "_file",
-        "_first",
         "_head",
         "_held",
         "_is_disordered",
         "_origin",
-        "_prefix",
-        "_problem",
-        "_profile",
+        "_reading",
         "_receiver",
         "_sop_class_uid",
         "_sop_instance_uid",
@@ -271,20 +258,19 @@ class ReceivedObject:
         self._transfer_syntax_uid = transfer_syntax_uid
         self._file: SpoolFile | None = None
         self._held: list[bytes] | None = None
-        self._builder: PlanBuilder | None = None
-        self._first = b""  # what a long data set begins with, to learn from
-        # Of a long data set that begins as those before: its wanted values, and its length.
-        self._familiar: tuple[dict[int, bytes], int] | None = None
-        self._problem = ""
-        self._prefix = 0  # bytes of File Meta Information of the new file
+        self._reading: DataSetReading | None = None
         self._is_disordered = False
         self.length = 0
         self._head = receiver.head(origin, sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        self._profile = receiver.reading.profile(transfer_syntax_uid)
-        if self._profile is None:
+        profile = receiver.reading.profile(transfer_syntax_uid)
+        if profile is None:
             self._file = spool.begin()
-        else:
-            self._held = []
+            return
+        self._held = []
+        prefix = len(self._head)
+        if prefix and profile.options.file_padding:
+            prefix = len(self._new_head(profile.target_uid))
+        self._reading = DataSetReading(receiver.reading, profile, prefix, origin.association)
 
     def _new_head(self, transfer_syntax_uid: str) -> bytes:
         return self._receiver.head(
@@ -300,74 +286,19 @@ class ReceivedObject:
         """
         length = sum(map(len, views))
         self.length += length
-        held = self._held
+        held, reading = self._held, self._reading
         if held is not None:
-            if self.length <= _HELD:
+            if self.length <= MOST_HELD:
                 held.append(b"".join(views))
                 return
             self._held = None
-            pieces = [*held, *views]
-            if not self._begins_as_before(pieces):
-                self._begin_reading(held)
-                self._look(views, length)
-            views = pieces
-        else:
-            self._look(views, length)
+            views = [*held, *views]
+            length = self.length
+            if reading is not None:
+                reading.begin(views)
+        if reading is not None:
+            reading.look(views, length)
         self._spill(views)
-
-    def _begins_as_before(self, pieces: Sequence[Buffer]) -> bool:
-        """Tell whether a long data set begins as the ones before that stayed as they were."""
-        profile = self._profile
-        if profile is None or not profile.has_likeness:
-            return False
-        head: list[Buffer] = []
-        left = _HELD
-        for piece in pieces:
-            head.append(piece[:left])
-            left -= len(head[-1])
-            if left <= 0:
-                break
-        self._first = bytes(head[0]) if len(head) == 1 else b"".join(head)
-        self._familiar = self._find_familiar(self._first, profile)
-        return self._familiar is not None
-
-    def _begin_reading(self, held: list[bytes]) -> None:
-        """Look at what is held; from here on, at each fragment as it comes."""
-        profile = self._profile
-        if profile is None:
-            return
-        prefix = len(self._head)
-        if prefix and profile.options.file_padding:
-            prefix = len(self._new_head(profile.target_uid))
-        self._prefix = prefix
-        self._builder = self._receiver.reading.plan_builder(
-            profile, prefix, self._origin.association
-        )
-        if held:
-            data = held[0] if len(held) == 1 else b"".join(held)
-            self._look((data,), len(data))
-
-    def _look(self, views: Sequence[Buffer], length: int) -> None:
-        """Show fragments to the rewriter; what it cannot read is kept as it comes."""
-        if self._builder is None or self._problem:
-            return
-        try:
-            self._builder.feed_all(views, length)
-        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
-            self._give_up_reading(problem)
-
-    def _give_up_reading(self, problem: Exception) -> None:
-        """Note why the data set is kept as it came: bytes that arrived whole are never lost.
-
-        Not to a fault of ours either.
-        """
-        if isinstance(problem, Unreadable):
-            self._problem = f"{problem.reason} at offset {problem.offset}"
-        elif isinstance(problem, CutShort):
-            self._problem = f"{problem.missing} bytes are missing at offset {problem.offset}"
-        else:
-            _LOGGER.error("reading a data set failed", exc_info=problem)
-            self._problem = f"unexpected {type(problem).__name__}"
 
     def _spill(self, views: Sequence[Buffer]) -> SpoolFile:
         """Write to the temporary file, File Meta Information first, and return it."""
@@ -408,69 +339,17 @@ class ReceivedObject:
             raise
 
     def _read(self) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
-        """Return the plan, the wanted values, and whether the data set could be read.
-
-        There is no plan for a data set that stays as it is because it is like the ones before,
-        nor for one that is kept as it came because it cannot be read.
-        """
-        held, profile = self._held, self._profile
-        if profile is None:
+        """Return what `DataSetReading.finish` does."""
+        held, reading = self._held, self._reading
+        if reading is None:
             return None, {}, False
         if held is not None:
-            # Short and whole.
             if len(held) > 1:
                 held[:] = [b"".join(held)]
-            if held:
-                self._first = held[0]
-                self._familiar = self._find_familiar(held[0], profile)
-        if self._familiar is not None and self._familiar[1] == self.length:
-            return None, self._familiar[0], True
-        if held is not None:
-            self._begin_reading(held)
-        elif self._familiar is not None:
-            self._read_again()
-        builder = self._builder
-        if builder is None:
-            return None, {}, False
-        if self._problem:
-            return None, builder.values, False
-        try:
-            plan = builder.finish()
-        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
-            self._give_up_reading(problem)
-            return None, builder.values, False
-        if self._first and plan.is_identity:
-            try:
-                self._likeness().observe(self._first, self.length, profile)
-            except Exception:  # no fault of ours may lose the object
-                _LOGGER.exception("learning from a data set failed")
-        return plan, builder.values, True
-
-    def _read_again(self) -> None:
-        """Look at a data set, now in its file, that began as others do and went on otherwise."""
-        self._begin_reading([])
+            return reading.read_whole(held[0] if held else b"")
         raw = self._spill(())
-        if self._builder is None:
-            return
-        try:
-            self._builder.walk(FileRegion(raw.fileno(), raw.length - self.length, self.length))
-        except OSError:
-            raise
-        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
-            self._give_up_reading(problem)
-
-    def _likeness(self) -> Likeness:
-        return self._receiver.reading.habits(self._origin.association).likeness
-
-    def _find_familiar(
-        self, head: bytes, profile: RewriteProfile
-    ) -> tuple[dict[int, bytes], int] | None:
-        """Return what `Likeness.values_of` knows of a data set."""
-        try:
-            return self._likeness().values_of(head, profile)
-        except Exception:  # no fault of ours may lose the object
-            _LOGGER.exception("comparing a data set failed")
-            return None
+        region = FileRegion(raw.fileno(), raw.length - self.length, self.length)
+        return reading.finish(self.length, region)
 
     def _check(self, values: Mapping[int, bytes], *, is_read: bool) -> None:
         """Compare the UIDs of data set and request; one that could not be read may lack them.
@@ -514,7 +393,8 @@ class ReceivedObject:
         except (StorageError, OSError):
             raise
         except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
-            self._give_up_reading(problem)
+            if self._reading is not None:
+                self._reading.give_up(problem)
             return self._spill(self._held or ())
         return self._file
 
@@ -541,7 +421,8 @@ class ReceivedObject:
         """Return the data set as planned, its elements in order."""
         from isocenter.dataset.convert import in_order, rewritten
 
-        plan = in_order(plan, source, prefix_length=self._prefix)
+        prefix = 0 if self._reading is None else self._reading.prefix_length
+        plan = in_order(plan, source, prefix_length=prefix)
         self._is_disordered = plan.is_disordered
         return rewritten(plan, source)
 
@@ -577,8 +458,8 @@ class ReceivedObject:
             break
         else:
             raise StorageError(spool.path("", folder), "no free file name was found")
-        if self._problem:
-            notes.append(Note(WARNING, f"{path}: kept as it came, cannot be read: {self._problem}"))
+        if self._reading is not None and (problem := self._reading.problem):
+            notes.append(Note(WARNING, f"{path}: kept as it came, cannot be read: {problem}"))
         if self._is_disordered:
             notes.append(Note(WARNING, f"{path}: elements kept out of order: too many to sort"))
         return StoredObject(path, self.length, name, placement, tuple(notes), is_kept)
