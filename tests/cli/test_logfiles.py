@@ -257,11 +257,11 @@ def written_by_processes(kind: str, path: Path, count: int, **also: str) -> None
     [
         ("FileAppender", 1000, {"Append": "true"}),
         ("FileAppender", 300, {"Append": "true", "UseLockFile": "true"}),
-        ("RollingFileAppender", 3000, {"MaxFileSize": "1", "MaxBackupIndex": "99"}),
+        ("RollingFileAppender", 3000, {"MaxFileSize": "200KB", "MaxBackupIndex": "99"}),
         (
             "RollingFileAppender",
             1500,
-            {"MaxFileSize": "1", "MaxBackupIndex": "99", "UseLockFile": "true"},
+            {"MaxFileSize": "200KB", "MaxBackupIndex": "99", "UseLockFile": "true"},
         ),
     ],
 )
@@ -285,15 +285,36 @@ class TestRolling:
     @pytest.mark.parametrize(
         ("text", "size"),
         [
-            ("1", 200 * KIB),
+            ("1", 1),
             ("204801", 204801),
             ("500KB", 500 * KIB),
             ("5 mb", 5 * KIB * KIB),
-            ("0", 200 * KIB),
+            ("0", 0),
         ],
     )
     def test_sizes(self, text: str, size: int) -> None:
         assert parse_size(text) == size
+
+    @pytest.mark.parametrize(
+        ("text", "warned"), [("1", True), ("199KB", True), ("200KB", False), (None, False)]
+    )
+    def test_size_below_the_smallest_is_that_with_a_warning(
+        self,
+        text: str | None,
+        warned: bool,
+        path: Path,
+        opened: Open,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        appender = opened("RollingFileAppender", **({} if text is None else {"MaxFileSize": text}))
+        assert capsys.readouterr().err == (
+            f"W: MaxFileSize = {text} of log file {path} is too small: "
+            "it is 200KB, as in log4cplus\n"
+            if warned
+            else ""
+        )
+        appender.append(event("x" * 199 * KIB))
+        assert not path.with_name("a.log.1").exists()
 
     @pytest.mark.parametrize("text", ["5GB", "MB", "-5", "1.5MB", "x", "9" * 14])
     def test_what_is_no_size_is_refused(self, opened: Open, text: str) -> None:
@@ -303,7 +324,7 @@ class TestRolling:
             opened("RollingFileAppender", MaxFileSize=text)
 
     def test_oldest_is_deleted(self, path: Path, opened: Open) -> None:
-        appender = opened("RollingFileAppender", MaxFileSize="1", MaxBackupIndex="2")
+        appender = opened("RollingFileAppender", MaxFileSize="200KB", MaxBackupIndex="2")
         for letter in "abcd":
             appender.append(event(letter * 200 * KIB))
             assert path.read_text() == ""  # rolled behind the line that was too much
@@ -312,7 +333,7 @@ class TestRolling:
         assert [path.with_name(name).read_text()[0] for name in names[1:]] == ["d", "c"]
 
     def test_gap_in_the_numbers_keeps_what_is_behind_it(self, path: Path, opened: Open) -> None:
-        appender = opened("RollingFileAppender", MaxFileSize="1", MaxBackupIndex="3")
+        appender = opened("RollingFileAppender", MaxFileSize="200KB", MaxBackupIndex="3")
         path.with_name("a.log.3").write_text("oldest")
         path.with_name("a.log.1").write_text("newer")
         appender.append(event("x" * 200 * KIB))
@@ -326,7 +347,7 @@ class TestRolling:
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        appender = opened("RollingFileAppender", MaxFileSize="1")
+        appender = opened("RollingFileAppender", MaxFileSize="200KB")
 
         def fail(*_: object) -> None:
             raise PermissionError(13, "Permission denied")
@@ -345,7 +366,7 @@ class TestRolling:
     def test_writing_goes_on_where_no_descriptor_is_left(
         self, path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        appender = opened("RollingFileAppender", MaxFileSize="1")
+        appender = opened("RollingFileAppender", MaxFileSize="200KB")
 
         def fail(*_: object) -> int:
             raise OSError(errno.EMFILE, "Too many open files")
@@ -363,7 +384,7 @@ class TestRolling:
         self, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(path.parent)
-        also = {"File": "a.log", "MaxFileSize": "1"}
+        also = {"File": "a.log", "MaxFileSize": "200KB"}
         appender = open_appender(settings("RollingFileAppender", also=also), "storescp")
         monkeypatch.chdir("/")
         appender.append(event("x" * 200 * KIB))
@@ -382,7 +403,7 @@ class TestRolling:
         self, path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "fcntl", None)
-        opened("RollingFileAppender", MaxFileSize="1").append(event("x" * 200 * KIB))
+        opened("RollingFileAppender", MaxFileSize="200KB").append(event("x" * 200 * KIB))
         assert path.with_name("a.log.1").exists()
 
 

@@ -69,13 +69,13 @@ def open_appender(settings: AppenderSettings, tool: str) -> Appender:
     return logfiles.open_file_appender(settings)
 
 
-def complain(message: str) -> None:
+def complain(message: str, *, prefix: str = "E: ") -> None:
     """Say on stderr what is wrong with the log itself; nothing happens where there is none."""
     stream = sys.stderr
     if stream is None:
         return
     try:
-        put_text(stream, f"E: {message}\n")
+        put_text(stream, f"{prefix}{message}\n")
         stream.flush()
     except (OSError, ValueError):
         return

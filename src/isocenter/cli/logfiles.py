@@ -304,7 +304,7 @@ def _lock(descriptor: int, *, on: bool) -> None:
 
 
 def parse_size(text: str) -> int:
-    """Return a size in bytes: a number that may end in ``KB`` or ``MB``, at least 200 KB.
+    """Return a size in bytes: a number that may end in ``KB`` or ``MB``.
 
     Raises:
         ConfigurationError: no such size.
@@ -314,22 +314,27 @@ def parse_size(text: str) -> int:
     digits = word[:-2].rstrip() if unit else word
     if not (digits.isascii() and digits.isdecimal()) or len(digits) > len("1000000000000"):
         raise ConfigurationError("is no size, as 500KB, 5MB or a number of bytes")
-    return max(int(digits) * (unit or 1), SMALLEST_SIZE)
+    return int(digits) * (unit or 1)
 
 
 class RollingFileAppender(_SharedFileAppender):
     """A file that is renamed once it is longer than ``MaxFileSize``.
 
     The one before has the name with ``.1``, up to ``MaxBackupIndex``; the oldest is deleted.
+    A ``MaxFileSize`` below 200 KB is 200 KB, with a warning, as log4cplus has it.
     """
 
     def __init__(self, settings: AppenderSettings) -> None:
         """Read the settings."""
         text = settings.properties.get("MaxFileSize")
         try:
-            self._most = parse_size(text) if text else DEFAULT_SIZE
+            size = parse_size(text) if text else DEFAULT_SIZE
         except ConfigurationError as problem:
             raise settings.refusal("MaxFileSize", str(problem)) from problem
+        self._most = max(size, SMALLEST_SIZE)
+        if size < SMALLEST_SIZE:
+            words = f"MaxFileSize = {text} of log file {settings.properties.get('File', '')}"
+            complain(f"{words} is too small: it is 200KB, as in log4cplus", prefix="W: ")
         self._backups = max(settings.integer("MaxBackupIndex", default=1), 1)
         self._limit = self._most
         super().__init__(settings)
