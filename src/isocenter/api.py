@@ -19,7 +19,7 @@ import threading
 
 from isocenter import uids
 from isocenter.aetitle import AE_TITLE_LENGTH
-from isocenter.errors import ConfigurationError, DimseFailure, NegotiationError
+from isocenter.errors import ConfigurationError, DimseFailure, NegotiationError, StorageError
 from isocenter.net.client import ADDRESS_FAMILIES, ConnectOptions
 from isocenter.net.client import connect as _connect
 from isocenter.record import Record
@@ -542,7 +542,11 @@ def _file_storage(
     from isocenter.storage.receive import Receiver
     from isocenter.storage.spool import Spool
 
-    spool = Spool(os.fspath(directory), durable=durable)
+    folder = os.fspath(directory)
+    if not os.path.isdir(folder):
+        lack = "is no directory" if os.path.lexists(folder) else "does not exist"
+        raise StorageError(folder, lack, message=f"directory {folder} {lack}")
+    spool = Spool(folder, durable=durable)
     return FileStorage(Receiver(spool, StorageOptions() if options is None else options))
 
 

@@ -363,9 +363,9 @@ class StorageError(IsocenterError):
 
     status = 0xA700
 
-    def __init__(self, path: str, reason: str) -> None:
-        """Keep the path and the reason."""
-        super().__init__(f"cannot write {path}: {reason}")
+    def __init__(self, path: str, reason: str, *, message: str = "") -> None:
+        """Keep the path and the reason; the message says both unless it is given."""
+        super().__init__(message or f"cannot write {path}: {reason}")
         self.path = path
         self.reason = self.comment = reason
 
