@@ -31,6 +31,8 @@ PINNED = {
     "StorageProvider",
     "StoreRequest",
     "StoreResult",
+    "UserIdentityRQ",
+    "UserIdentityType",
     "VerificationProvider",
     "__version__",
     "connect",

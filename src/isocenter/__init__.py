@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         VerificationProvider,
     )
     from isocenter.storage.options import StorageOptions
+    from isocenter.ul.pdu import UserIdentityRQ, UserIdentityType
     from isocenter.ul.request import ProposedContext
 
 __all__ = [
@@ -78,6 +79,8 @@ __all__ = [
     "StoreRequest",
     "StoreResult",
     "TimeoutExpired",
+    "UserIdentityRQ",
+    "UserIdentityType",
     "VerificationProvider",
     "__version__",
     "connect",
@@ -99,6 +102,8 @@ _HOME = {
     "StorageProvider": "services.providers",
     "StoreRequest": "services.providers",
     "StoreResult": "api",
+    "UserIdentityRQ": "ul.pdu",
+    "UserIdentityType": "ul.pdu",
     "VerificationProvider": "services.providers",
     "connect": "api",
     "contexts_for": "api",

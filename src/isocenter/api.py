@@ -24,6 +24,7 @@ from isocenter.net.client import ADDRESS_FAMILIES, ConnectOptions
 from isocenter.net.client import connect as _connect
 from isocenter.record import Record
 from isocenter.services import storage, verification
+from isocenter.ul.identity import lacks_response
 from isocenter.ul.negotiation import AcceptorPolicy
 from isocenter.ul.request import ProposedContext, build_request
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from isocenter.storage.options import StorageOptions
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.options import EngineOptions
+    from isocenter.ul.pdu import UserIdentityRQ
     from isocenter.wire import Segment
 
 __all__ = ["Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]
@@ -82,10 +84,13 @@ class Peer:
 
     Attributes:
         contexts: the accepted presentation contexts by id.
+        user_identity_response: the peer's answer to a user identity (PS3.7 D.3.3.7.2), or None.
     """
 
     def __init__(self, association: Association) -> None:
         """Take the association over."""
+        answer = association.accept
+        self.user_identity_response = answer and answer.user_information.user_identity_response
         self._association = association
         self._user: int | None = None
         self._chooser: ContextChooser | None = None
@@ -268,7 +273,7 @@ def contexts_for(*paths: str | os.PathLike[str]) -> list[ProposedContext]:
     ]
 
 
-def connect(
+def connect(  # noqa: PLR0913 - what a request may say, all by keyword
     host: str,
     port: int,
     *,
@@ -280,6 +285,7 @@ def connect(
     dimse_timeout: float | None = 60.0,
     maximum_length: int = _MAXIMUM_LENGTH,
     family: str = "auto",
+    user_identity: UserIdentityRQ | None = None,
 ) -> Peer:
     """Open an association and return it, to be used in a ``with`` block.
 
@@ -296,14 +302,19 @@ def connect(
             more bytes of an object is given 5 s more.
         maximum_length: bytes of P-DATA that this side bears in a PDU, 0 for unlimited.
         family: ``auto``, ``ipv4`` or ``ipv6``.
+        user_identity: who asks, None not to say: a user name (UTF-8), with a passcode or without,
+            a Kerberos ticket, SAML assertion or JSON Web Token. All of it can be read on the wire.
+            Where names and passcodes request a positive response, its absence is an error.
 
     Raises:
         ConnectError: no connection.
+        NegotiationError: the peer did not confirm the user name; it was aborted.
         AssociationRejected: the peer said no; the exception says why.
         AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
-        ValueError: a title, a UID, the port or the family is none, or there are too many contexts.
+        ValueError: a title, a UID, the port or the family is none; too many contexts; the
+            identity has no room in the request.
 
-    PS3.8 7.1.
+    PS3.8 7.1, PS3.7 D.3.3.7.
     """
     _check_port(port, lowest=1)
     _check_title("called", called_ae_title)
@@ -328,6 +339,7 @@ def connect(
         implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
         implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
         maximum_length=maximum_length,
+        user_identity=user_identity,
     )
     options = ConnectOptions(
         host=host,
@@ -339,7 +351,11 @@ def connect(
         # Later than the other, so that a missing response is named as such; it bounds sending.
         socket_timeout=None if dimse_timeout is None else dimse_timeout + 5.0,
     )
-    return Peer(_connect(options, request))
+    association = _connect(options, request)
+    if association.accept is not None and lacks_response(request, association.accept):
+        association.abort()
+        raise NegotiationError("the peer did not confirm the user identity")
+    return Peer(association)
 
 
 class Server:

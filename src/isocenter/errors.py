@@ -234,7 +234,9 @@ class AssociationReleased(AssociationError):
 
 
 class NegotiationError(AssociationError):
-    """No accepted presentation context serves the request.
+    """What was negotiated does not serve the request.
+
+    No presentation context was accepted for it, or a user identity was not confirmed.
 
     Attributes:
         abstract_syntax: UID of the SOP class asked for, or "".

@@ -3,7 +3,7 @@
 Test names are given as ``module::test``; modules are files of this folder, or of
 tests/conformance with ``conformance/`` before them. test_matrix.py checks that every option of
 the three tools has a row, that each test is there, and that it gives the option to a tool.
-TLS, user identity and host access control come with the next step.
+TLS and host access control come with the next step.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _SENDING = (
     "test_differential_defaults::test_defaults_that_are_given_last_are_in_force_for_both_senders"
 )
 _ALTERED = "test_differential_sender_alterations::"
+
+_IDENTITY = "test_user_identity::test_storescu_identifies_with_the_bytes_of_the_oracle"
 
 _SYNTAXES = [
     "lossless",
@@ -101,6 +103,13 @@ OPTIONS: dict[str, dict[str, str]] = {
         "--disable-new-vr": _ALTERED + "test_storescu_writes_new_vrs_as_the_oracle_does",
         "--compression-level": "test_profiles::"
         "test_compression_level_holds_for_a_deflated_context_of_a_profile",
+        "--user": _IDENTITY,
+        "--password": _IDENTITY,
+        "--empty-password": _IDENTITY,
+        "--kerberos": _IDENTITY,
+        "--saml": _IDENTITY,
+        "--jwt": _IDENTITY,
+        "--pos-response": _IDENTITY,
         "--timeout": _TITLES,
         "--socket-timeout": _STORE_FAILS,
         "--acse-timeout": _STORE_FAILS,
@@ -239,6 +248,9 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "--log-level not allowed with --verbose, --debug or --quiet",
         "--log-config not allowed with --verbose, --debug or --quiet",
         "--log-config not allowed with --log-level",
+        "--password only allowed with --user",
+        "--empty-password only allowed with --user",
+        "--pos-response only allowed with --user, --kerberos, --saml or --jwt",
         "--config-file not allowed with --required",
         "--config-file not allowed with --combine",
         "--config-file not allowed with --propose-little",
@@ -380,6 +392,12 @@ RULES = (
     ),
     Rule("renaming", "5.5", _ALTERED + "test_storescu_renames_as_the_oracle_does"),
     Rule("repetition, abort, invented identities", "5.6", _SENT),
+    Rule("user identity: what is sent", "5.7", _IDENTITY),
+    Rule(
+        "user identity: answers and files that are missing",
+        "5.7",
+        "test_user_identity::test_storescu_fails_over_an_identity_as_the_oracle_does",
+    ),
     Rule("timeouts of storescu", "5.8", _STORE_FAILS),
     Rule("echoscu: what is sent", "companion 2.1", _ECHO),
     Rule("echoscu: lines", "companion 2.2", _ECHO_LINES),

@@ -196,6 +196,28 @@ OWN = [
 ]
 """Options that DCMTK's tools do not have."""
 
+_ANSWER = "error: --pos-response only allowed with --user, --kerberos, --saml or --jwt"
+OTHERWISE += [
+    Row(line, 1, _ANSWER, _ANSWER.replace(", --saml or --jwt", " or --saml"), "3.6.7 has no --jwt")
+    for line in ("storescu -rsp SU", "storescu SU --pos-response")
+]
+OTHERWISE += [
+    Row(
+        "storescu -usr joe -pwd p -epw SU",
+        1,
+        REFUSED,
+        "error: --empty-password only allowed with --user",
+        "of alternatives the rightmost wins",
+    ),
+    Row(
+        "storescu --jwt . SU",
+        1,
+        "E: Unable to open Kerberos, SAML or JWT file: Is a directory",
+        "E: Unable to read Kerberos, SAML or JWT info from file: File empty[?]",
+        "it says what is wrong",
+    ),
+]
+
 _DEFLATED = "error: --compression-level only allowed with --propose-deflated or --config-file"
 OTHERWISE += [
     Row(line, 1, _DEFLATED)

@@ -15,17 +15,10 @@ from tests.interop.test_command_lines import TABLE
 HERE = Path(__file__).resolve().parent
 OPTION_TABLES = HERE.parent / "data" / "options"
 LATER = {
-    "--user",
-    "--password",
-    "--empty-password",
-    "--kerberos",
-    "--saml",
-    "--jwt",
-    "--pos-response",
     "--access-full",
     "--access-control",
 }
-"""User identity and host access control; TLS is a group."""
+"""Host access control; TLS is a group."""
 
 DATA_OF = {
     "test_differential_failures": ["sender_failures.py"],

@@ -109,6 +109,11 @@ MANUALS = {
                 "to propose. --auto-contexts reads the files first and proposes what they need, "
                 "compressed ones and rare SOP classes included."
             ),
+            (
+                "A user name, password or token can be read by all who see the network traffic, "
+                "and what stands on the command line by all who see the list of processes: put a "
+                "password into a file and give that as @FILE."
+            ),
             _GRAMMAR,
         ),
         examples=(
@@ -122,8 +127,8 @@ MANUALS = {
                 "storescu -nh +sd -R --max-ops 8 pacs.example.org 104 images/",
             ),
             (
-                "send JPEG 2000 files as they are",
-                "storescu -R -xv pacs.example.org 104 compressed.dcm",
+                "identify by a JSON Web Token",
+                "storescu --jwt token.jwt pacs.example.org 104 image.dcm",
             ),
             (
                 "say in plain words why it fails",

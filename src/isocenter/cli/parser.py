@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandLineError", "ParsedCommandLine", "expand_command_files", "parse"]
 
+_MASK = "***"
+"""What `--arguments` shows of a secret: a command file keeps it from others, a log would not."""
+
 _LONG_MIN = -(2**63)
 _LONG_MAX = 2**63 - 1
 _UNSIGNED_MODULUS = 2**64
@@ -73,7 +76,7 @@ class ParsedCommandLine:
     Attributes:
         tool: what it was read against.
         program: what the program calls itself in `arguments_text`.
-        arguments: all of them after expansion, options in their long form.
+        arguments: all of them after expansion, options in their long form, secrets as `***`.
         parameters: the positional ones, in order.
         exclusive: the exclusive option that takes effect (``--help`` also for a
             command line without arguments), or None. If there is one, nothing
@@ -361,7 +364,11 @@ def _split(line: ParsedCommandLine, arguments: Sequence[str]) -> None:
         if len(values) < len(known.values):
             raise CommandLineError(f"Missing value for option {known.long}")
         position += len(values)
-        line.arguments += (known.long, *values)
+        line.arguments.append(known.long)
+        line.arguments += (
+            _MASK if kind.secret and value else value
+            for kind, value in zip(known.values, values, strict=True)
+        )
         line.given_options.append((known.long, values))
 
 

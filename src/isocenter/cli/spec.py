@@ -51,9 +51,10 @@ class Value:
             may be hexadecimal or octal, as C's ``%li``); False where it is refused.
         shown: the help text's words for the range, where they are not the numbers.
         choices: the strings that are allowed, empty for any.
+        secret: True where no log may show what was given.
     """
 
-    __slots__ = ("choices", "kind", "maximum", "minimum", "name", "shown", "signed")
+    __slots__ = ("choices", "kind", "maximum", "minimum", "name", "secret", "shown", "signed")
 
     def __init__(
         self,
@@ -65,20 +66,22 @@ class Value:
         signed: bool = False,
         shown: str = "",
         choices: tuple[str, ...] = (),
+        secret: bool = False,
     ) -> None:
         """Keep the facts."""
         self.name = name
         self.kind = kind
         self.choices = choices
+        self.secret = secret
         self.minimum = minimum
         self.maximum = maximum
         self.signed = signed
         self.shown = shown
 
 
-def string(name: str, shown: str = "string") -> tuple[Value, ...]:
+def string(name: str, shown: str = "string", *, secret: bool = False) -> tuple[Value, ...]:
     """Return the values of an option that takes one string."""
-    return (Value(name, "string", shown=shown),)
+    return (Value(name, "string", shown=shown, secret=secret),)
 
 
 def choice(name: str, *choices: str) -> tuple[Value, ...]:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from isocenter.cli.dictionary import dictionary_of
 from isocenter.cli.exitcodes import ExitCode, exit_code_for_store_status
-from isocenter.cli.options_storescu import INVENTION, PROPOSALS, READ_MODES, TOOL
+from isocenter.cli.options_storescu import IDENTITIES, INVENTION, PROPOSALS, READ_MODES, TOOL
 from isocenter.cli.start import start
-from isocenter.logs import CRITICAL, DEBUG, INFO, get_logger
+from isocenter.logs import CRITICAL, DEBUG, ERROR, INFO, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.cli.profiles import ProfileSource
     from isocenter.dataset.dictionary import Dictionary
+    from isocenter.errors import ConfigurationError
     from isocenter.net.association import Association
     from isocenter.sender.inputs import CheckedInputs
     from isocenter.sender.invention import Inventor
     from isocenter.sender.outcome import Outcome
-    from isocenter.sender.proposal import PlannedAssociation
+    from isocenter.sender.proposal import Files, PlannedAssociation
     from isocenter.sender.transfer import Progress, TransferOptions
-    from isocenter.ul.pdu import AAssociateRQ
+    from isocenter.ul.pdu import AAssociateRQ, UserIdentityRQ
 
 __all__ = ["main"]
 
@@ -51,11 +52,13 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         inputs = _inputs(line)
         max_pdu(line, _LOGGER)
+        identity = _identity(line)
         check_titles(line)
         plan = _plan(line, inputs, profiles)
+        _check_identity(line, plan, identity)
         options = _transfer_options(line, dictionary_of(env))
     except ConfigurationError as problem:
-        _LOGGER.critical("%s", problem)
+        _LOGGER.log(_severity(line, problem), "%s", problem)
         return ExitCode.FAILURE
     except NegotiationError as problem:
         _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
@@ -65,7 +68,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
             explain_too_many(line)
         return ExitCode.FAILURE
-    return _exit_code(_run(line, plan, options, ignored=inputs.ignored))
+    return _exit_code(_run(line, plan, options, identity, ignored=inputs.ignored))
 
 
 def _profiles(line: ParsedCommandLine) -> ProfileSource | None:
@@ -100,6 +103,46 @@ def _inputs(line: ParsedCommandLine) -> CheckedInputs:
         form=_form(line),
     )
     return check_inputs(line.parameters_from("dcmfile-in"), options)
+
+
+def _identity(line: ParsedCommandLine) -> UserIdentityRQ | None:
+    """Return the user identity that every association carries, None without.
+
+    Raises:
+        TokenFileError: the file of a token is no good.
+    """
+    kind = line.block(*IDENTITIES)
+    if kind is None:
+        return None
+    from isocenter.cli.identity import user_identity
+
+    return user_identity(line, kind)
+
+
+def _check_identity(
+    line: ParsedCommandLine,
+    plan: Sequence[PlannedAssociation],
+    identity: UserIdentityRQ | None,
+) -> None:
+    """Refuse an identity that does not fit one of the requests, before any is sent.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    if identity is not None:
+        from isocenter.cli.identity import check_length
+
+        for planned in plan:
+            check_length(_request(line, planned, identity))
+
+
+def _severity(line: ParsedCommandLine, problem: ConfigurationError) -> int:
+    """Return the level of DCMTK's line: an error where a token file is no good, else fatal."""
+    if line.block(*IDENTITIES) is None:
+        return CRITICAL
+    from isocenter.cli.identity import TokenFileError
+
+    return ERROR if isinstance(problem, TokenFileError) else CRITICAL
 
 
 def _demand_one_proposal(line: ParsedCommandLine) -> None:
@@ -155,6 +198,7 @@ def _run(
     line: ParsedCommandLine,
     plan: Sequence[PlannedAssociation],
     options: TransferOptions,
+    identity: UserIdentityRQ | None,
     *,
     ignored: int,
 ) -> Outcome:
@@ -170,7 +214,8 @@ def _run(
         if len(plan) > 1:
             words = "starting association #%d of %d (%d files)"
             _LOGGER.info(words, number, len(plan), len(planned.files))
-        result = _serve(line, planned, options, progress)
+        request = _request(line, planned, identity)
+        result = _serve(line, request, planned.files, options, progress)
         lacking = result.without_context
         # `--explain` has said more of each such file.
         if lacking is not None and hint is None and not line.given("--explain"):
@@ -180,6 +225,10 @@ def _run(
         outcome.add(result)
         if options.halt and not outcome.ok:
             break
+    total = options.repeat * sum(len(planned.files) for planned in plan)
+    if counts := outcome.counts(total, ignored):
+        say = _LOGGER.info if outcome.ok else _LOGGER.warning
+        say("%s", counts)
     if hint is not None:
         _LOGGER.warning("%s", hint)
     return outcome
@@ -191,14 +240,14 @@ def _prefers_deflated(line: ParsedCommandLine) -> bool:
 
 def _serve(
     line: ParsedCommandLine,
-    planned: PlannedAssociation,
+    request: AAssociateRQ,
+    files: Files,
     options: TransferOptions,
     progress: Progress | None,
 ) -> Outcome:
     """Open one association, send its files and end it."""
     from isocenter.sender.outcome import Outcome
 
-    request = _request(line, planned)
     association = _connect(line, request)
     if association is None:
         outcome = Outcome()
@@ -213,10 +262,12 @@ def _serve(
 
         failures = FailureExplainer(line, association)
     link = AssociationLink(association)
-    return send_files(link, planned.files, options, progress=progress, failures=failures)
+    return send_files(link, files, options, progress=progress, failures=failures)
 
 
-def _request(line: ParsedCommandLine, planned: PlannedAssociation) -> AAssociateRQ:
+def _request(
+    line: ParsedCommandLine, planned: PlannedAssociation, identity: UserIdentityRQ | None
+) -> AAssociateRQ:
     """Build the proposal of one association."""
     from isocenter import uids
     from isocenter.cli.network import ae_title, max_pdu
@@ -225,10 +276,6 @@ def _request(line: ParsedCommandLine, planned: PlannedAssociation) -> AAssociate
     operations = line.integer("--max-ops")
     window = AsynchronousOperationsWindow(
         maximum_number_operations_invoked=operations, maximum_number_operations_performed=1
-    total = options.repeat * sum(len(planned.files) for planned in plan)
-    if counts := outcome.counts(total, ignored):
-        say = _LOGGER.info if outcome.ok else _LOGGER.warning
-        say("%s", counts)
     )
     return AAssociateRQ(
         called_ae_title=ae_title(line, "--call"),
@@ -242,6 +289,7 @@ def _request(line: ParsedCommandLine, planned: PlannedAssociation) -> AAssociate
             asynchronous_operations_window=window if operations > 1 else None,
             role_selections=planned.role_selections,
             extended_negotiations=planned.extended_negotiations,
+            user_identity=identity,
         ),
     )
 
@@ -286,6 +334,12 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
                 from_files=line.given("--auto-contexts"),
             )
         return None
+    if request.user_information.user_identity is not None and association.accept is not None:
+        from isocenter.cli.identity import is_answered
+
+        if not is_answered(request, association.accept, explain=line.given("--explain")):
+            association.abort()
+            return None
     _LOGGER.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
     return association
 
