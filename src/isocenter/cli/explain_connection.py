@@ -50,6 +50,7 @@ class Attempt(Record):
         host, port: as given on the command line.
         called, calling: AE titles of the request.
         connect_timeout: seconds, None for the system's own bound.
+        identified: True where the request had a user identity.
     """
 
     tool: Tool
@@ -58,6 +59,7 @@ class Attempt(Record):
     called: str
     calling: str
     connect_timeout: float | None = None
+    identified: bool = False
 
     @property
     def place(self) -> str:
@@ -260,6 +262,16 @@ def _found(finding: ProbeResult | None, attempt: Attempt) -> Lines:
 _LATER = "It may take the next one: try again later, or with fewer associations at a time."
 
 
+def _about_identity(attempt: Attempt) -> Lines:
+    """Name the user identity, which some peers decide by (PS3.7 D.3.3.7), where it can be sent."""
+    if attempt.identified:
+        return ("It may also be that the peer does not take the user identity.",)
+    option = option_words(attempt.tool, "--user")
+    return (
+        (f"A peer that wants to know the user is told with {option} or --jwt.",) if option else ()
+    )
+
+
 def _rejected(problem: AssociationRejected, attempt: Attempt) -> Lines:
     """Explain an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
     called, calling = f"{attempt.called.strip()!a}", f"{attempt.calling.strip()!a}"
@@ -295,6 +307,7 @@ def _rejected(problem: AssociationRejected, attempt: Attempt) -> Lines:
             lines = (
                 "the peer's application refused the association and gave no reason.",
                 f"{titles} Address and titles are what most peers decide by; its log may say more.",
+                *_about_identity(attempt),
             )
         case 2, 2:
             lines = (

@@ -66,6 +66,7 @@ def explain_request(
         called=request.called_ae_title,
         calling=request.calling_ae_title,
         connect_timeout=options.connect_timeout,
+        identified=request.user_information.user_identity is not None,
     )
     finding = None
     if connection.wants_probe(problem):

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.cli.storescu import main
-from isocenter.testing import ct_image, raw
+from isocenter.testing import ScriptedAcceptor, ct_image, raw
+from isocenter.testing.datasets import IMPLICIT_LITTLE
+from isocenter.testing.peer import accept, serve_storage
 from isocenter.testing.raw import item, user_information
 from tests.cli.effects.sending import HERE, Peer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from isocenter.testing import RawConnection
 
 pytestmark = pytest.mark.slow
 
@@ -153,3 +157,50 @@ def test_arguments_hide_the_password_and_nothing_else(capsys: pytest.CaptureFixt
         "I: calling 'storescu' with 12 arguments: '--arguments' '--user' 'joe' '--password' '***' "
         "'--password' '--max-pdu' '1' 'peer' '104' 'a.dcm' "
     )
+
+
+def test_every_association_of_a_plan_carries_the_identity(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """129 private classes need two associations under ``--auto-contexts``."""
+    for number in range(129):
+        ct_image(
+            sop_class_uid=f"1.2.3.{number + 1}",
+            transfer_syntax=IMPLICIT_LITTLE,
+            rows=1,
+            columns=1,
+            sop_instance_uid=f"2.25.{number + 1}",
+        ).write(files / f"{number:03}.dcm")
+    identities: list[bytes | None] = []
+
+    def take(connection: RawConnection) -> None:
+        identities.append(accept(connection).user_item(0x58))
+        for _ in serve_storage(connection):
+            pass
+
+    with ScriptedAcceptor(take) as acceptor:
+        words = ["--auto-contexts", "-usr", "joe", "-pwd", "p", "127.0.0.1", str(acceptor.port)]
+        assert main([*words, *(f"{number:03}.dcm" for number in range(129))], {}) == 0
+    assert len(identities) > 1
+    assert set(identities) == {identity(2, b"joe", b"p")}
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "A peer that wants to know the user is told with --user (-usr) or --jwt."),
+        (["-usr", "joe"], "It may also be that the peer does not take the user identity."),
+    ],
+)
+def test_explanation_of_a_refusal_without_reason_names_the_identity(
+    capsys: pytest.CaptureFixture[str], words: list[str], expected: str
+) -> None:
+    def refuse(connection: RawConnection) -> None:
+        connection.receive()
+        connection.send(raw.associate_rj(1, 1, 1))
+
+    with ScriptedAcceptor(refuse) as acceptor:
+        where = ["127.0.0.1", str(acceptor.port)]
+        assert main(["--explain", *words, *where, "a.dcm"], {}) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == f"W:   {expected}"
