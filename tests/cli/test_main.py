@@ -54,12 +54,24 @@ def test_version_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == identifier("isocenter") + "\n"
 
 
-@pytest.mark.parametrize("name", ["storescx", "--bogus", ""])
-def test_unknown_tool_is_one_line_on_stderr(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("storesuc", "hint: did you mean storescu?\n"),
+        ("STORESCP", "hint: did you mean storescp?\n"),
+        ("complete", "hint: did you mean completion?\n"),
+        ("--bogus", ""),
+        ("", ""),
+    ],
+)
+def test_unknown_tool_is_told_on_stderr_with_what_was_meant(
+    name: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.main([name, "--help"]) == 1
     out, err = capsys.readouterr()
     assert not out
-    assert err == f"isocenter: unknown tool '{name}', known are echoscu, storescp, storescu\n"
+    known = "echoscu, storescp, storescu, completion"
+    assert err == f"isocenter: unknown tool '{name}', known are {known}\n{hint}"
 
 
 @pytest.mark.parametrize("tool", sorted(main.TOOLS))

@@ -52,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif chosen == "--version":
         text, code, stream = _version(), 0, sys.stdout
     else:
-        text = f"isocenter: unknown tool '{chosen}', known are {', '.join(TOOLS)}\n"
-        code, stream = _FAILURE, sys.stderr
+        text, code, stream = _unknown(chosen), _FAILURE, sys.stderr
     try:
         if stream is not None:
             stream.write(text)
@@ -64,6 +63,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def echoscu() -> int:
     """Run the console script ``echoscu``."""
+def _unknown(chosen: str) -> str:
+    """Return what is said of a tool that there is not, with the one that was probably meant."""
+    from difflib import get_close_matches
+
+    known = (*TOOLS, *COMMANDS)
+    text = f"isocenter: unknown tool '{chosen}', known are {', '.join(known)}\n"
+    meant = get_close_matches(chosen.lower(), known, 1)
+    return f"{text}hint: did you mean {meant[0]}?\n" if meant else text
+
+
     return _run_as_process("echoscu", sys.argv[1:])
 
 
