@@ -56,13 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if stream is not None:
             stream.write(text)
-    except OSError:
+    except BrokenPipeError:
         pass  # nobody listens; `_finish` sees to the rest
+    except OSError:
+        code = _FAILURE
     return _finish(code)
 
 
-def echoscu() -> int:
-    """Run the console script ``echoscu``."""
 def _unknown(chosen: str) -> str:
     """Return what is said of a tool that there is not, with the one that was probably meant."""
     from difflib import get_close_matches
@@ -73,6 +73,8 @@ def _unknown(chosen: str) -> str:
     return f"{text}hint: did you mean {meant[0]}?\n" if meant else text
 
 
+def echoscu() -> int:
+    """Run the console script ``echoscu``."""
     return _run_as_process("echoscu", sys.argv[1:])
 
 

@@ -52,8 +52,7 @@ def start(
             text = render.usage(tool, style_of(sys.stdout, os.environ))
         else:
             text = render.version_text(tool)
-        _write(sys.stdout, text)
-        return ExitCode.SUCCESS
+        return ExitCode.SUCCESS if _write(sys.stdout, text) else ExitCode.FAILURE
     from isocenter.cli import logsetup
 
     if line.log_config is None:
@@ -101,10 +100,18 @@ def _complain(tool: Tool, problem: CommandLineError) -> None:
     _write(sys.stderr, render.error_text(tool, problem.message))
 
 
-def _write(stream: TextIO | None, text: str) -> None:
-    """Write to a stream that may be closed, or whose reader may have gone."""
+def _write(stream: TextIO | None, text: str) -> bool:
+    """Write to a stream that may be closed, or whose reader may have gone.
+
+    Returns:
+        False where it could not be written although somebody may want it, as on a full disk.
+    """
     try:
         if stream is not None:
             stream.write(text)
-    except (OSError, ValueError):
-        return
+            stream.flush()
+    except (BrokenPipeError, ValueError):
+        return True
+    except OSError:
+        return False
+    return True
