@@ -41,6 +41,8 @@ _SPACE = 2
 _NOTE_WIDTH = 46  # columns of what follows from an option's facts
 _LEAST_TEXT = 36  # columns; with fewer, a text begins on a line of its own
 _OWN_LINE = 14  # where it then begins
+_NARROW = 60  # columns; with fewer, it begins further to the left
+_OWN_LINE_NARROW = 12
 _MOST_OF_A_FAMILY = 4  # names with the same beginning, of which each is shown
 _UNKNOWN_OPTION = "Unknown option "
 
@@ -113,7 +115,8 @@ def usage(tool: Tool, style: Style = PLAIN) -> str:
 
     long_width = _long_width(tool)
     start = "usage:"
-    lines = [f"{style.heading(start)} {usage_line(tool)}", "", style.heading("parameters:")]
+    synopsis = _indented(len(start) + 1, [usage_line(tool)], style).lstrip()
+    lines = [f"{style.heading(start)} {synopsis}", "", style.heading("parameters:")]
     name_width = long_width + _SHORT_WIDTH + 4
     lines += [
         _row(2, (parameter.name,), (name_width,), [parameter.help_text], style)
@@ -146,9 +149,11 @@ def overview(tools: Mapping[str, str], commands: Mapping[str, str], style: Style
         return [_row(2, (name,), (width,), [purpose], style) for name, purpose in purposes.items()]
 
     start = "usage:"
+    words = ["isocenter TOOL [options] parameters..."]
+    synopsis = _indented(len(start) + 1, words, style).lstrip()
     lines = [
         "isocenter: DICOM networking tools",
-        f"{style.heading(start)} isocenter TOOL [options] parameters...",
+        f"{style.heading(start)} {synopsis}",
         "",
         style.heading("tools:"),
         *rows(tools),
@@ -160,7 +165,7 @@ def overview(tools: Mapping[str, str], commands: Mapping[str, str], style: Style
         _row(2, ("-h", "--help"), (2, 9), ["show this text and exit"], style),
         _row(2, ("", "--version"), (2, 9), ["show version information and exit"], style),
         "",
-        "isocenter TOOL --help shows the options of a tool.",
+        _indented(0, ["isocenter TOOL --help shows the options of a tool."], style),
     ]
     return "\n".join(lines) + "\n"
 
@@ -288,7 +293,8 @@ def _row(
         start += style.name(name) + " " * (width + _SPACE - len(name))
         column += width + _SPACE
     if style.width and style.width - column < _LEAST_TEXT:
-        return f"{start.rstrip()}\n{_indented(_OWN_LINE, texts, style)}"
+        own = _OWN_LINE if style.width >= _NARROW else _OWN_LINE_NARROW
+        return f"{start.rstrip()}\n{_indented(own, texts, style)}"
     return start + _indented(column, texts, style).lstrip(" ")
 
 

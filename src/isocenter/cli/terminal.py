@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MINIMUM_WIDTH", "style_of"]
 
-MINIMUM_WIDTH = 60
+MINIMUM_WIDTH = 40
 """Columns; on a narrower terminal the lines are longer than it."""
 
 _USUAL_WIDTH = 80  # of a terminal that does not tell
