@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from isocenter.net.channel import Shared
     from isocenter.net.client import ConnectOptions
     from isocenter.net.dispatch import Dispatcher, ServeOptions
+    from isocenter.net.gate import Gate
     from isocenter.net.inherited import InheritedConnection
     from isocenter.net.listener import Listener
     from isocenter.services.acceptor import Acceptor
@@ -152,11 +153,13 @@ def run_server(
     logger: Logger,
     duties: Duties | None = None,
     connection: InheritedConnection | None = None,
+    gate: Gate | None = None,
 ) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
     A first signal finishes what is being received, a second one aborts. `duties` are seen to in
-    each process that serves associations. With a `connection` that one alone is served.
+    each process that serves associations. With a `connection` that one alone is served. `gate`
+    decides who may come in, None lets in everybody.
 
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
@@ -169,7 +172,7 @@ def run_server(
     options = _serve_options(line)
     dispatcher = _dispatcher(line, acceptor, logger, options, duties)
     raise_descriptor_limit()
-    listener = _listener(line, options, dispatcher, is_given=connection is not None)
+    listener = _listener(line, options, dispatcher, gate, is_given=connection is not None)
     try:
         if connection is not None:
             listener.adopt(connection)
@@ -215,7 +218,12 @@ def _serve_options(line: ParsedCommandLine) -> ServeOptions:
 
 
 def _listener(
-    line: ParsedCommandLine, options: ServeOptions, dispatcher: Dispatcher, *, is_given: bool
+    line: ParsedCommandLine,
+    options: ServeOptions,
+    dispatcher: Dispatcher,
+    gate: Gate | None,
+    *,
+    is_given: bool,
 ) -> Listener:
     """Return a listener that has no socket yet; `is_given` where it will be given a connection."""
     from isocenter.cli.arrivals import reporter
@@ -234,6 +242,7 @@ def _listener(
         options.sockets,
         dispatcher,
         on_failure=reporter(on_failure),
+        gate=gate,
     )
 
 

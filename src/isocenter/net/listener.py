@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isocenter.net.dispatch import Dispatcher
+    from isocenter.net.gate import Gate
     from isocenter.net.transport import SocketOptions
     from isocenter.ul.options import EngineOptions
 
@@ -78,13 +79,14 @@ class ListenOptions(Record):
 class _Pending:
     """A connection whose request is not complete."""
 
-    __slots__ = ("accepted_at", "address", "received", "sock")
+    __slots__ = ("accepted_at", "address", "is_held", "received", "sock")
 
     def __init__(self, sock: socket.socket, address: str, accepted_at: float) -> None:
         self.sock = sock
         self.address = address
         self.accepted_at = accepted_at
         self.received = bytearray()
+        self.is_held = False  # not read before the gate has decided
 
 
 class _Refused:
@@ -118,6 +120,8 @@ class Listener:
         dispatcher: who serves.
         on_failure: told of connections that never become an association, in the loop: it must
             not wait. None for nobody.
+        gate: decides about each connection before it is read; whom it refuses is not answered.
+            None for nobody.
     """
 
     def __init__(
@@ -128,9 +132,11 @@ class Listener:
         dispatcher: Dispatcher,
         *,
         on_failure: Callable[[FailedConnection], None] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """Keep the arguments; `open` binds."""
         self._on_failure = on_failure
+        self._gate = gate
         self._options = options
         self._engine = engine
         self._sockets = sockets
@@ -142,6 +148,7 @@ class Listener:
         self._adopted = False
         self._pending: OrderedDict[int, _Pending] = OrderedDict()
         self._refused: OrderedDict[int, _Refused] = OrderedDict()
+        self._held: dict[str, list[_Pending]] = {}  # by peer
         self._pending_bytes = 0
         self._scratch = memoryview(bytearray(_SCRATCH))
         self._accept_again: float | None = None
@@ -149,6 +156,8 @@ class Listener:
         self._stops = 0
         self._handled_stops = 0
         self._abandon_at: float | None = None
+        if gate is not None:
+            gate.start(self.wake)
 
     def open(self) -> int:
         """Bind and listen; return the port.
@@ -294,6 +303,8 @@ class Listener:
                     self._discard(data)
             else:
                 data()
+        if self._held:
+            self._ask_again()
         self._expire()
 
     def _listen(self, *, on: bool) -> None:
@@ -345,8 +356,45 @@ class Listener:
         """Begin to wait for a connection's request."""
         connection.setblocking(False)
         pending = _Pending(connection, address, time.monotonic())
+        admitted = self._admits(pending)
+        if admitted is False:
+            connection.close()
+            return
         self._pending[connection.fileno()] = pending
-        self._selector.register(connection, selectors.EVENT_READ, pending)
+        if admitted:
+            self._selector.register(connection, selectors.EVENT_READ, pending)
+        else:
+            self._hold(pending)
+
+    def _admits(self, pending: _Pending) -> bool | None:
+        """Ask the gate about a connection; None where it does not know yet."""
+        if self._gate is None:
+            return True
+        try:
+            local = _peer_name(pending.sock.getsockname())
+        except OSError:  # it broke in this moment
+            local = ""
+        return self._gate.admits(pending.address, local)
+
+    def _hold(self, pending: _Pending) -> None:
+        """Keep a connection unread until the gate knows more about its peer."""
+        pending.is_held = True
+        self._held.setdefault(pending.address.rpartition(":")[0], []).append(pending)
+
+    def _ask_again(self) -> None:
+        """Ask the gate about the connections that waited for what it knows now."""
+        for host in () if self._gate is None else self._gate.settled():
+            for pending in self._held.pop(host, ()):
+                if self._pending.get(pending.sock.fileno()) is not pending:
+                    continue  # it was closed meanwhile
+                admitted = self._admits(pending)
+                if admitted:
+                    pending.is_held = False
+                    self._selector.register(pending.sock, selectors.EVENT_READ, pending)
+                elif admitted is None:
+                    self._hold(pending)
+                else:
+                    self._drop(pending)
 
     def _make_room(self) -> bool:
         """Close the oldest unassociated connection; False where there is none."""
@@ -471,6 +519,8 @@ class Listener:
     def _next_deadline(self) -> float | None:
         """Return the seconds until something is due, None where nothing is."""
         moments = [m for m in (self._accept_again, self._dispatcher.deadline()) if m is not None]
+        if self._held and self._gate is not None and (due := self._gate.deadline()) is not None:
+            moments.append(due)
         if self._pending:
             oldest = next(iter(self._pending.values()))
             moments.append(oldest.accepted_at + self._engine.artim_timeout)
@@ -502,7 +552,8 @@ class Listener:
             self._drop_refused(refused)
 
     def _forget(self, pending: _Pending) -> None:
-        self._selector.unregister(pending.sock)
+        if not pending.is_held:
+            self._selector.unregister(pending.sock)
         del self._pending[pending.sock.fileno()]
         self._pending_bytes -= len(pending.received)
 

@@ -9,7 +9,8 @@ name. Outcomes are remembered, those without a name for a shorter time.
 
 A name comes from outside, from whoever runs the reverse zone of the address. Only one that a host
 may have (RFC 1123 2.1; the underscore as well) is used, and of it the first label, as DCMTK's
-storescp shows it. Nothing confirms it: no name may open a door.
+storescp shows it. Nothing confirms it: such a name may open no door. `confirmed_name` is for those
+who decide by names.
 
 DCMTK's option -dhl switches look-ups off.
 """
@@ -28,12 +29,23 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TIMEOUT", "Resolver", "canonical_name", "first_label", "system_name"]
+__all__ = [
+    "MISMATCHED",
+    "TIMEOUT",
+    "Resolver",
+    "canonical_name",
+    "confirmed_name",
+    "first_label",
+    "system_name",
+]
 
 _LOGGER = get_logger(__name__)
 
 TIMEOUT = 2.0
 """Seconds that a look-up may take before the address is used."""
+
+MISMATCHED = "?"
+"""In the place of the name of an address whose name does not lead back to it."""
 
 _MAXIMUM_NAME = 253
 _MAXIMUM_LABEL = 63
@@ -60,6 +72,29 @@ def canonical_name(name: str) -> str:
     """
     found = socket.getaddrinfo(name, None, flags=socket.AI_CANONNAME)
     return found[0][3] if found else ""
+
+
+def confirmed_name(address: str) -> str:
+    """Return the whole name of an address, in lower case, that leads back to the address.
+
+    `MISMATCHED` where it has a name that does not, or that no host can have: whoever runs the
+    reverse zone of an address may say there what they like, but not in the zone of that name.
+
+    Raises:
+        OSError: there is no name, or no server says.
+    """
+    from ipaddress import ip_address
+
+    name = system_name(address).lower().removesuffix(".")
+    if not first_label(name):
+        return MISMATCHED
+    wanted = ip_address(address.partition("%")[0]).packed
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return MISMATCHED
+    back = {ip_address(str(entry[4][0]).partition("%")[0]).packed for entry in found}
+    return name if wanted in back else MISMATCHED
 
 
 def first_label(name: str) -> str:
@@ -113,18 +148,23 @@ class Resolver:
         maximum_known: outcomes remembered, inclusive; beyond, the oldest goes.
         keep: seconds that a name is remembered.
         keep_failure: seconds that the lack of one is remembered.
+        edit: what becomes of a name; "" where it is none.
+        on_outcome: told each address whose look-up is over, from any thread and while a lock is
+            held: it must not wait, nor call back. None for nobody.
 
     Nothing starts before the first question, so a server may fork until then.
     """
 
     __slots__ = (
         "_changed",
+        "_edit",
         "_keep",
         "_keep_failure",
         "_known",
         "_look_up",
         "_maximum_known",
         "_maximum_waiting",
+        "_on_outcome",
         "_pending",
         "_running",
         "_threads",
@@ -142,6 +182,8 @@ class Resolver:
         maximum_known: int = 1024,
         keep: float = 300.0,
         keep_failure: float = 60.0,
+        edit: Callable[[str], str] = first_label,
+        on_outcome: Callable[[str], None] | None = None,
     ) -> None:
         """Keep the arguments; no thread starts."""
         self._look_up = look_up
@@ -151,6 +193,8 @@ class Resolver:
         self._maximum_known = maximum_known
         self._keep = keep
         self._keep_failure = keep_failure
+        self._edit = edit
+        self._on_outcome = on_outcome
         self._changed = threading.Condition()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._pending: dict[str, _LookUp] = {}
@@ -183,12 +227,32 @@ class Resolver:
             # Another one may have timed out and been asked anew meanwhile: this one alone counts.
             self._changed.wait_for(lambda: look_up.over, timeout=max(0.0, left))
             known = self._remembered(address)
-            if known is None:
-                # So that the next command does not wait as long again; a late answer corrects it.
-                _LOGGER.info("no name for %s within %g s", address, self._timeout)
-                known = address
-                self._remember(address, known, self._keep_failure)
-            return known
+            return self._give_up(address) if known is None else known
+
+    def begin(self, address: str) -> bool:
+        """Have an address looked up, where it is neither known nor being looked up.
+
+        Never waits; `on_outcome` tells when it is known. False where too many wait.
+        """
+        with self._changed:
+            return (
+                self._remembered(address) is not None
+                or address in self._pending
+                or self._ask(address) is not None
+            )
+
+    def give_up(self, address: str) -> None:
+        """Have the address stand for the name where that is not known `timeout` after `begin`."""
+        with self._changed:
+            if self._remembered(address) is None:
+                self._give_up(address)
+
+    def _give_up(self, address: str) -> str:
+        """Remember that no name came in time, and return the address; the lock is held."""
+        # So that the next who asks does not wait as long again; a late answer corrects it.
+        _LOGGER.info("no name for %s within %g s", address, self._timeout)
+        self._remember(address, address, self._keep_failure)
+        return address
 
     def _remembered(self, address: str) -> str | None:
         known = self._known.get(address)
@@ -231,7 +295,7 @@ class Resolver:
                     self._over(look_up)  # nobody waits for it any more
                     continue
             try:
-                name = first_label(self._look_up(look_up.address))
+                name = self._edit(self._look_up(look_up.address))
             except (OSError, UnicodeError):
                 name = ""
             except Exception:
@@ -247,3 +311,5 @@ class Resolver:
         look_up.over = True
         del self._pending[look_up.address]
         self._changed.notify_all()
+        if self._on_outcome is not None:
+            self._on_outcome(look_up.address)

@@ -1,0 +1,201 @@
+"""Host access control of a receiver: the gate of its listener, and the lines it logs.
+
+Owns when a name is looked up, for how long that may take, and DCMTK's line about a refused
+connection. Must not know what is in the rules (`security`), nor how names are found.
+
+DCMTK's option +ac. As there, a connection is refused by closing it, unanswered and unread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from isocenter.errors import ConfigurationError
+from isocenter.logs import CRITICAL, DEBUG, ERROR, INFO, WARNING, get_logger
+from isocenter.net.resolver import MISMATCHED, TIMEOUT, Resolver, confirmed_name
+from isocenter.security import access_files
+from isocenter.security.hosts_access import Decision, decide
+from isocenter.security.hosts_patterns import NameWanted, Peer, parse_address
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from isocenter.cli.parser import ParsedCommandLine
+
+__all__ = ["HostGate", "gate_of"]
+
+_LOGGER = get_logger(__name__)
+
+_LEVELS = {
+    "emerg": CRITICAL,
+    "alert": CRITICAL,
+    "crit": CRITICAL,
+    "err": ERROR,
+    "warning": WARNING,
+    "notice": INFO,
+    "info": INFO,
+    "debug": DEBUG,
+}
+_SHOWN_NAMES = {"": "unknown", MISMATCHED: "paranoid"}
+"""What the log says in the place of a name, in the words of libwrap."""
+
+
+def gate_of(line: ParsedCommandLine) -> HostGate:
+    """Return the gate for the rules of this system.
+
+    Raises:
+        ConfigurationError: rules cannot be obeyed; the message names file and line.
+    """
+    files = access_files.AccessFiles(
+        line.tool.name, allow=access_files.ALLOW, deny=access_files.DENY
+    )
+    return HostGate(files, by_name=not line.given("--disable-host-lookup"))
+
+
+class HostGate:
+    """Lets in whom the rules let in (`net.gate.Gate`).
+
+    Args:
+        files: the rules.
+        by_name: names may be looked up; else no host has one.
+        look_up: address to confirmed name, as `net.resolver.confirmed_name`.
+
+    Raises:
+        ConfigurationError: rules cannot be obeyed; the message names file and line.
+    """
+
+    __slots__ = ("_asked", "_files", "_outcomes", "_problem", "_resolver", "_wake")
+
+    def __init__(
+        self,
+        files: access_files.AccessFiles,
+        *,
+        by_name: bool = True,
+        look_up: Callable[[str], str] = confirmed_name,
+    ) -> None:
+        """Read the rules."""
+        files.rules()
+        self._files = files
+        self._problem = ""
+        self._asked: dict[str, float] = {}  # host to when its name has to be known
+        self._outcomes: deque[str] = deque()
+        self._wake: Callable[[], None] | None = None
+        self._resolver = Resolver(look_up, edit=str, on_outcome=self._outcome) if by_name else None
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """As `Gate`."""
+        self._wake = wake
+
+    def admits(self, peer: str, local: str) -> bool | None:
+        """As `Gate`; logs what becomes of the connection."""
+        host = peer.rpartition(":")[0]
+        local_host, _, port = local.rpartition(":")
+        asker = Peer(
+            parse_address(host),
+            lambda: self._name(host),
+            parse_address(local_host),
+            int(port) if port.isdigit() else 0,
+        )
+        try:
+            decision = decide(self._files.rules(), asker)
+        except NameWanted:
+            if self._look_up(host):
+                return None
+            _LOGGER.warning("too many look-ups of names at once: nobody can tell who %s is", host)
+            decision = Decision(allowed=False)
+        except ConfigurationError as problem:
+            self._complain(str(problem))
+            decision = Decision(allowed=False)
+        else:
+            self._complain("")
+        self._tell(decision, host)
+        return decision.allowed
+
+    def settled(self) -> Sequence[str]:
+        """As `Gate`."""
+        hosts = []
+        while self._outcomes:
+            host = self._outcomes.popleft()
+            # What was not looked up in time is not known, either: it is late in a moment.
+            if host in self._asked and self._is_known(host):
+                del self._asked[host]
+                hosts.append(host)
+        now = time.monotonic()
+        late = [host for host, until in self._asked.items() if until <= now]
+        for host in late:
+            del self._asked[host]
+            if self._resolver is not None:
+                self._resolver.give_up(host)
+        return hosts + late
+
+    def deadline(self) -> float | None:
+        """As `Gate`: the first that was asked about is due first."""
+        return next(iter(self._asked.values()), None)
+
+    def _name(self, host: str) -> str:
+        """Return the name of a host, "" where it has none.
+
+        Raises:
+            NameWanted: it is not known yet.
+        """
+        if self._resolver is None or not host:
+            return ""
+        name = self._resolver.known(host)
+        if name is None:
+            raise NameWanted
+        return "" if name == host else name
+
+    def _look_up(self, host: str) -> bool:
+        """Have a name looked up; False where too many wait."""
+        if self._resolver is None or not self._resolver.begin(host):
+            return False
+        now = time.monotonic()
+        if self._asked.get(host, now) <= now:
+            self._asked.pop(host, None)  # its place is behind the others
+            self._asked[host] = now + TIMEOUT
+        if self._is_known(host):
+            self._outcome(host)  # it came before anybody waited for it
+        return True
+
+    def _is_known(self, host: str) -> bool:
+        return self._resolver is not None and self._resolver.known(host) is not None
+
+    def _outcome(self, host: str) -> None:
+        """Take note, in any thread, that a look-up is over."""
+        self._outcomes.append(host)
+        if self._wake is not None:
+            self._wake()
+
+    def _complain(self, problem: str) -> None:
+        """Say once that the rules cannot be used any more, and that they can again."""
+        if problem == self._problem:
+            return
+        self._problem = problem
+        if problem:
+            _LOGGER.error("nobody is let in, access rules cannot be used: %s", problem)
+        else:
+            _LOGGER.warning("access rules can be used again")
+
+    def _tell(self, decision: Decision, host: str) -> None:
+        """Log a refusal, and what rules with a severity say."""
+        rule = decision.rule
+        level = ERROR
+        if rule is not None and rule.severity:
+            level = _LEVELS[rule.severity]
+        elif decision.allowed:
+            return
+        known = None if self._resolver is None else self._resolver.known(host)
+        name = "" if known in {None, host} else str(known)
+        who = f"{_SHOWN_NAMES.get(name, name)} ({host or 'unknown address'})"
+        if decision.allowed:
+            _LOGGER.log(level, "TCP wrapper: allowed connection from %s", who)
+        else:
+            _LOGGER.log(
+                level,
+                "Receiving Association failed: 0006:0324 TCP wrapper: denied connection from %s",
+                who,
+            )
+        if rule is not None:
+            _LOGGER.info("as %s, line %d, says", rule.path, rule.line)
