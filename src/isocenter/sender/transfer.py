@@ -25,7 +25,7 @@ from isocenter.sender.conditions import (
 from isocenter.sender.encoding import AS_IT_IS, EncodedDataSet, encode
 from isocenter.sender.outcome import Outcome
 from isocenter.sender.prepare import ANY_FORM, PreparedFile, prepare
-from isocenter.sender.proposal import ContextChooser, selector_of
+from isocenter.sender.proposal import ContextChooser, proposing_option
 from isocenter.sender.renaming import mark_file
 from isocenter.services.storage import is_warning, store_status_text
 from isocenter.uids import (
@@ -138,10 +138,10 @@ def _why_not_as_it_is(transfer_syntax_uid: str, *, proposed: bool, by_profile: b
     words = f"{file}, which was not agreed on"
     if by_profile:
         return f"{words}: the profile has to propose it, and the receiver to take it"
-    selector = selector_of(transfer_syntax_uid)
-    if selector is None:
+    option = proposing_option(transfer_syntax_uid)
+    if option is None:
         return f"{words}: storescu has no option that proposes it"
-    return f"{words}: --propose-{selector} proposes it, and the receiver has to take it"
+    return f"{words}: {option} proposes it, and the receiver has to take it"
 
 
 _SYNTAX_WORDS = {
