@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from isocenter.errors import ConfigurationError
 from isocenter.testing import ct_image
 from isocenter.ul.pdu import AAssociateRQ, UserInformation
 from tests.support.ports import free_port
+from tests.support.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,3 +134,24 @@ def test_nothing_is_sent_and_one_line_says_why(
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"{level}: ")
     assert "Connection refused" not in said
+
+
+LOADED = """
+import sys
+from isocenter.cli.main import main
+main(["storescu", *sys.argv[1:]])
+print(*(name for name in sys.modules if name.endswith(".identity") and ".dataset." not in name))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "loaded"), [([], False), (["-usr", "joe"], True)])
+def test_a_run_without_an_identity_loads_nothing_for_it(
+    tmp_path: Path, words: list[str], *, loaded: bool
+) -> None:
+    path = ct_image(rows=4, columns=4).write(tmp_path / "a.dcm")
+    tail = ["127.0.0.1", str(free_port()), str(path)]
+    done = run([sys.executable, "-c", LOADED, *words, *tail])
+    assert "Connection refused" in done.stderr
+    assert ("isocenter.cli.identity" in done.stdout.split()) == loaded
+    assert ("isocenter.ul.identity" in done.stdout.split()) == loaded
