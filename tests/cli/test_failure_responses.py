@@ -92,5 +92,5 @@ class TestPendingStore:
         shown = (lines.out + lines.err).splitlines()
         assert [message.number(0x0110) for message in received] == [1, 2]
         assert "E: status 0xff00 (Unknown Status: 0xff00)" in shown
-        assert shown[-1] == "I: Releasing Association"
+        assert "I: Releasing Association" in shown
         assert code != 0

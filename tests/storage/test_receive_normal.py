@@ -97,9 +97,11 @@ def test_instance_uid_that_is_no_text_is_missing(
 ) -> None:
     options = StorageOptions(rewrite=RewriteOptions(transfer_syntax_uid=syntax), check_uids=True)
 
-    with pytest.raises(StorageRefused, match="SOP instance UID missing"):
+    with pytest.raises(StorageRefused, match="SOP instance UID missing") as caught:
         store(spool, CLASS + instance + NAME, options=options)
 
+    # The sender, who knows the UID, gets 64 characters.
+    assert caught.value.comment == "SOP instance UID missing in the data set, empty or no UI"
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -109,9 +111,10 @@ def test_instance_uid_of_another_object_is_a_mismatch(
 ) -> None:
     options = StorageOptions(rewrite=RewriteOptions(transfer_syntax_uid=syntax), check_uids=True)
 
-    with pytest.raises(ObjectMismatch, match="is not the request's"):
+    with pytest.raises(ObjectMismatch, match="is not the request's") as caught:
         store(spool, CLASS, ENCODER.element(0x00080018, "UI", b"1.2.35"), options=options)
 
+    assert caught.value.comment == "SOP instance UID of the data set is not the request's"
     assert list((tmp_path / "out").iterdir()) == []
 
 

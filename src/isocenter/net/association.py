@@ -68,6 +68,9 @@ _BATCH = 512 * 1024
 """Bytes laid out and handed to the transport at a time: more leaves the processor's cache, less
 costs system calls (bench/, rows "ct" and "big")."""
 
+_STOP_LINGER = 0.5
+"""Seconds that an association lingers at most once its server stops."""
+
 _MOST_PACKED = 1024 * 1024
 """Bytes of a message laid out ahead at most: a file that is not longer is in memory by then."""
 
@@ -486,11 +489,14 @@ class Association:
     def _finish(self) -> None:
         """Send what is queued and wait, `linger` seconds at most, for the peer to close.
 
+        A server that stops waits for half a second at most: its peers may have nothing to say.
+
         Closing with unread bytes makes the kernel reset the connection, and a reset overtakes an
         A-ABORT that is still on its way: so read and discard first.
         """
         transport, connection = self._transport, self._connection
-        until = Deadline(self._options.linger, "linger")
+        linger = self._options.linger
+        until = Deadline(min(linger, _STOP_LINGER) if self._stop else linger, "linger")
         try:
             while (left := until.remaining()) and not self._closed:
                 while connection.next_event() is not None:

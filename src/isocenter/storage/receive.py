@@ -364,13 +364,14 @@ class ReceivedObject:
             found = values.get(tag, b"").rstrip(b"\0 ").decode("latin-1")
             if not found:
                 if is_read:
+                    words = f"{what} UID missing in the data set, empty or no UI"
                     raise StorageRefused(
-                        f"bad DICOM object {self._sop_instance_uid}: {what} UID missing in the "
-                        "data set, empty or no UI"
+                        f"bad DICOM object {self._sop_instance_uid}: {words}", comment=words
                     )
             elif found != requested:
                 raise ObjectMismatch(
-                    f"{what} UID of the data set, {found!r}, is not the request's, {requested!r}"
+                    f"{what} UID of the data set, {found!r}, is not the request's, {requested!r}",
+                    comment=f"{what} UID of the data set is not the request's",
                 )
 
     def _place(self, values: Mapping[int, bytes], *, is_read: bool) -> Placement:
