@@ -159,6 +159,8 @@ OPTIONS: dict[str, dict[str, str]] = {
         **{f"--prefer-{name}": _TAKEN for name in _SYNTAXES},
         "--accept-all": "test_differential_wire::"
         "test_storescp_prefers_with_accept_all_what_the_oracle_prefers",
+        "--access-full": "test_differential_access::test_both_let_in_the_same_hosts",
+        "--access-control": "test_differential_access::test_both_let_in_the_same_hosts",
         "--inetd": "test_differential_inetd::test_both_do_the_same",
         "--socket-timeout": "test_differential_receiver_life::"
         "test_an_idle_association_ends_after_the_socket_timeout_as_with_the_oracle",

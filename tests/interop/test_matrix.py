@@ -14,12 +14,6 @@ from tests.interop.test_command_lines import TABLE
 
 HERE = Path(__file__).resolve().parent
 OPTION_TABLES = HERE.parent / "data" / "options"
-LATER = {
-    "--access-full",
-    "--access-control",
-}
-"""Host access control; TLS is a group."""
-
 DATA_OF = {
     "test_differential_failures": ["sender_failures.py"],
     "test_normal_mode_oracle": ["normal_mode.py"],
@@ -35,7 +29,7 @@ def _documented(tool: str) -> dict[str, str]:
     return {
         row["long"]: row.get("short", "")
         for row in rows
-        if not row["group"].startswith("transport layer") and row["long"] not in LATER
+        if not row["group"].startswith("transport layer")
     }
 
 

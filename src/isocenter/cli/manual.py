@@ -159,6 +159,15 @@ MANUALS = {
                 "and -d say. What keeps it from serving at all is said on standard error where "
                 "that is not the connection."
             ),
+            (
+                "With --access-control the rules in /etc/hosts.allow and /etc/hosts.deny for the "
+                "daemon storescp decide who may connect, in the language of hosts_access(5) with "
+                "the options allow, deny and severity of hosts_options(5). The first rule that "
+                "matches counts, first those that allow; whom no rule is about is let in. Changes "
+                "count from the next connection on. The tool does not start with rules that it "
+                "would not obey, and lets nobody in where a file becomes so. Rules by address "
+                "are surer than those by name, which need the name server."
+            ),
             _GRAMMAR,
         ),
         examples=(

@@ -75,6 +75,22 @@ _NETWORK = Group(
         groups.profile_group((*PREFERENCES[1:], "--promiscuous")),
         Group("preferred network transfer syntaxes", _PREFERENCE_OPTIONS),
         Group(
+            "network host access control",
+            (
+                Option(
+                    "--access-full",
+                    "-ac",
+                    "let every host connect (default)",
+                    is_default=True,
+                ),
+                Option(
+                    "--access-control",
+                    "+ac",
+                    "let hosts connect as /etc/hosts.allow and\n/etc/hosts.deny say",
+                ),
+            ),
+        ),
+        Group(
             "other network options",
             (
                 Option(
@@ -307,6 +323,7 @@ TOOL = Tool(
         "--sleep-during",
         ("--ipv4", "--ipv6", "--ip-auto"),
         "--config-file",
+        ("--access-full", "--access-control"),
         *output.FORMAT_EVALUATION,
         SORTING,
         ("--default-filenames", "--unique-filenames"),

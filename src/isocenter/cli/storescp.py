@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from isocenter.cli.events import Events
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.net.gate import Gate
     from isocenter.net.inherited import InheritedConnection
     from isocenter.services.acceptor import Acceptor
     from isocenter.ul.negotiation import AcceptorPolicy
@@ -62,12 +63,13 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         _LOGGER.critical("specified output directory is not writeable")
         return ExitCode.FAILURE
     try:
+        gate = _gate(line)
         acceptor, events = _acceptor(line, env)
         if connection is not None:
             from isocenter.net.inherited import silence_output
 
             silence_output()
-        served = run_server(line, acceptor, _LOGGER, events, connection)
+        served = run_server(line, acceptor, _LOGGER, events, connection, gate)
     except (ConfigurationError, StorageError) as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
@@ -106,6 +108,19 @@ def _inherited(line: ParsedCommandLine) -> InheritedConnection | ExitCode:
     if line.parameters:
         _LOGGER.warning("Parameter port not required in inetd mode")
     return connection
+
+
+def _gate(line: ParsedCommandLine) -> Gate | None:
+    """Return who decides about connections, None where every host may connect.
+
+    Raises:
+        ConfigurationError: the rules for hosts cannot be obeyed.
+    """
+    if line.block("--access-full", "--access-control") != "--access-control":
+        return None
+    from isocenter.cli.admission import gate_of
+
+    return gate_of(line)
 
 
 def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor, Events | None]:
