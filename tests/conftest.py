@@ -8,6 +8,7 @@ Environment:
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from tests.support.dropping.plugin import Dropping
 from tests.support.programs import demand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # No deadline: the machine is shared, and a slow example is not a wrong one.
 for _name, _examples in {"quick": 10, "default": 50, "ci": 200, "soak": 20_000}.items():
@@ -53,6 +54,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("peer"):
         for name in marker.args:
             demand(peers.missing(str(name)))
+
+
+@pytest.fixture(autouse=True)
+def untouched_logging() -> Iterator[None]:
+    """Leave logging as it was: tests run tools, which set it up, in their own process."""
+    root, package = logging.getLogger(), logging.getLogger("isocenter")
+    before = list(root.handlers), package.level
+    yield
+    root.handlers[:], level = before
+    package.setLevel(level)
 
 
 @pytest.fixture
