@@ -336,13 +336,17 @@ def test_a_peer_that_sends_nothing_is_let_go_after_the_acse_timeout(tmp_path: Pa
 # --- start ----------------------------------------------------------------------------------
 
 
+UNMEASURED = ["env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START"]
+"""Another user cannot write the measurements of this one's coverage."""
+
+
 def test_a_port_for_the_privileged_is_refused_to_others_as_by_the_oracle(tmp_path: Path) -> None:
     prefix: list[str] = []
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             pytest.skip("needs setpriv to give up the privileges")
-        prefix = [setpriv, "--reuid=65534", "--clear-groups"]
+        prefix = [*UNMEASURED, setpriv, "--reuid=65534", "--clear-groups"]
         tmp_path.chmod(0o777)
     theirs = peers.find("dcmtk", "storescp")
     assert theirs is not None
@@ -360,7 +364,7 @@ def test_a_directory_that_may_not_be_written_is_refused_as_by_the_oracle() -> No
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             pytest.skip("needs setpriv to give up the privileges")
-        prefix = [setpriv, "--reuid=65534", "--clear-groups"]
+        prefix = [*UNMEASURED, setpriv, "--reuid=65534", "--clear-groups"]
     theirs = peers.find("dcmtk", "storescp")
     assert theirs is not None
     for program in ([theirs], [sys.executable, "-m", "isocenter", "storescp"]):

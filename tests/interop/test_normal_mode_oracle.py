@@ -250,6 +250,7 @@ def test_both_receivers_make_the_same_of_everything(
     assert leftovers == []
 
 
+@pytest.mark.timeout(300)  # where it comes first, it makes all the comparisons
 def test_every_listed_difference_is_still_there(compared: Callable[[str], Compared]) -> None:
     if not UNDER_TEST.is_ours:
         pytest.skip("the list is about our storescp")
