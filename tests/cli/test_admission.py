@@ -111,9 +111,13 @@ def test_too_many_look_ups_at_once_let_nobody_in(access: Rules) -> None:
     never.set()
 
 
-def test_without_look_ups_nobody_has_a_name(access: Rules) -> None:
-    access.deny.write_text("storescp: UNKNOWN\n")
+def test_without_look_ups_nobody_has_a_name_and_rules_by_name_are_told(
+    access: Rules, caplog: pytest.LogCaptureFixture
+) -> None:
+    access.deny.write_text("storescp: 11.\nstorescp: 12. EXCEPT LOCAL\nstorescp: UNKNOWN\n")
     gate = HostGate(access.files, by_name=False, look_up=no_look_up)
+    words = "goes by name, but with --disable-host-lookup no host has one"
+    assert caplog.messages == [f"{access.deny}, line {line} {words}" for line in (2, 3)]
     assert gate.admits("10.0.0.1:4711", HERE) is False
 
 

@@ -110,6 +110,32 @@ class Libwrap:
                 pointer.value = path_before
 
 
+TABLES = [
+    *(f"{daemons}: ALL\n" for daemons in ("storescp", "StoreSCP", "sshd", "ALL", "KNOWN")),
+    *(f"{daemons}: ALL\n" for daemons in ("store*", "store?", "sshd,storescp", "sshd storescp")),
+    *(f"ALL EXCEPT {daemons}: ALL\n" for daemons in ("storescp", "sshd", "ALL EXCEPT storescp")),
+    "# comment \\\nstorescp: ALL\n",
+    "storescp: 11. \\\n 10.\n",
+    "storescp: 10.\r\n",
+    " \t\nstorescp \t:\t10.\n",
+    "storescp: 10.: allow\nALL: ALL\n",
+    "storescp: 10. : severity info : DENY\n",
+    "storescp: 10.: severity = notice\n",
+    "storescp: [2001:db8::1] 10.: deny\n",
+]
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_lines_mean_what_they_mean_to_libwrap(table: str, tmp_path: Path) -> None:
+    library = Libwrap(tmp_path)
+    (tmp_path / "hosts.deny").write_bytes(table.encode())
+    files = AccessFiles(
+        "storescp", allow=str(tmp_path / "hosts.allow"), deny=str(tmp_path / "hosts.deny")
+    )
+    peer = Peer(parse_address("10.0.0.1"), str)
+    assert decide(files.rules(), peer).allowed is library.allows("10.0.0.1", "")
+
+
 @pytest.mark.parametrize("hosts", HOSTS)
 def test_patterns_mean_what_they_mean_to_libwrap(hosts: str, tmp_path: Path) -> None:
     library = Libwrap(tmp_path)

@@ -118,13 +118,25 @@ class TestUnreadable:
 
     def test_directory(self, tables: Tables) -> None:
         tables.deny.mkdir()
-        self.refuses(tables, "hosts.deny: Is a directory")
+        descriptors = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+        for _ in range(3):
+            self.refuses(tables, "hosts.deny: neither a file nor the null device")
+        if descriptors:
+            assert len(os.listdir("/proc/self/fd")) == descriptors
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_without_permission(self, tables: Tables) -> None:
         tables.deny.write_text("ALL: ALL")
         tables.deny.chmod(0)
         self.refuses(tables, "hosts.deny: Permission denied")
+
+    def test_pipe(self, tables: Tables) -> None:
+        os.mkfifo(tables.deny)
+        self.refuses(tables, "hosts.deny: neither a file nor the null device")
+
+    def test_null_device_is_an_empty_table(self, tables: Tables) -> None:
+        tables.deny.symlink_to(os.devnull)
+        assert tables.lets_in()
 
     def test_link_that_leads_nowhere(self, tables: Tables) -> None:
         tables.deny.symlink_to("away")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.security.hosts_access import Rule
 
 __all__ = ["HostGate", "gate_of"]
 
@@ -54,6 +55,17 @@ def gate_of(line: ParsedCommandLine) -> HostGate:
     return HostGate(files, by_name=not line.given("--disable-host-lookup"))
 
 
+def _warn_of_names(rules: Sequence[Rule]) -> None:
+    """Say which rules go by name where no host has one."""
+    for rule in rules:
+        if rule.peers.needs_name:
+            _LOGGER.warning(
+                "%s, line %d goes by name, but with --disable-host-lookup no host has one",
+                rule.path,
+                rule.line,
+            )
+
+
 class HostGate:
     """Lets in whom the rules let in (`net.gate.Gate`).
 
@@ -76,7 +88,9 @@ class HostGate:
         look_up: Callable[[str], str] = confirmed_name,
     ) -> None:
         """Read the rules."""
-        files.rules()
+        rules = files.rules()
+        if not by_name:
+            _warn_of_names(rules)
         self._files = files
         self._problem = ""
         self._asked: dict[str, float] = {}  # host to when its name has to be known
@@ -103,7 +117,7 @@ class HostGate:
         except NameWanted:
             if self._look_up(host):
                 return None
-            _LOGGER.warning("too many look-ups of names at once: nobody can tell who %s is", host)
+            _LOGGER.info("too many look-ups of names at once: nobody can tell who %s is", host)
             decision = Decision(allowed=False)
         except ConfigurationError as problem:
             self._complain(str(problem))

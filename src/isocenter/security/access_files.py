@@ -10,6 +10,7 @@ size or place are others. A file that cannot be used any more lets nobody in.
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 
@@ -152,21 +153,27 @@ class _Reading:
         """Return what is in a file.
 
         Raises:
-            ConfigurationError: it cannot be read, or is too long.
+            ConfigurationError: it cannot be read, is too long, or no file: a pipe would be empty
+                one time and not the next.
         """
         self.versions[path] = None
         try:
             # Not to wait for whoever writes into a pipe of that name.
             fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-            with open(fd, "rb") as file:
-                version = _version(os.fstat(fd))  # before it is read: what changes then is seen
-                content = file.read(_LONGEST + 1)
+            try:
+                found = os.fstat(fd)  # before it is read: what changes then is seen
+                if not (stat.S_ISREG(found.st_mode) or stat.S_ISCHR(found.st_mode)):
+                    raise ConfigurationError(f"{path}: neither a file nor the null device")
+                with open(fd, "rb", closefd=False) as file:
+                    content = file.read(_LONGEST + 1)
+            finally:
+                os.close(fd)
         except (OSError, ValueError) as problem:
             reason = problem.strerror if isinstance(problem, OSError) else None
             raise ConfigurationError(f"{path}: {reason or problem}") from problem
         if len(content) > _LONGEST:
             raise ConfigurationError(f"{path}: longer than {_LONGEST} bytes")
-        self.versions[path] = version
+        self.versions[path] = _version(found)
         return content.decode("ascii", "surrogateescape")
 
 

@@ -125,10 +125,8 @@ def parse_file_list(text: str, path: str, file: FileReader) -> Pattern:
                 raise ConfigurationError(f"{path}, line {number}: {problem}") from problem
     if not patterns:
         return Pattern(lambda _: False)
-    return Pattern(
-        PatternList([patterns]).matches,
-        needs_name=any(pattern.needs_name for pattern in patterns),
-    )
+    listed = PatternList([patterns])
+    return Pattern(listed.matches, needs_name=listed.needs_name)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

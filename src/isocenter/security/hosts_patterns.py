@@ -98,13 +98,17 @@ class PatternList:
 
     Args:
         parts: the patterns between the operators.
+
+    Attributes:
+        needs_name: one of them goes by name.
     """
 
-    __slots__ = ("_parts",)
+    __slots__ = ("_parts", "needs_name")
 
     def __init__(self, parts: Sequence[Sequence[Pattern]]) -> None:
         """Put the patterns that need no name first: the order within a part means nothing."""
         self._parts = [sorted(part, key=lambda pattern: pattern.needs_name) for part in parts]
+        self.needs_name = any(pattern.needs_name for part in parts for pattern in part)
 
     def matches(self, peer: Peer) -> bool:
         """Tell whether the peer is meant.
