@@ -42,7 +42,7 @@ UNKNOWN_PLACE = Event(WARN, "root", "hello", MOMENT, 7)
         ("%r", "1234"),
         ("%b %F %L %l %M", "tool.py /src/cli/tool.py 12 /src/cli/tool.py:12 send"),
         ("[%x%X%X{key}]", "[]"),
-        ("%i", str(os.getpid())),
+        pytest.param("%i", str(os.getpid()), id="process"),
         ("%h", socket.gethostname()),
         ("%d{%Y-%m-%d %H:%M:%S.%q}", "2023-11-14 22:13:20.062"),
         ("%d", "2023-11-14 22:13:20"),
