@@ -84,12 +84,14 @@ def test_host_without_a_name_is_unknown(access: Rules) -> None:
     assert access.ask(gate, "10.0.0.1:4711") is False
 
 
-def test_name_that_takes_too_long_is_unknown(
-    access: Rules, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("rule", ["UNKNOWN", ".evil.org"])
+def test_host_whose_name_takes_too_long_is_kept_out(
+    access: Rules, monkeypatch: pytest.MonkeyPatch, rule: str
 ) -> None:
+    """It may have the name that is refused; a slow name server must not be the way in."""
     monkeypatch.setattr("isocenter.cli.admission.TIMEOUT", 0.05)
     never = threading.Event()
-    gate = access.gate("storescp: UNKNOWN", lambda _: str(never.wait(10)))
+    gate = access.gate(f"storescp: {rule}", lambda _: str(never.wait(10)))
     assert gate.admits("10.0.0.1:4711", HERE) is None
     assert gate.settled() == []
     due = gate.deadline()
@@ -98,6 +100,9 @@ def test_name_that_takes_too_long_is_unknown(
     assert list(gate.settled()) == ["10.0.0.1"]
     assert gate.admits("10.0.0.1:4711", HERE) is False
     assert gate.deadline() is None
+    # It is asked about anew, not remembered as nameless.
+    gate.settled()
+    assert gate.admits("10.0.0.1:4712", HERE) is None
     never.set()
 
 

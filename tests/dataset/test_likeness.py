@@ -291,3 +291,29 @@ def test_a_long_last_value_need_not_be_seen() -> None:
             found = likeness.values_of(whole, PROFILE)
         assert found == (plain_values(whole), len(whole))
     assert likeness.values_of(image(13, 500_000)[:200], PROFILE) is None
+
+
+def test_lengths_within_an_item_are_not_put_together_anew() -> None:
+    """What two items had each by itself does not add up to the length of one."""
+
+    def item(one: int, other: int) -> bytes:
+        inner: list[Element] = [
+            (0x00400007, "LO", "a" * one),
+            (0x00400008, "LO", "b" * other),
+        ]
+        return short((0x00080018, "UI", "1.2.3.45"), (0x00400260, "SQ", [inner]))
+
+    likeness = Likeness()
+    for data in (item(4, 20), item(20, 4), item(4, 20), item(20, 4)):
+        likeness.observe(data, len(data), PROFILE)
+    header = item(4, 20)[: item(4, 20).index(b"\x40\x00\x07\x00")]
+    for one in (4, 20):
+        inner = encode_data_set(
+            [(0x00400007, "LO", "a" * one), (0x00400008, "LO", "b" * one)], EXPLICIT_LITTLE
+        )
+        assert known(likeness, header + inner) is None
+
+
+def test_a_deflated_data_set_is_not_compared_as_it_came() -> None:
+    profile = RewriteProfile("1.2.840.10008.1.2.1.99", RewriteOptions())
+    assert not profile.has_likeness

@@ -173,3 +173,11 @@ class TestUnreadable:
             assert not tables.lets_in()
         else:
             self.refuses(tables, "name each other")
+
+
+def test_table_that_may_be_there_but_cannot_be_reached_lets_nobody_in(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    deny = tmp_path / "file" / "hosts.deny"
+    files = AccessFiles("storescp", allow=str(tmp_path / "hosts.allow"), deny=str(deny))
+    with pytest.raises(ConfigurationError, match="Not a directory"):
+        files.rules()

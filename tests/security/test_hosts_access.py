@@ -160,6 +160,7 @@ def test_daemon_patterns_mean_what_the_manual_says(daemons: str, *, expected: bo
 @pytest.mark.parametrize(
     "line",
     [
+        "storescp: 010.1.",
         "storescp",
         "storescp:",
         "storescp: ,",

@@ -78,7 +78,7 @@ class HostGate:
         ConfigurationError: rules cannot be obeyed; the message names file and line.
     """
 
-    __slots__ = ("_asked", "_files", "_outcomes", "_problem", "_resolver", "_wake")
+    __slots__ = ("_asked", "_files", "_late", "_outcomes", "_problem", "_resolver", "_wake")
 
     def __init__(
         self,
@@ -94,6 +94,7 @@ class HostGate:
         self._files = files
         self._problem = ""
         self._asked: dict[str, float] = {}  # host to when its name has to be known
+        self._late: frozenset[str] = frozenset()  # hosts whose names were not known in time
         self._outcomes: deque[str] = deque()
         self._wake: Callable[[], None] | None = None
         self._resolver = Resolver(look_up, edit=str, on_outcome=self._outcome) if by_name else None
@@ -115,6 +116,12 @@ class HostGate:
         try:
             decision = decide(self._files.rules(), asker)
         except NameWanted:
+            if host in self._late:
+                # It may have a name that a rule refuses: others may have kept us from asking.
+                _LOGGER.info("the name of %s was not known in time: refused for now", host)
+                decision = Decision(allowed=False)
+                self._tell(decision, host)
+                return False
             if self._look_up(host):
                 return None
             _LOGGER.info("too many look-ups of names at once: nobody can tell who %s is", host)
@@ -140,8 +147,7 @@ class HostGate:
         late = [host for host, until in self._asked.items() if until <= now]
         for host in late:
             del self._asked[host]
-            if self._resolver is not None:
-                self._resolver.give_up(host)
+        self._late = frozenset(late)
         return hosts + late
 
     def deadline(self) -> float | None:

@@ -55,9 +55,11 @@ class _Part:
         forms: its headers so far, with their lengths.
         value: what it always was, None where it differed.
         contents: of a sequence, what is in it, for each of the forms.
+        is_nested: it stands in an item, whose length says how long its elements are together:
+            there is one form of it.
     """
 
-    __slots__ = ("contents", "forms", "kind", "tag", "value")
+    __slots__ = ("contents", "forms", "is_nested", "kind", "tag", "value")
 
     def __init__(
         self,
@@ -66,19 +68,22 @@ class _Part:
         header: bytes,
         value: bytes | None,
         content: list[_Part] | None = None,
+        *,
+        is_nested: bool = True,
     ) -> None:
         self.tag = tag
         self.kind = kind
         self.forms = [header]
         self.value = value
         self.contents = None if content is None else [content]
+        self.is_nested = is_nested
 
     def take_in(self, other: _Part) -> bool:
         """Take another object's element of the same place in; False where they are not alike."""
         header = other.forms[0]
         if self.tag != other.tag or self.kind != other.kind:
             return False
-        if header not in self.forms and len(self.forms) >= _MOST_FORMS:
+        if header not in self.forms and (self.is_nested or len(self.forms) >= _MOST_FORMS):
             return False
         if self.contents is not None and other.contents is not None:
             if header in self.forms:
@@ -320,7 +325,7 @@ def _take_level(
         header = data[index:start]
         kind = kinds.get(vr)
         if is_root and after == end and kind == LONG and vr != b"SQ" and length > _LONG_VALUE:
-            parts.append(_Part(tag, _LAST, header, None))
+            parts.append(_Part(tag, _LAST, header, None, is_nested=False))
             return True
         if after > seen:
             return False
@@ -328,11 +333,11 @@ def _take_level(
             content: list[_Part] = []
             if not _take_items(data, start, after, encoding, kinds, content):
                 return False
-            parts.append(_Part(tag, _STRUCTURE, header, None, content))
+            parts.append(_Part(tag, _STRUCTURE, header, None, content, is_nested=not is_root))
         else:
             may_differ = kind in {BINARY, KEPT_TEXT, LONG} and length > _LONG_VALUE
             value = None if may_differ else data[start:after]
-            parts.append(_Part(tag, kind, header, value))
+            parts.append(_Part(tag, kind, header, value, is_nested=not is_root))
         index = after
     return index == end
 

@@ -160,7 +160,10 @@ class RewriteProfile:
             and not options.replacements
         )
         self.has_likeness = (
-            self.has_habits and not options.file_padding and not options.item_padding
+            self.has_habits
+            and not source.is_deflated
+            and not options.file_padding
+            and not options.item_padding
         )
         self.kinds = self._kinds(self.target)
         if self.target.explicit and options.normalise_values:

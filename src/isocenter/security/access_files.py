@@ -125,9 +125,13 @@ class _Reading:
         Raises:
             ConfigurationError: it cannot be read.
         """
-        if not os.path.lexists(path):
+        try:
+            os.lstat(path)
+        except FileNotFoundError:
             self.versions[path] = _Version()
             return ""
+        except (OSError, ValueError):
+            pass  # it may well be there, and reading it says why that is not possible
         return self._text(path)
 
     def pattern(self, path: str) -> Pattern:

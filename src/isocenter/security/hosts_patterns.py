@@ -225,7 +225,9 @@ def address_pattern(word: str) -> Pattern:
         if not re.fullmatch(r"[0-9.*?]+", word) or word[0] == "." or word[-1] == ".":
             raise ConfigurationError(f"{shown(word)} is no pattern of addresses")
         return Pattern(lambda peer: peer.address is not None and fits(word, str(peer.address)))
-    if _PREFIX.fullmatch(word) and all(int(part) <= 255 for part in word[:-1].split(".")):
+    if _PREFIX.fullmatch(word) and all(
+        int(part) <= 255 and str(int(part)) == part for part in word[:-1].split(".")
+    ):
         return Pattern(
             lambda peer: (
                 isinstance(peer.address, IPv4Address) and str(peer.address).startswith(word)
@@ -282,7 +284,10 @@ def _wildcard_name(word: str) -> Pattern:
     if not _ALLOWED_WITH_WILDCARDS.fullmatch(word) or word[0] == "." or word[-1] == ".":
         raise ConfigurationError(f"{shown(word)} is no pattern of names")
     return Pattern(
-        lambda peer: fits(word, str(peer.address)) or fits(word, _known(peer.name())),
+        lambda peer: (
+            (peer.address is not None and fits(word, str(peer.address)))
+            or fits(word, _known(peer.name()))
+        ),
         needs_name=True,
     )
 
