@@ -8,6 +8,7 @@ DCMTK's is a compiled program.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -99,11 +100,21 @@ def version(peer: str) -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port on the loopback address that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port on the loopback address that was free a moment ago.
+
+    Where files of tests run side by side, each process has ports of its own, below those that
+    the system hands out: nobody else takes one before the program that it is for listens.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    first = 10_000 + 4_000 * int(worker.removeprefix("gw") or 0) if worker else 0
+    while True:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", first and first + secrets.randbelow(4_000)))
+            except OSError:
+                continue
+            port: int = probe.getsockname()[1]
+            return port
 
 
 def _is_compiled(path: Path) -> bool:
