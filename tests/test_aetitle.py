@@ -55,3 +55,23 @@ def test_titles_are_compared_without_padding_and_with_case() -> None:
 @given(st.binary(min_size=16, max_size=16))
 def test_any_field_is_returned_as_it_came(field: bytes) -> None:
     assert aetitle.encode(aetitle.decode(field)) == field
+
+
+@pytest.mark.parametrize("title", ["", "A", "STORE SCP", "SIXTEEN_LETTERS_"])
+def test_title_of_ones_own_may_be_what_the_standard_allows(title: str) -> None:
+    aetitle.check("called", title)
+
+
+@pytest.mark.parametrize(
+    ("title", "reason"),
+    [
+        ("SEVENTEEN_LETTERS", "1 to 16 ASCII"),
+        ("A\\B", "no backslash"),
+        ("\u00c4", "ASCII"),
+        ("A\nB", "control characters"),
+        ("A\0", "control characters"),
+    ],
+)
+def test_title_of_ones_own_that_would_be_cut_or_misread_is_refused(title: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"calling AE title .*{reason}"):
+        aetitle.check("calling", title)

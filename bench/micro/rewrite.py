@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), os.pardir, os.pardir)
 
 from bench.data import object_bytes
 from isocenter.dataset.convert import PlanBuilder, plan_rewrite, rewritten
+from isocenter.dataset.likeness import Likeness
 from isocenter.dataset.part10 import read_file_meta
 from isocenter.dataset.profile import RewriteOptions, RewriteProfile
 from isocenter.testing.datasets import (
@@ -78,6 +79,28 @@ def measure(name: str, data: bytes, number: int) -> None:
         )
 
 
+def measure_familiar(number: int) -> None:
+    """Print what it takes to tell a slice that is like the ones before it, and what else would."""
+    profile = RewriteProfile(EXPLICIT_LITTLE, RewriteOptions())
+    likeness, source = Likeness(), random.Random(2)
+    data = b""
+    for slice_number in range(11, 60):
+        file = object_bytes(source, number=slice_number, side=64) + bytes(64 * 64 * 2)
+        data = file[read_file_meta(file).data_set_offset :]
+        if likeness.values_of(data, profile) is None:
+            likeness.observe(data, len(data), profile)
+
+    def plan() -> object:
+        builder = PlanBuilder(profile)
+        builder.feed(data)
+        return builder.finish()
+
+    if likeness.values_of(data, profile) is None:
+        raise SystemExit("the slices are not alike")
+    known = best(lambda: likeness.values_of(data, profile), number)
+    print(f"a slice like those before: known {known:.1f}  planned {best(plan, number):.1f}")
+
+
 def enhanced() -> bytes:
     """Return an object of 100 000 items."""
     position: list[Element] = [(0x00200032, "DS", "-190.0\\-372.5\\1")]
@@ -89,6 +112,7 @@ def main() -> None:
     """Measure and print."""
     file = object_bytes(random.Random(1), number=1, side=64) + bytes(64 * 64 * 2)
     measure("CT header", file[read_file_meta(file).data_set_offset :], 1_000)
+    measure_familiar(1_000)
     measure("enhanced", enhanced(), 1)
 
 

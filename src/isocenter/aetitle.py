@@ -12,7 +12,7 @@ of a peer takes its `normalise`d form.
 
 from __future__ import annotations
 
-__all__ = ["AE_TITLE_LENGTH", "decode", "encode", "normalise", "same"]
+__all__ = ["AE_TITLE_LENGTH", "check", "decode", "encode", "normalise", "same"]
 
 AE_TITLE_LENGTH = 16
 """Length of an AE title field in bytes (PS3.8 9.3.2)."""
@@ -42,3 +42,21 @@ def encode(title: str) -> bytes:
 def decode(field: bytes) -> str:
     """Return the text of a 16-byte field without its trailing spaces; `encode` restores it."""
     return field.decode("latin-1").rstrip(" ")
+
+
+def check(name: str, title: str) -> None:
+    """Refuse a title of one's own that PS3.5 6.2 does not allow.
+
+    For callers who can still be told: to cut it, as `encode` does, would name another entity.
+
+    Args:
+        name: what the title is, for the message ("called", "calling").
+        title: the title.
+
+    Raises:
+        ValueError: it is too long, or has characters that a title cannot have.
+    """
+    if len(title) > AE_TITLE_LENGTH or not title.isascii() or "\\" in title:
+        raise ValueError(f"{name} AE title {title!r}: 1 to 16 ASCII characters, no backslash")
+    if not title.isprintable():
+        raise ValueError(f"{name} AE title {title!r} has control characters")

@@ -17,8 +17,7 @@ from __future__ import annotations
 import os
 import threading
 
-from isocenter import uids
-from isocenter.aetitle import AE_TITLE_LENGTH
+from isocenter import aetitle, uids
 from isocenter.errors import ConfigurationError, DimseFailure, NegotiationError, StorageError
 from isocenter.net.client import ADDRESS_FAMILIES, ConnectOptions
 from isocenter.net.client import connect as _connect
@@ -317,8 +316,8 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
     PS3.8 7.1, PS3.7 D.3.3.7.
     """
     _check_port(port, lowest=1)
-    _check_title("called", called_ae_title)
-    _check_title("calling", calling_ae_title)
+    aetitle.check("called", called_ae_title)
+    aetitle.check("calling", calling_ae_title)
     if family not in ADDRESS_FAMILIES:
         raise ValueError(f"family {family!r}: one of {', '.join(ADDRESS_FAMILIES)}")
     if contexts is None:
@@ -539,14 +538,6 @@ def _nothing() -> None:
 def _check_port(port: int, *, lowest: int) -> None:
     if not lowest <= port <= 65535:
         raise ValueError(f"port {port} is not within {lowest}..65535")
-
-
-def _check_title(name: str, title: str) -> None:
-    """Refuse a title that PS3.5 6.2 does not allow; cutting it would name another entity."""
-    if len(title) > AE_TITLE_LENGTH or not title.isascii() or "\\" in title:
-        raise ValueError(f"{name} AE title {title!r}: 1 to 16 ASCII characters, no backslash")
-    if not title.isprintable():
-        raise ValueError(f"{name} AE title {title!r} has control characters")
 
 
 def _file_storage(

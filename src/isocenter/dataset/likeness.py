@@ -5,7 +5,7 @@ is mostly the pixels. The slices of a series have the same elements; a dozen of 
 their values. A regular expression says what may differ, and how: the value of a familiar element,
 in the lengths seen so far, and padded as it should be. What matches it needs no change, because
 what it was made of needed none and the treatment of an element depends on its own bytes only. A
-search of 3 microseconds takes the place of planning (bench/micro/rewrite.py).
+search of 4 microseconds takes the place of planning (bench/micro/rewrite.py).
 
 Each repetition in the pattern has one count and the alternatives differ in their first bytes,
 so it cannot be made to search for long. Must not decide what needs a change: that is `plain`'s.

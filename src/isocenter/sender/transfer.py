@@ -27,7 +27,7 @@ from isocenter.sender.outcome import Outcome
 from isocenter.sender.prepare import ANY_FORM, PreparedFile, prepare
 from isocenter.sender.proposal import ContextChooser, proposing_option
 from isocenter.sender.renaming import mark_file
-from isocenter.services.storage import is_warning, store_status_text
+from isocenter.services.storage import is_confirmed, store_status_text
 from isocenter.uids import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
@@ -466,11 +466,12 @@ class _Transfer:
         fate = self._outstanding.pop(response.message_id_being_responded_to)
         status = response.status
         outcome = self.outcome
-        is_confirmed = status == 0 or is_warning(status)
-        self._settle(fate, failed=not is_confirmed)
+        # Asked first for what nearly every response says.
+        confirmed = status == 0 or is_confirmed(status)
+        self._settle(fate, failed=not confirmed)
         if self._info:
             self._log_response(response)
-        if is_confirmed:
+        if confirmed:
             outcome.confirmed += 1
             outcome.warnings += status != 0
         else:

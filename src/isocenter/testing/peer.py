@@ -365,8 +365,9 @@ class ScriptedAcceptor:
             self.connections += 1
             self._open.append(connection)
             thread = threading.Thread(target=self._run, args=(connection,), daemon=True)
-            self._threads.append(thread)
+            # Started first: whoever waits for the list's threads may join only started ones.
             thread.start()
+            self._threads.append(thread)
 
     def _run(self, connection: RawConnection) -> None:
         """Run the script over one connection and keep its error."""
