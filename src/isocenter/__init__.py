@@ -33,6 +33,8 @@ if TYPE_CHECKING:
         StorageFull,
         StorageRefused,
         TimeoutExpired,
+        TlsConfigurationError,
+        TlsError,
     )
     from isocenter.services.acceptor import Observer
     from isocenter.services.providers import (
@@ -79,6 +81,8 @@ __all__ = [
     "StoreRequest",
     "StoreResult",
     "TimeoutExpired",
+    "TlsConfigurationError",
+    "TlsError",
     "UserIdentityRQ",
     "UserIdentityType",
     "VerificationProvider",

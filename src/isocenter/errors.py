@@ -15,6 +15,7 @@ protocol asks for (abort source and reason, DIMSE status) is part of the class.
     |   +-- NegotiationError       no accepted context serves the request
     +-- ConnectError               no transport connection could be made
     +-- ConnectionLost             the transport connection ended without A-ABORT
+    +-- TlsError                   TLS could not be agreed on, or broke (RFC 8446, RFC 5246)
     +-- TimeoutExpired             a named time budget ran out
     +-- DimseFailure               a DIMSE operation ended with a failure status
     +-- DataSetError               a data set or File Meta Information is unusable
@@ -24,6 +25,7 @@ protocol asks for (abort source and reason, DIMSE status) is part of the class.
     |   |   +-- ObjectMismatch     UIDs of data set and request differ; answered A900
     |   +-- DuplicateObject        another object of that name is kept; answered 0111
     +-- ConfigurationError         an option, file or environment value is unusable
+        +-- TlsConfigurationError  a key, certificate, suite or profile is unusable
 
 This module must not know any other module of the package.
 """
@@ -52,6 +54,8 @@ __all__ = [
     "StorageFull",
     "StorageRefused",
     "TimeoutExpired",
+    "TlsConfigurationError",
+    "TlsError",
 ]
 
 
@@ -294,6 +298,27 @@ class ConnectionLost(IsocenterError):
         self.reason = reason
 
 
+class TlsError(IsocenterError):
+    """TLS could not be agreed on with the peer, or broke later.
+
+    Attributes:
+        reason: the TLS library's words, or ours, in lower case ("wrong version number",
+            "certificate verify failed: certificate has expired").
+        code: the TLS library's number for it, 0 where it has none.
+        verify_code: the number of the rule that the peer's certificate broke, 0 for none
+            (X509_V_ERR of OpenSSL).
+
+    RFC 8446 6.2, RFC 5246 7.2.2.
+    """
+
+    def __init__(self, reason: str, *, code: int = 0, verify_code: int = 0) -> None:
+        """Keep the facts; the message is ``TLS error: REASON``."""
+        super().__init__(f"TLS error: {reason}")
+        self.reason = reason
+        self.code = code
+        self.verify_code = verify_code
+
+
 class TimeoutExpired(IsocenterError):
     """A named time budget ran out.
 
@@ -414,3 +439,22 @@ class ObjectMismatch(StorageRefused):
 
 class ConfigurationError(IsocenterError):
     """An option, a configuration file or an environment value cannot be used."""
+
+
+class TlsConfigurationError(ConfigurationError):
+    """What TLS was to use cannot be used.
+
+    Attributes:
+        subject: which part it is: ``key``, ``certificate``, ``match`` (of both), ``password``,
+            ``ca``, ``crl``, ``cipher``, ``dhparam``, ``profile`` or ``platform`` (what this
+            system's TLS library or Python cannot do).
+        path: the file at fault, "" where it is none.
+        reason: what is wrong, without the path.
+    """
+
+    def __init__(self, subject: str, reason: str, *, path: str = "") -> None:
+        """Build the one-line message from the facts."""
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.subject = subject
+        self.path = path
+        self.reason = reason
