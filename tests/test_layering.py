@@ -73,3 +73,18 @@ def test_python_api_loads_pydicom_only_when_a_data_set_is_asked_for() -> None:
         check=True,
     )
     assert result.stdout.split() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", ["net", "security", "testing"])
+def test_importing_a_package_loads_no_library_of_keys_tokens_or_passwords(package: str) -> None:
+    names = modules_of(package)
+    assert len(names) > 1, f"no modules found in {package}"
+    result = subprocess.run(
+        [sys.executable, "-I", "-c", PROBE, "cryptography,jwt,argon2", *names],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert result.stdout.split() == []
