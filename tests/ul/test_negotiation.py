@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from isocenter.ul import codec, pdu
+from isocenter.ul.admission import RequestFacts, UserIdentityAC
 from isocenter.ul.negotiation import (
     MAXIMUM_CONTEXTS,
     AcceptedContext,
     AcceptorPolicy,
-    IdentityDecision,
     Role,
     accept_deviations,
     accepted_contexts,
     negotiate,
     operations_window,
+    rejection,
 )
 from isocenter.ul.request import ProposedContext, build_request
 from tests.ul import strategies
+
+if TYPE_CHECKING:
+    from isocenter.ul.admission import Verdict
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -554,28 +559,57 @@ def _with_identity(*, response: bool) -> pdu.AAssociateRQ:
 def test_identity_response_is_sent_only_where_asked_for(
     asked: bool, expected: bytes | None
 ) -> None:
-    policy = dataclasses.replace(
-        POLICY, user_identity=lambda identity, request: IdentityDecision(True, b"token")
+    answer = negotiate(
+        _with_identity(response=asked),
+        POLICY,
+        lambda request: UserIdentityAC(server_response=b"token"),
     )
-    answer = accepted(_with_identity(response=asked), policy)
+    assert isinstance(answer, pdu.AAssociateAC)
     assert answer.user_information.user_identity_response == expected
 
 
-def test_identity_is_ignored_without_a_hook() -> None:
-    info = accepted(_with_identity(response=True)).user_information
-    assert info.user_identity_response is None
+def test_identity_is_ignored_where_nobody_judges_it() -> None:
+    request = _with_identity(response=True)
+    for admit in (None, lambda request: None):
+        answer = negotiate(request, POLICY, admit)
+        assert isinstance(answer, pdu.AAssociateAC)
+        assert answer.user_information.user_identity_response is None
 
 
-def test_hook_may_refuse_an_identity_or_its_absence() -> None:
-    def only_joe(
-        identity: pdu.UserIdentityRQ | None, request: pdu.AAssociateRQ
-    ) -> IdentityDecision:
-        assert request.calling_ae_title == "ME"
-        return IdentityDecision(accepted=identity is not None and identity.primary_field == b"joe")
+def test_request_without_identity_gets_no_answer_to_one() -> None:
+    answer = negotiate(proposal(), POLICY, lambda request: UserIdentityAC(server_response=b"x"))
+    assert isinstance(answer, pdu.AAssociateAC)
+    assert answer.user_information.user_identity_response is None
 
-    policy = dataclasses.replace(POLICY, user_identity=only_joe)
-    assert rejected(_with_identity(response=False), policy) is None
-    assert rejected(proposal(), policy) == (1, 1, 1)
+
+def test_judge_rejects_as_it_likes_and_is_asked_last() -> None:
+    asked: list[str] = []
+
+    def only_joe(request: pdu.AAssociateRQ) -> Verdict:
+        asked.append(request.calling_ae_title)
+        identity = request.user_information.user_identity
+        if identity is not None and identity.primary_field == b"joe":
+            return None
+        return rejection(pdu.RejectReason.USER_CALLING_AE_TITLE_NOT_RECOGNIZED, transient=True)
+
+    assert isinstance(negotiate(_with_identity(response=False), POLICY, only_joe), pdu.AAssociateAC)
+    answer = negotiate(proposal(), POLICY, only_joe)
+    assert isinstance(answer, pdu.AAssociateRJ)
+    assert (answer.result, answer.source, answer.reason) == (2, 1, 3)
+    assert asked == ["ME", "ME"]
+    policy = dataclasses.replace(POLICY, required_called_titles=("OTHER",))
+    answer = negotiate(proposal(), policy, only_joe)
+    assert isinstance(answer, pdu.AAssociateRJ)
+    assert (answer.result, answer.source, answer.reason) == (1, 1, 7)
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [("192.0.2.1:104", "192.0.2.1"), ("2001:db8::1:104", "2001:db8::1"), ("unknown", "")],
+)
+def test_facts_name_the_host_without_port(address: str, host: str) -> None:
+    assert RequestFacts(peer_address=address).host == host
 
 
 # --- properties -----------------------------------------------------------------------------

@@ -6,6 +6,8 @@ about it goes through an `Observer`, so that this module has no words of its own
 
 from __future__ import annotations
 
+from functools import partial
+
 from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ
 from isocenter.dimse.messages import CommandReceived, DataReceived
 from isocenter.dimse.status import PROCESSING_FAILURE, SOP_CLASS_NOT_SUPPORTED
@@ -24,12 +26,15 @@ from isocenter.ul.pdu import AAssociateRJ
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from isocenter.dimse.commands import Message
     from isocenter.net.association import Association
+    from isocenter.services.admission import Admission
     from isocenter.services.providers import StoreRequest, VerificationProvider
     from isocenter.services.registry import Registry
+    from isocenter.ul.admission import Verdict
     from isocenter.ul.negotiation import AcceptorPolicy
     from isocenter.ul.pdu import AAssociateRQ
 else:
@@ -156,12 +161,19 @@ class Acceptor:
         policy: who and what is accepted.
         registry: who serves what.
         observer: who is told; None logs how associations begin and fail.
+        admission: asked whether a requestor may associate that the policy has nothing against;
+            None for nobody.
     """
 
     def __init__(
-        self, policy: AcceptorPolicy, registry: Registry, observer: Observer | None = None
+        self,
+        policy: AcceptorPolicy,
+        registry: Registry,
+        observer: Observer | None = None,
+        admission: Admission | None = None,
     ) -> None:
         """Keep the arguments."""
+        self._admission = admission
         self._policy = policy
         self._registry = registry
         self._observer: Observer = observer or _Chronicler()
@@ -172,7 +184,7 @@ class Acceptor:
         try:
             request = association.await_request()
             observer.received(association, request)
-            answer = negotiate(request, self._policy)
+            answer = negotiate(request, self._policy, self._admit(association))
             if isinstance(answer, AAssociateRJ):
                 observer.rejected(association, request, answer)
                 association.reject_request(answer)
@@ -188,6 +200,14 @@ class Acceptor:
             association.abort()
         finally:
             observer.ended(association)
+
+    def _admit(self, association: Association) -> Callable[[AAssociateRQ], Verdict] | None:
+        """Return what judges the request of an association."""
+        if self._admission is None:
+            return None
+        from isocenter.services.admission import judged
+
+        return partial(judged, self._admission, association)
 
     def _serve_messages(self, association: Association) -> None:
         observer = self._observer

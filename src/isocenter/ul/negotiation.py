@@ -13,7 +13,7 @@ Rejections, in the order in which they are tested (result/source/reason):
     1/1/7  called title not among `required_called_titles`
     1/1/3  calling title not among `known_calling_titles`
     1/1/1  `reject_without_implementation_uid` and there is none
-    1/1/1  the user identity was refused (PS3.7 D.3.3.7)
+    any    that of `admit`, which is asked last
 
 Presentation contexts, each answered once per proposed item, in the order of the proposal:
 
@@ -43,7 +43,7 @@ from collections import Counter
 from enum import IntFlag
 
 from isocenter import aetitle
-from isocenter.record import NamedTuple, Record
+from isocenter.record import Record
 from isocenter.ul.items import is_uid
 from isocenter.ul.pdu import (
     APPLICATION_CONTEXT_NAME,
@@ -64,7 +64,8 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from isocenter.ul.pdu import AAssociateRQ, UserIdentityRQ
+    from isocenter.ul.admission import Verdict
+    from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = [
     "DEFAULT_MAXIMUM_LENGTH",
@@ -72,12 +73,12 @@ __all__ = [
     "MAXIMUM_CONTEXTS",
     "AcceptedContext",
     "AcceptorPolicy",
-    "IdentityDecision",
     "Role",
     "accept_deviations",
     "accepted_contexts",
     "negotiate",
     "operations_window",
+    "rejection",
     "role_selection",
 ]
 
@@ -110,17 +111,6 @@ _AS_SCU_SCP = {
 }
 
 
-class IdentityDecision(NamedTuple):
-    """What an acceptor made of a user identity (PS3.7 D.3.3.7).
-
-    Fields: `accepted`, False to reject the association; `server_response`, bytes for the
-    response item, which is sent only where the requestor asked for a positive response.
-    """
-
-    accepted: bool
-    server_response: bytes = b""
-
-
 class AcceptorPolicy(Record):
     """What an acceptor agrees to.
 
@@ -145,9 +135,6 @@ class AcceptorPolicy(Record):
         extended_negotiation: answer to the service class application information of an
             accepted SOP class, or None for no answer. None: never answered. Keep answers short:
             all of them, for up to 128 SOP classes, share one item of 65535 bytes.
-        user_identity: asked once per request, also where no identity was sent (None), after
-            every other test. Called with the identity and the request. None: identities are
-            ignored and not answered, as PS3.7 D.3.3.7 allows.
         required_called_titles: titles under which this side may be called, None for any.
         known_calling_titles: titles that may call, None for any.
         refuse: reject every request.
@@ -164,7 +151,6 @@ class AcceptorPolicy(Record):
     accept_roles: Callable[[str], Role | None] | None = None
     extended_answers: Mapping[str, bytes] | None = None
     extended_negotiation: Callable[[SopClassExtendedNegotiation], bytes | None] | None = None
-    user_identity: Callable[[UserIdentityRQ | None, AAssociateRQ], IdentityDecision] | None = None
     required_called_titles: Collection[str] | None = None
     known_calling_titles: Collection[str] | None = None
     refuse: bool = False
@@ -192,24 +178,34 @@ class AcceptedContext(Record):
 # --- the acceptor's side --------------------------------------------------------------------
 
 
-def negotiate(request: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | AAssociateRJ:
+def negotiate(
+    request: AAssociateRQ,
+    policy: AcceptorPolicy,
+    admit: Callable[[AAssociateRQ], Verdict] | None = None,
+) -> AAssociateAC | AAssociateRJ:
     """Answer a request as `policy` says; the rules are those at the top of this module.
 
-    Calls nothing but the policy's own hooks; their exceptions pass through.
+    Calls nothing but `admit` and the policy's own hooks; their exceptions pass through.
+
+    Args:
+        request: what the peer asks for.
+        policy: what this side agrees to.
+        admit: asked once, after every other test that may reject. Its answer to a user identity
+            is sent where the request asks for a positive response (PS3.7 D.3.3.7). None, or no
+            answer: identities are ignored and not answered, as the standard allows.
 
     PS3.8 7.1.1, 9.3.3, 9.3.4; PS3.7 D.3.
     """
     reject = _rejection(request, policy)
     if reject is not None:
         return reject
+    verdict = None if admit is None else admit(request)
+    if isinstance(verdict, AAssociateRJ):
+        return verdict
     response: bytes | None = None
-    if policy.user_identity is not None:
-        identity = request.user_information.user_identity
-        decision = policy.user_identity(identity, request)
-        if not decision.accepted:
-            return _user_rejection(RejectReason.USER_NO_REASON)
-        if identity is not None and identity.positive_response_requested:
-            response = decision.server_response
+    identity = request.user_information.user_identity
+    if verdict is not None and identity is not None and identity.positive_response_requested:
+        response = verdict.server_response
     allowed_roles = _allowed_roles(request, policy)
     contexts = _answer_contexts(request, policy, allowed_roles)
     proposals = {
@@ -238,10 +234,10 @@ def negotiate(request: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateAC | A
     )
 
 
-def _user_rejection(reason: int) -> AAssociateRJ:
-    return AAssociateRJ(
-        result=RejectResult.REJECTED_PERMANENT, source=RejectSource.SERVICE_USER, reason=reason
-    )
+def rejection(reason: int, *, transient: bool = False) -> AAssociateRJ:
+    """Return the rejection of a service user for one of its `RejectReason`s (PS3.8 9.3.4)."""
+    result = RejectResult.REJECTED_TRANSIENT if transient else RejectResult.REJECTED_PERMANENT
+    return AAssociateRJ(result=result, source=RejectSource.SERVICE_USER, reason=reason)
 
 
 def _rejection(request: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateRJ | None:
@@ -253,20 +249,20 @@ def _rejection(request: AAssociateRQ, policy: AcceptorPolicy) -> AAssociateRJ | 
             reason=RejectReason.ACSE_PROTOCOL_VERSION_NOT_SUPPORTED,
         )
     if policy.refuse:
-        return _user_rejection(RejectReason.USER_NO_REASON)
+        return rejection(RejectReason.USER_NO_REASON)
     if request.application_context_name != APPLICATION_CONTEXT_NAME:
-        return _user_rejection(RejectReason.USER_APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
+        return rejection(RejectReason.USER_APPLICATION_CONTEXT_NAME_NOT_SUPPORTED)
     if not request.presentation_contexts:
-        return _user_rejection(RejectReason.USER_NO_REASON)
+        return rejection(RejectReason.USER_NO_REASON)
     if not _is_among(request.called_ae_title, policy.required_called_titles):
-        return _user_rejection(RejectReason.USER_CALLED_AE_TITLE_NOT_RECOGNIZED)
+        return rejection(RejectReason.USER_CALLED_AE_TITLE_NOT_RECOGNIZED)
     if not _is_among(request.calling_ae_title, policy.known_calling_titles):
-        return _user_rejection(RejectReason.USER_CALLING_AE_TITLE_NOT_RECOGNIZED)
+        return rejection(RejectReason.USER_CALLING_AE_TITLE_NOT_RECOGNIZED)
     if (
         policy.reject_without_implementation_uid
         and not request.user_information.implementation_class_uid
     ):
-        return _user_rejection(RejectReason.USER_NO_REASON)
+        return rejection(RejectReason.USER_NO_REASON)
     return None
 
 
