@@ -307,16 +307,20 @@ class TlsError(IsocenterError):
         code: the TLS library's number for it, 0 where it has none.
         verify_code: the number of the rule that the peer's certificate broke, 0 for none
             (X509_V_ERR of OpenSSL).
+        received: the first bytes that the peer sent, `PeerProtocolError.MOST_RECEIVED` at most.
 
     RFC 8446 6.2, RFC 5246 7.2.2.
     """
 
-    def __init__(self, reason: str, *, code: int = 0, verify_code: int = 0) -> None:
+    def __init__(
+        self, reason: str, *, code: int = 0, verify_code: int = 0, received: bytes = b""
+    ) -> None:
         """Keep the facts; the message is ``TLS error: REASON``."""
         super().__init__(f"TLS error: {reason}")
         self.reason = reason
         self.code = code
         self.verify_code = verify_code
+        self.received = received
 
 
 class TimeoutExpired(IsocenterError):

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from isocenter.dimse.commands import Message
     from isocenter.net.options import AssociationOptions
+    from isocenter.net.tls import TlsFacts
     from isocenter.net.transport import Transport
     from isocenter.ul.connection import Connection
     from isocenter.ul.events import Event
@@ -127,6 +128,8 @@ class Association:
         self.accept: AAssociateAC | None = None
         self.contexts: Mapping[int, AcceptedContext] = {}
         self.session = Session(maximum_operations_invoked=1, maximum_operations_performed=1)
+        self.tls: TlsFacts | None = None
+        """What was agreed on, and who the peer is, where TLS is spoken; else None."""
 
     # ------------------------------------------------------------------ establishment
 

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 
-from isocenter.errors import AssociationRejected, ConnectError
+from isocenter.errors import AssociationRejected, ConnectError, ConnectionLost, TlsError
 from isocenter.net.association import Association
 from isocenter.net.deadline import Deadline
 from isocenter.net.options import AssociationOptions
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from isocenter.net.tls import ClientTls
+    from isocenter.net.transport import Transport
     from isocenter.ul.pdu import AAssociateRQ
 
     _AddressInfo: TypeAlias = tuple[
@@ -52,13 +54,15 @@ class ConnectOptions(Record):
         family: ``ipv4``, ``ipv6`` or ``auto`` (whatever the name resolves to, in that order).
         connect_timeout: seconds for name look-up and TCP connection together, None for the
             system's own bounds.
-        acse_timeout: seconds to wait for the answer to an association or release request.
+        acse_timeout: seconds to wait for the answer to an association or release request, and for
+            all of a TLS handshake.
         dimse_timeout: seconds to wait for a response, None for the socket timeout alone.
         socket_timeout: seconds without a byte in either direction, None for no bound.
         max_send_pdu: own bound in bytes on PDUs sent, None for the peer's alone.
         patience: see `AssociationOptions.patience`.
         limits: bounds on what the peer may send before and at association.
         sockets: Nagle and buffers; from the environment where left out.
+        tls: how to speak TLS, None to speak plain DICOM.
     """
 
     host: str
@@ -72,6 +76,7 @@ class ConnectOptions(Record):
     patience: float = 0.0
     limits: Limits = Limits()
     sockets: SocketOptions | None = None
+    tls: ClientTls | None = None
 
 
 def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
@@ -85,6 +90,8 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
         ConnectError: no TCP connection (unknown host, refused, timed out).
         AssociationRejected: the peer answered with A-ASSOCIATE-RJ.
         AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
+        TlsError: TLS could not be agreed on; also where the peer says so after its own part of the
+            handshake, in place of an answer.
         ValueError: the request has a value that does not fit its field; nothing was sent.
 
     PS3.8 7.1, 9.1.4.
@@ -109,12 +116,21 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
     address = f"{options.host}:{options.port}"
     sock = open_socket(options, sockets)
     try:
+        plain = PlainTransport(sock, sockets)
+        transport: Transport = plain
+        facts = None
+        if options.tls is not None:
+            from isocenter.net.tls import TlsTransport, shake_hands
+
+            session = options.tls.session(options.host)
+            shake_hands(sock, session, Deadline(options.acse_timeout, "acse"))
+            facts = session.facts
+            transport = TlsTransport(plain, session)
         now = time.monotonic()
         engine.associate(request, now)
         engine.transport_connected(now)
-        association = Association(
-            PlainTransport(sock, sockets), engine, budgets, peer_address=address
-        )
+        association = Association(transport, engine, budgets, peer_address=address)
+        association.tls = facts
     except BaseException as problem:
         sock.close()
         if not isinstance(problem, OSError):
@@ -124,6 +140,12 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
         raise ConnectError(options.host, options.port, reason) from problem
     try:
         answer = association.await_answer(request)
+    except ConnectionLost as problem:
+        association.close()
+        if isinstance(problem.__cause__, TlsError):
+            # In TLS 1.3 a requestor is done before the acceptor has looked at its certificate.
+            raise problem.__cause__ from None
+        raise
     except BaseException:
         association.close()
         raise

@@ -188,12 +188,14 @@ class PlainTransport:
 
     def queue(self, segments: Sequence[WireSegment]) -> None:
         """Take segments over; spans of files are read here, one system call for each run."""
+        self._queue = self.in_memory(segments)
+
+    def in_memory(self, segments: Sequence[WireSegment]) -> list[bytes | bytearray | memoryview]:
+        """Return the segments with spans of files read, into a buffer that the next call reuses."""
         for segment in segments:
             if type(segment) in _REGIONS:
-                self._queue = self._read_regions(segments)
-                break
-        else:
-            self._queue = list(segments)  # type: ignore[arg-type]  # no regions are left in it
+                return self._read_regions(segments)
+        return list(segments)  # type: ignore[arg-type]  # no regions are in it
 
     def _read_regions(
         self, segments: Sequence[WireSegment]
