@@ -1,15 +1,8 @@
-"""What a Python developer calls: `connect` to a peer, `serve` to peers.
+"""`connect`: an association as requestor, for C-ECHO and C-STORE.
 
-Composition only: negotiation, drivers and services do the work. Everything here is
-synchronous; an association belongs to the thread that uses it, a server has its own.
+Composition only: negotiation, driver and services do the work. Must not know servers.
 
-    import isocenter
-
-    with isocenter.connect("127.0.0.1", 11112) as peer:
-        peer.echo()
-        result = peer.store("image.dcm")
-
-PS3.7 8, PS3.8 7.
+PS3.7 9.1, PS3.8 7.1.
 """
 
 from __future__ import annotations
@@ -18,42 +11,30 @@ import os
 import threading
 
 from isocenter import aetitle, uids
-from isocenter.errors import ConfigurationError, DimseFailure, NegotiationError, StorageError
+from isocenter.api.arguments import MAXIMUM_LENGTH, UNCOMPRESSED, check_port
+from isocenter.errors import DimseFailure, NegotiationError
 from isocenter.net.client import ADDRESS_FAMILIES, ConnectOptions
 from isocenter.net.client import connect as _connect
 from isocenter.record import Record
 from isocenter.services import storage, verification
 from isocenter.ul.identity import lacks_response
-from isocenter.ul.negotiation import AcceptorPolicy
 from isocenter.ul.request import ProposedContext, build_request
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
     from pydicom.dataset import Dataset
 
     from isocenter.net.association import Association
-    from isocenter.net.listener import Listener
-    from isocenter.node.files import FileStorage
     from isocenter.sender.proposal import ContextChooser
-    from isocenter.services.acceptor import Acceptor, Observer
-    from isocenter.services.providers import StorageProvider, VerificationProvider
-    from isocenter.storage.options import StorageOptions
     from isocenter.ul.negotiation import AcceptedContext
-    from isocenter.ul.options import EngineOptions
     from isocenter.ul.pdu import UserIdentityRQ
     from isocenter.wire import Segment
 
-__all__ = ["Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]
-
-_UNCOMPRESSED = (
-    uids.EXPLICIT_VR_LITTLE_ENDIAN,
-    uids.IMPLICIT_VR_LITTLE_ENDIAN,
-)
-_MAXIMUM_LENGTH = 131072
+__all__ = ["Peer", "StoreResult", "connect", "contexts_for"]
 
 
 class StoreResult(Record):
@@ -187,7 +168,7 @@ class Peer:
             if context.abstract_syntax == sop_class_uid and context.as_scu:
                 syntax = context.transfer_syntax
                 if syntax == transfer_syntax_uid or (
-                    transfer_syntax_uid is None and syntax in _UNCOMPRESSED
+                    transfer_syntax_uid is None and syntax in UNCOMPRESSED
                 ):
                     return context
         raise _no_context(sop_class_uid, transfer_syntax_uid)
@@ -242,7 +223,7 @@ class Peer:
 def _no_context(sop_class_uid: str, transfer_syntax_uid: str | None) -> NegotiationError:
     return NegotiationError(
         f"no accepted context for {uids.name_of(sop_class_uid)} in "
-        f"{uids.name_of(transfer_syntax_uid or _UNCOMPRESSED[0])}",
+        f"{uids.name_of(transfer_syntax_uid or UNCOMPRESSED[0])}",
         abstract_syntax=sop_class_uid,
         transfer_syntax=transfer_syntax_uid or "",
     )
@@ -282,7 +263,7 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
     connect_timeout: float | None = 10.0,
     acse_timeout: float = 30.0,
     dimse_timeout: float | None = 60.0,
-    maximum_length: int = _MAXIMUM_LENGTH,
+    maximum_length: int = MAXIMUM_LENGTH,
     family: str = "auto",
     user_identity: UserIdentityRQ | None = None,
 ) -> Peer:
@@ -315,14 +296,14 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
 
     PS3.8 7.1, PS3.7 D.3.3.7.
     """
-    _check_port(port, lowest=1)
+    check_port(port, lowest=1)
     aetitle.check("called", called_ae_title)
     aetitle.check("calling", calling_ae_title)
     if family not in ADDRESS_FAMILIES:
         raise ValueError(f"family {family!r}: one of {', '.join(ADDRESS_FAMILIES)}")
     if contexts is None:
         contexts = [
-            ProposedContext(abstract_syntax=uid, transfer_syntaxes=_UNCOMPRESSED)
+            ProposedContext(abstract_syntax=uid, transfer_syntaxes=UNCOMPRESSED)
             for uid in uids.SHORT_PROPOSAL
         ]
     proposals = [
@@ -355,241 +336,3 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
         association.abort()
         raise NegotiationError("the peer did not confirm the user identity")
     return Peer(association)
-
-
-class Server:
-    """A running server in a thread of its own; made by `serve`.
-
-    Use it as a context manager, or call `stop`.
-
-    Attributes:
-        port: the TCP port it listens on.
-    """
-
-    def __init__(self, listener: Listener, port: int, close: Callable[[], None]) -> None:
-        """Start the thread; returns once connections are accepted. `close` is called at its end.
-
-        Raises:
-            What keeps the listener from accepting.
-        """
-        self._listener = listener
-        self.port = port
-        settled = threading.Event()
-        problems: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                listener.run(ready=settled.set)
-            except BaseException as problem:
-                if settled.is_set():
-                    raise
-                problems.append(problem)
-            finally:
-                close()
-                settled.set()
-
-        self._thread = threading.Thread(
-            target=run,
-            name=f"isocenter server {port}",
-            daemon=True,
-        )
-        self._thread.start()
-        settled.wait()
-        if problems:
-            raise problems[0]
-
-    def __enter__(self) -> Self:
-        """Return the server itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop."""
-        self.stop()
-
-    def stop(self, *, timeout: float | None = 30.0) -> bool:
-        """Stop accepting, let each association finish the message it is in, end.
-
-        Args:
-            timeout: seconds to wait before what is left is aborted, None to wait for ever.
-
-        Returns:
-            True where nothing had to be aborted.
-        """
-        if not self._thread.is_alive():
-            return True
-        self._listener.stop()
-        self._thread.join(timeout)
-        if not self._thread.is_alive():
-            return True
-        self._listener.stop()
-        self._thread.join(timeout)
-        return False
-
-    def wait(self) -> None:
-        """Wait until the server has been stopped."""
-        self._thread.join()
-
-
-def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documentation each
-    port: int = 0,
-    *,
-    storage_provider: StorageProvider | None = None,
-    directory: str | os.PathLike[str] | None = None,
-    storage_options: StorageOptions | None = None,
-    durable: bool = False,
-    verification_provider: VerificationProvider | None = None,
-    host: str = "127.0.0.1",
-    called_ae_titles: Sequence[str] | None = None,
-    calling_ae_titles: Sequence[str] | None = None,
-    sop_classes: Iterable[str] | None = None,
-    transfer_syntaxes: Sequence[str] | None = None,
-    maximum_length: int = _MAXIMUM_LENGTH,
-    idle_timeout: float | None = 60.0,
-    maximum_associations: int = 256,
-    observer: Observer | None = None,
-) -> Server:
-    """Start a server for C-ECHO and C-STORE and return it running.
-
-    Args:
-        port: TCP port, 0 for one that the system picks (see `Server.port`).
-        storage_provider: an object whose `store(request)` is called for each object received, in
-            the thread of its association; see `StorageProvider`.
-        directory: where objects are written instead, one file each, published whole or not at
-            all; exclusive with `storage_provider`. Without either, storage is not offered.
-        storage_options: what becomes of objects in `directory`: names, duplicates, normal mode
-            and conversion; None keeps data sets byte for byte under DCMTK's names.
-        durable: answer success once file and folder are on the disk (fsync), in `directory`.
-        verification_provider: answers C-ECHO; None answers with success.
-        host: address to listen on; "" for all interfaces, IPv6 and IPv4.
-        called_ae_titles: titles under which the server may be called, None for any.
-        calling_ae_titles: titles that may call, None for any.
-        sop_classes: storage SOP classes accepted; None for all that DCMTK's storescp accepts.
-        transfer_syntaxes: accepted for each, in the order of preference; None for all known.
-        maximum_length: bytes of P-DATA borne in a PDU, 0 for unlimited.
-        idle_timeout: seconds an association may stay silent, None for no bound.
-        maximum_associations: associations at once; more are rejected as a transient condition.
-        observer: told what happens.
-
-    Raises:
-        ConfigurationError: the port cannot be had.
-        StorageError: the directory cannot be used.
-        ValueError: the port is none, both `storage_provider` and `directory` were given, or what
-            belongs to `directory` without it.
-        TypeError: `storage_provider` has no method `store`.
-
-    PS3.4 annexes A and B.
-    """
-    if storage_provider is not None and directory is not None:
-        raise ValueError("storage_provider and directory exclude each other")
-    if storage_options is not None and not hasattr(storage_options, "duplicates"):
-        raise TypeError("storage_options must be isocenter.StorageOptions")
-    if directory is None and (storage_options is not None or durable):
-        raise ValueError("storage_options and durable belong to a directory")
-    if storage_provider is not None and not hasattr(storage_provider, "store"):
-        raise TypeError("storage_provider must have a method store(request) that returns a status")
-    _check_port(port, lowest=0)
-    from isocenter.services.acceptor import Acceptor
-    from isocenter.services.registry import Registry
-    from isocenter.ul.codec import Limits
-    from isocenter.ul.options import EngineOptions
-
-    registry = Registry(verification=verification_provider or verification.AlwaysVerified())
-    close = _nothing
-    if directory is not None:
-        storage_provider = files = _file_storage(directory, storage_options, durable=durable)
-        close = files.close
-    abstract_syntaxes: dict[str, tuple[str, ...]] = {
-        uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *_UNCOMPRESSED)
-    }
-    if storage_provider is not None:
-        registry.add_storage(storage_provider)
-        classes = uids.DEFAULT_STORAGE_CLASSES if sop_classes is None else sop_classes
-        if transfer_syntaxes is None:
-            transfer_syntaxes = uids.ACCEPT_ALL_TRANSFER_SYNTAXES
-        abstract_syntaxes.update(dict.fromkeys(classes, tuple(transfer_syntaxes)))
-    policy = AcceptorPolicy(
-        abstract_syntaxes=abstract_syntaxes,
-        implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
-        implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
-        maximum_length=maximum_length,
-        required_called_titles=called_ae_titles,
-        known_calling_titles=calling_ae_titles,
-    )
-    engine = EngineOptions(
-        limits=Limits(), maximum_length=maximum_length, idle_timeout=idle_timeout
-    )
-    acceptor = Acceptor(policy, registry, observer)
-    try:
-        return _start(acceptor, engine, host, port, maximum_associations, close)
-    except BaseException:
-        close()
-        raise
-
-
-def _nothing() -> None:
-    """Close nothing."""
-
-
-def _check_port(port: int, *, lowest: int) -> None:
-    if not lowest <= port <= 65535:
-        raise ValueError(f"port {port} is not within {lowest}..65535")
-
-
-def _file_storage(
-    directory: str | os.PathLike[str], options: StorageOptions | None, *, durable: bool
-) -> FileStorage:
-    """Return the provider that writes each object to a file."""
-    from isocenter.node.files import FileStorage
-    from isocenter.storage.options import StorageOptions
-    from isocenter.storage.receive import Receiver
-    from isocenter.storage.spool import Spool
-
-    folder = os.fspath(directory)
-    if not os.path.isdir(folder):
-        lack = "is no directory" if os.path.lexists(folder) else "does not exist"
-        raise StorageError(folder, lack, message=f"directory {folder} {lack}")
-    spool = Spool(folder, durable=durable)
-    return FileStorage(Receiver(spool, StorageOptions() if options is None else options))
-
-
-def _start(
-    acceptor: Acceptor,
-    engine: EngineOptions,
-    host: str,
-    port: int,
-    maximum_associations: int,
-    close: Callable[[], None],
-) -> Server:
-    """Listen, and serve each association in a thread of its own."""
-    from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
-    from isocenter.net.listener import Listener, ListenOptions
-    from isocenter.net.options import AssociationOptions
-    from isocenter.net.transport import SocketOptions
-
-    sockets = SocketOptions.from_environment(os.environ)
-    dispatcher = ThreadDispatcher(
-        acceptor.serve,
-        ServeOptions(
-            engine=engine,
-            association=AssociationOptions(),
-            sockets=sockets,
-            maximum_associations=maximum_associations,
-        ),
-    )
-    family = "auto" if not host else "ipv6" if ":" in host else "ipv4"
-    listener = Listener(
-        ListenOptions(port=port, host=host, family=family),
-        engine,
-        sockets,
-        dispatcher,
-    )
-    try:
-        bound = listener.open()
-    except ConfigurationError as problem:
-        raise ConfigurationError(f"cannot listen on {host or '*'}:{port}: {problem}") from problem
-    return Server(listener, bound, close)

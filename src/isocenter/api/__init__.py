@@ -1,0 +1,20 @@
+"""What a Python developer calls: `connect` to a peer, `serve` to peers.
+
+Composition only: negotiation, drivers and services do the work. Everything here is
+synchronous; an association belongs to the thread that uses it, a server has its own.
+
+    import isocenter
+
+    with isocenter.connect("127.0.0.1", 11112) as peer:
+        peer.echo()
+        result = peer.store("image.dcm")
+
+PS3.7 8, PS3.8 7.
+"""
+
+from __future__ import annotations
+
+from isocenter.api.acceptor import Server, serve
+from isocenter.api.requestor import Peer, StoreResult, connect, contexts_for
+
+__all__ = ["Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]
