@@ -1,0 +1,1 @@
+"""What running a server for years needs beside DICOM."""
