@@ -11,6 +11,8 @@ Modules:
     peer: `ScriptedRequestor` and `ScriptedAcceptor`, peers that do what a script says.
     datasets: data sets and Part 10 files built without pydicom.
     forgetful: `ForgetfulFileSystem`, which tells what a power cut leaves of a program's files.
+    certificates: authorities and certificates for TLS, right or wrong (imported on its own).
+    signatures: the weak signatures that no library makes any more.
 """
 
 from __future__ import annotations
