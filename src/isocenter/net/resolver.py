@@ -35,6 +35,7 @@ __all__ = [
     "Resolver",
     "canonical_name",
     "confirmed_name",
+    "confirmed_name_or_none",
     "first_label",
     "system_name",
 ]
@@ -47,6 +48,7 @@ TIMEOUT = 2.0
 MISMATCHED = "?"
 """In the place of the name of an address whose name does not lead back to it."""
 
+_NAMELESS = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 _MAXIMUM_NAME = 253
 _MAXIMUM_LABEL = 63
 _INNER = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -95,6 +97,22 @@ def confirmed_name(address: str) -> str:
         return MISMATCHED
     back = {ip_address(str(entry[4][0]).partition("%")[0]).packed for entry in found}
     return name if wanted in back else MISMATCHED
+
+
+def confirmed_name_or_none(address: str) -> str:
+    """Return the confirmed name of an address, "" where it has none that counts.
+
+    Raises:
+        OSError: nobody can tell: no server says. `confirmed_name` raises it also where the
+            address is known to have no name.
+    """
+    try:
+        name = confirmed_name(address)
+    except socket.gaierror as problem:
+        if problem.errno in _NAMELESS:
+            return ""
+        raise
+    return "" if name == MISMATCHED else name
 
 
 def first_label(name: str) -> str:
