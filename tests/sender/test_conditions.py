@@ -15,6 +15,7 @@ from isocenter.errors import (
     PduDecodeError,
     PeerProtocolError,
     TimeoutExpired,
+    TlsError,
 )
 from isocenter.sender.conditions import condition_of, is_peer_abort, reason_of
 
@@ -34,6 +35,12 @@ BAD_MESSAGE = DimseDecodeError("C-STORE-RSP", "Status", offset=None, expected="i
             TimeoutExpired("dimse", 5),
             "0006:0207 DIMSE No data available (timeout in non-blocking mode)",
         ),
+        (
+            TlsError("certificate verify failed: certificate has expired", code=134),
+            "000b:0886 TLS error: certificate verify failed (certificate has expired)",
+        ),
+        (TlsError("wrong version number", code=267), "000b:090b TLS error: wrong version number"),
+        (TlsError("connection reset by peer"), "000b:0017 TLS error: connection reset by peer"),
         (TimeoutExpired("socket", 60), f"{PEER_ABORTED} (socket timeout after 60 s)"),
         (
             AssociationAborted(2, 6, by_peer=True),

@@ -48,6 +48,6 @@ def _condition(failure: FailedConnection) -> str | None:
         return _TIMED_OUT
     if failure.kind == "closed":
         return _CLOSED if failure.received else None
-    if failure.kind == "invalid" and failure.cause is not None:
+    if failure.kind in {"invalid", "tls"} and failure.cause is not None:
         return condition_of(failure.cause)
     return None

@@ -33,6 +33,9 @@ __all__ = ["CommandLineError", "ParsedCommandLine", "expand_command_files", "par
 _MASK = "***"
 """What `--arguments` shows of a secret: a command file keeps it from others, a log would not."""
 
+_EXCLUSIVE_FIRST = ("--help", "--version", "--list-ciphers", "--list-profiles")
+"""Which of several exclusive options is heeded, wherever they stand."""
+
 _LONG_MIN = -(2**63)
 _LONG_MAX = 2**63 - 1
 _UNSIGNED_MODULUS = 2**64
@@ -141,6 +144,11 @@ class ParsedCommandLine:
             return None
         listed = "".join(f"'{argument}' " for argument in self.arguments if argument)
         return f"calling '{self.program}' with {len(self.arguments)} arguments: {listed}\n"
+
+    @property
+    def stands_alone(self) -> bool:
+        """True where an option is given that takes the place of the parameters."""
+        return any(self._options[long].stands_alone for long, _ in self.given_options)
 
     def given(self, name: str) -> bool:
         """Return whether the option stands on the command line."""
@@ -275,9 +283,11 @@ def parse(tool: Tool, argv: Sequence[str], *, program: str | None = None) -> Par
     exclusive = {option.long for option in tool.options() if option.exclusive}
     found = [name for name, _ in line.given_options if name in exclusive]
     if found:
-        line.exclusive = "--help" if "--help" in found else found[-1]
+        first = [name for name in _EXCLUSIVE_FIRST if name in found]
+        line.exclusive = first[0] if first else found[-1]
         return line
-    _count_parameters(line)
+    if not line.stands_alone:
+        _count_parameters(line)
     _Evaluation(line).run()
     return line
 
@@ -472,6 +482,8 @@ class _Evaluation:
                 unused.append(name)
             elif names.index(name) >= given:
                 raise self.fail(f"Missing parameter {name}")
+        if line.stands_alone:
+            return
         for parameter, text in zip(line.tool.parameters, line.parameters, strict=False):
             if parameter.minimum is not None and parameter.name not in unused:
                 self.check_parameter(parameter, text)

@@ -22,6 +22,7 @@ __all__ = [
     "PLAIN",
     "RELEASE_DATE",
     "Style",
+    "build_lines",
     "error_text",
     "families",
     "header",
@@ -201,26 +202,37 @@ def families(names: tuple[str, ...]) -> list[str]:
 
 def version_text(tool: Tool) -> str:
     """Return what `--version` prints."""
+    libraries = []
     try:
         from zlib import ZLIB_RUNTIME_VERSION
     except ImportError:  # a Python built without it cannot deflate either
-        libraries = ["External libraries used: none"]
+        pass
     else:
-        libraries = ["External libraries used:", f"- ZLIB, Version {ZLIB_RUNTIME_VERSION}"]
+        libraries.append(f"- ZLIB, Version {ZLIB_RUNTIME_VERSION}")
+    try:
+        from ssl import OPENSSL_VERSION
+    except ImportError:  # nor has one without this TLS
+        pass
+    else:
+        libraries.append(f"- {OPENSSL_VERSION}")
+    heading = "External libraries used:" if libraries else "External libraries used: none"
+    return "\n".join([*build_lines(tool), heading, *libraries]) + "\n"
+
+
+def build_lines(tool: Tool) -> list[str]:
+    """Return the header and what this is running on, with an empty line behind."""
     host = sys.platform
     if hasattr(os, "uname"):
         system = os.uname()
         host = f"{system.sysname} {system.machine}"
     python = f"{sys.implementation.name} {sys.version.split()[0]}"
-    lines = [
+    return [
         header(tool),
         f"Host type: {host}, {python}",
         f"Character encoding: {sys.getfilesystemencoding()}",
         "Build options: pure-python",
         "",
-        *libraries,
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _default_apart(option: Option) -> bool:
@@ -235,7 +247,7 @@ def _notes(option: Option, group: Group) -> list[str]:
     if option.default is not None and _default_apart(option):
         notes.append(f"(default: {option.default})")
     if not group.note:  # which says the same for all of them
-        if option.requires:
+        if option.requires and option.requires != group.implied:
             notes.append(f"(only with {' or '.join(families(option.requires))})")
         if option.conflicts:
             notes.append(f"(not with {' or '.join(families(option.conflicts))})")

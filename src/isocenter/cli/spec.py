@@ -107,7 +107,8 @@ class Option:
         default: the value that holds without the option, in words where it is no
             number (``unlimited``), or None.
         is_default: True for the member of a block that holds when none is given.
-        exclusive: True where the option makes parameters unnecessary.
+        exclusive: True where nothing else on the command line counts.
+        stands_alone: True where parameters are not needed with it; all else counts.
         conflicts: long names that may not be in force together with this one.
         requires: long names of which one must be in force, empty for none.
     """
@@ -121,6 +122,7 @@ class Option:
         "long",
         "requires",
         "short",
+        "stands_alone",
         "values",
     )
 
@@ -134,6 +136,7 @@ class Option:
         default: str | None = None,
         is_default: bool = False,
         exclusive: bool = False,
+        stands_alone: bool = False,
         conflicts: tuple[str, ...] = (),
         requires: tuple[str, ...] = (),
     ) -> None:
@@ -145,6 +148,7 @@ class Option:
         self.default = default
         self.is_default = is_default
         self.exclusive = exclusive
+        self.stands_alone = stands_alone
         self.conflicts = conflicts
         self.requires = requires
 
@@ -157,9 +161,10 @@ class Group:
         options: those directly below the heading.
         subgroups: groups below it, one level deep.
         note: restriction shown behind the heading, or "".
+        implied: requirements of its options that the help text does not repeat for each.
     """
 
-    __slots__ = ("name", "note", "options", "subgroups")
+    __slots__ = ("implied", "name", "note", "options", "subgroups")
 
     def __init__(
         self,
@@ -168,12 +173,14 @@ class Group:
         subgroups: tuple[Group, ...] = (),
         *,
         note: str = "",
+        implied: tuple[str, ...] = (),
     ) -> None:
         """Keep the facts."""
         self.name = name
         self.options = options
         self.subgroups = subgroups
         self.note = note
+        self.implied = implied
 
 
 class Parameter:

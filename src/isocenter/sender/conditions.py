@@ -2,8 +2,8 @@
 
 The one home of these numbers and texts, which scripts around the tools search for; where
 DCMTK's text says less than is known, the reason follows in parentheses. Must not decide what
-is logged where. Module 0001 is data, 0006 the network; `dcmnet/cond.h` and
-`dcmdata/dcerror.cc` of DCMTK.
+is logged where. Module 0001 is data, 0006 the network, 000b TLS; `dcmnet/cond.h`,
+`dcmdata/dcerror.cc` and `dcmtls/tlscond.h` of DCMTK.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from isocenter.errors import (
     PduDecodeError,
     PeerProtocolError,
     TimeoutExpired,
+    TlsError,
 )
 
 __all__ = [
@@ -32,6 +33,12 @@ __all__ = [
 BAD_PRESENTATION_CONTEXT_ID = "0006:0101 ASC Bad presentation context ID"
 NO_VALID_PRESENTATION_CONTEXT = "0006:0208 DIMSE No valid Presentation Context ID"
 SEND_FAILED = "0006:020e DIMSE Failed to send message"
+
+_TLS_REASONS = 0x800
+"""What DCMTK adds to OpenSSL's number of a reason."""
+
+_TLS_INPUT_OUTPUT = 0x17
+"""Where OpenSSL has no number, as for a connection that was closed."""
 
 
 def reason_of(problem: OSError | DataSetError) -> str:
@@ -55,6 +62,8 @@ def condition_of(problem: Exception) -> str:
     """Return the condition that DCMTK's tools print for this kind of problem."""
     if isinstance(problem, DataSetError):
         return f"0001:0006 {reason_of(problem)}"
+    if isinstance(problem, TlsError):
+        return _tls_condition(problem)
     if isinstance(problem, OSError):
         return f"0001:0012 {reason_of(problem)}"
     if isinstance(problem, PeerProtocolError):
@@ -73,6 +82,13 @@ def condition_of(problem: Exception) -> str:
     if isinstance(problem, (AssociationAborted, ConnectionLost, TimeoutExpired)):
         return f"0006:0317 Peer aborted Association (or never connected) ({problem})"
     return str(problem)
+
+
+def _tls_condition(problem: TlsError) -> str:
+    """Return the condition of a handshake that failed: OpenSSL's words, then what it was about."""
+    number = _TLS_REASONS + problem.code if problem.code else _TLS_INPUT_OUTPUT
+    words, _, rule = problem.reason.partition(": ")
+    return f"000b:{number:04x} TLS error: {words}" + (f" ({rule})" if rule else "")
 
 
 def _violation(problem: PeerProtocolError) -> str:
