@@ -20,11 +20,11 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Address, ip_network
 
-from isocenter.aetitle import AE_TITLE_LENGTH, normalise
 from isocenter.errors import ConfigurationError
 from isocenter.record import NamedTuple, Record
 from isocenter.security.hosts_patterns import fits
 from isocenter.security.rule_lines import fail, lines_of, shown
+from isocenter.security.title_patterns import is_title_among, title_pattern
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -92,8 +92,8 @@ class AccessRule(Record):
     def fits(self, asker: Asker, *, any_called: bool = False) -> bool:
         """Tell whether the rule is about a requestor; `any_called`: under one called title."""
         return (
-            _is_among(asker.calling, self.calling)
-            and (any_called or _is_among(asker.called, self.called))
+            (not self.calling or is_title_among(asker.calling, self.calling))
+            and (any_called or not self.called or is_title_among(asker.called, self.called))
             and (self.is_anywhere or self._covers(asker.address) or self._calls(asker))
         )
 
@@ -205,8 +205,8 @@ def single_rule(
     rule = AccessRule(
         allows=True,
         text="",
-        calling=tuple(_title(value) for value in calling),
-        called=tuple(_title(value) for value in called),
+        calling=tuple(title_pattern(value) for value in calling),
+        called=tuple(title_pattern(value) for value in called),
         networks=tuple(place for place in places if not isinstance(place, str)),
         names=tuple(place for place in places if isinstance(place, str)),
     )
@@ -229,7 +229,7 @@ def _rule(line: RuleLine, path: str) -> AccessRule:
     for word in line.words[1:]:
         try:
             if word.key in {"calling", "called"}:
-                (calling if word.key == "calling" else called).append(_title(word.value))
+                (calling if word.key == "calling" else called).append(title_pattern(word.value))
                 continue
             place = _place(_checked(word))
             if isinstance(place, str):
@@ -261,27 +261,6 @@ def _checked(word: Word) -> str:
             f"{', '.join(f'{key}=' for key in _KEYS)}"
         )
     return word.value
-
-
-def _is_among(title: str, patterns: tuple[str, ...]) -> bool:
-    title = normalise(title)
-    return not patterns or any(fits(pattern, title) for pattern in patterns)
-
-
-def _title(value: str) -> str:
-    """Return a pattern of titles.
-
-    Raises:
-        ConfigurationError: no title can fit it.
-    """
-    pattern = normalise(value)
-    if len(pattern.replace("*", "")) > AE_TITLE_LENGTH:
-        raise ConfigurationError(
-            f"AE title {shown(pattern)!r} is longer than {AE_TITLE_LENGTH} letters"
-        )
-    if "\\" in pattern or any(ord(letter) < 0x20 for letter in pattern):
-        raise ConfigurationError(f"{shown(pattern)!r} is no AE title")
-    return pattern
 
 
 def _place(value: str) -> Network | str:
