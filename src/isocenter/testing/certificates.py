@@ -307,7 +307,8 @@ class Authority:
 def name_hash(name: x509.Name) -> str:
     """Return OpenSSL's hash of a name, the eight digits that file names in a hashed folder have.
 
-    Of each part as UTF-8, with the letters of ASCII in lower case and single blanks (X509_NAME_hash of OpenSSL).
+    Of each part as UTF-8, with the letters of ASCII in lower case and single blanks
+    (X509_NAME_hash of OpenSSL).
     """
     canonical = b""
     for relative in name.rdns:
