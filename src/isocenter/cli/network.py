@@ -11,6 +11,7 @@ from isocenter.errors import AssociationRejected, ConfigurationError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from isocenter.cli.parser import ParsedCommandLine
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from isocenter.net.channel import Shared
     from isocenter.net.client import ConnectOptions
     from isocenter.net.dispatch import Dispatcher, ServeOptions
+    from isocenter.net.failures import FailedConnection
     from isocenter.net.gate import Gate
     from isocenter.net.inherited import InheritedConnection
-    from isocenter.net.listener import Listener
+    from isocenter.net.listener import GivenListener, Listener
+    from isocenter.net.tls import ServerTls
     from isocenter.services.acceptor import Acceptor
 else:
     Protocol = object
@@ -154,12 +157,14 @@ def run_server(
     duties: Duties | None = None,
     connection: InheritedConnection | None = None,
     gate: Gate | None = None,
+    tls: ServerTls | None = None,
 ) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
     A first signal finishes what is being received, a second one aborts. `duties` are seen to in
     each process that serves associations. With a `connection` that one alone is served. `gate`
-    decides who may come in, None lets in everybody.
+    decides who may come in, None lets in everybody. `tls` says how TLS is spoken, None speaks plain
+    DICOM.
 
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
@@ -170,9 +175,9 @@ def run_server(
     from isocenter.net.listener import raise_descriptor_limit
 
     options = _serve_options(line)
-    dispatcher = _dispatcher(line, acceptor, logger, options, duties)
+    dispatcher = _dispatcher(line, acceptor, logger, options, duties, tls)
     raise_descriptor_limit()
-    listener = _listener(line, options, dispatcher, gate, is_given=connection is not None)
+    listener = _listener(line, options, dispatcher, gate, tls, is_given=connection is not None)
     try:
         if connection is not None:
             listener.adopt(connection)
@@ -222,18 +227,13 @@ def _listener(
     options: ServeOptions,
     dispatcher: Dispatcher,
     gate: Gate | None,
+    tls: ServerTls | None,
     *,
     is_given: bool,
 ) -> Listener:
     """Return a listener that has no socket yet; `is_given` where it will be given a connection."""
-    from isocenter.cli.arrivals import reporter
     from isocenter.net.listener import Listener, ListenOptions
 
-    on_failure = None
-    if line.given("--explain"):
-        from isocenter.cli.explaining_receiver import explain_arrivals
-
-        on_failure = explain_arrivals(line)
     return Listener(
         ListenOptions(
             port=0 if is_given else line.parameter_integer("port"), family=ip_family(line)
@@ -241,9 +241,21 @@ def _listener(
         options.engine,
         options.sockets,
         dispatcher,
-        on_failure=reporter(on_failure),
+        on_failure=_failure_reporter(line),
         gate=gate,
+        tls=tls,
     )
+
+
+def _failure_reporter(line: ParsedCommandLine) -> Callable[[FailedConnection], None]:
+    """Return what logs, and where asked for explains, connections that never associated."""
+    from isocenter.cli.arrivals import reporter
+
+    if not line.given("--explain"):
+        return reporter()
+    from isocenter.cli.explaining_receiver import explain_arrivals
+
+    return reporter(explain_arrivals(line))
 
 
 def _dispatcher(
@@ -252,6 +264,7 @@ def _dispatcher(
     logger: Logger,
     options: ServeOptions,
     duties: Duties | None,
+    tls: ServerTls | None,
 ) -> Dispatcher:
     """Return what gives each association its thread or process.
 
@@ -294,5 +307,27 @@ def _dispatcher(
             shared=shared,
             at_stop=at_stop,
             at_end=at_end,
+            make_listener=None if tls is None else _make_given_listener(line, options, tls),
         )
     return ThreadDispatcher(acceptor.serve, options, at_stop=at_stop)
+
+
+def _make_given_listener(
+    line: ParsedCommandLine, options: ServeOptions, tls: ServerTls
+) -> Callable[[Dispatcher, Callable[[], None]], GivenListener]:
+    """Return what makes the listener of a worker that shakes hands."""
+
+    def make(dispatcher: Dispatcher, on_end: Callable[[], None]) -> GivenListener:
+        from isocenter.net.listener import GivenListener, ListenOptions
+
+        return GivenListener(
+            ListenOptions(port=0),
+            options.engine,
+            options.sockets,
+            dispatcher,
+            on_end=on_end,
+            on_failure=_failure_reporter(line),
+            tls=tls,
+        )
+
+    return make

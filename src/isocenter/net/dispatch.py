@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from isocenter.net.options import AssociationOptions
-    from isocenter.net.transport import SocketOptions
+    from isocenter.net.tls import TlsSession
+    from isocenter.net.transport import SocketOptions, Transport
     from isocenter.ul.options import EngineOptions
 else:
     Protocol = object
@@ -43,16 +44,18 @@ busy thread answers 168 times a second, at this 1657 times."""
 
 
 class Arrival(NamedTuple):
-    """A connection whose A-ASSOCIATE-RQ is complete.
+    """A connection whose A-ASSOCIATE-RQ is complete, or, where TLS is another's, has begun.
 
     Fields: `sock` connected and owned by whoever holds the arrival; `received` all bytes read so
-    far; `peer_address` as ``host:port``; `accepted_at` in monotonic seconds.
+    far, decrypted; `peer_address` as ``host:port``; `accepted_at` in monotonic seconds; `tls`, the
+    session that encrypts, None on a plain connection.
     """
 
     sock: socket.socket
     received: bytes
     peer_address: str
     accepted_at: float
+    tls: TlsSession | None = None
 
 
 class Loop(Protocol):
@@ -94,6 +97,17 @@ class ServeOptions(Record):
 class Dispatcher(Protocol):
     """Serves arrivals. All methods are called by the listener's thread."""
 
+    @property
+    def forks(self) -> bool:
+        """True where this process has to stay one thread, because it forks while it serves."""
+
+    @property
+    def shakes_hands(self) -> bool:
+        """True where connections that speak TLS are wanted at their first byte, unread.
+
+        What was agreed on with a peer cannot be handed to another process.
+        """
+
     def start(self, loop: Loop) -> None:
         """Get ready; the loop begins to accept right after."""
 
@@ -113,6 +127,9 @@ class Dispatcher(Protocol):
 
     def on_deadline(self, now: float) -> None:
         """See to what is due."""
+
+    def reload(self) -> None:
+        """Have other processes read anew what this one has read anew."""
 
     def stop(self) -> None:
         """Let each association finish the message it is in, then end."""
@@ -137,6 +154,8 @@ class ThreadDispatcher:
     """
 
     wants_pause = False
+    forks = False
+    shakes_hands = False
 
     def __init__(
         self,
@@ -195,6 +214,9 @@ class ThreadDispatcher:
         finally:
             threading.stack_size(stack_size)
 
+    def reload(self) -> None:
+        """Do nothing: there is no other process."""
+
     def deadline(self) -> float | None:
         """Return None: each association sees to its own."""
         return None
@@ -208,12 +230,17 @@ class ThreadDispatcher:
         engine = Connection(requestor=False, options=options.engine, windows=self._windows)
         engine.transport_connected(arrival.accepted_at)
         engine.feed(arrival.received, time.monotonic())
+        plain = PlainTransport(arrival.sock, options.sockets)
+        transport: Transport = plain
+        if arrival.tls is not None:
+            from isocenter.net.tls import TlsTransport
+
+            transport = TlsTransport(plain, arrival.tls)
         association = Association(
-            PlainTransport(arrival.sock, options.sockets),
-            engine,
-            options.association,
-            peer_address=arrival.peer_address,
+            transport, engine, options.association, peer_address=arrival.peer_address
         )
+        if arrival.tls is not None:
+            association.tls = arrival.tls.facts
         association.look_out_while(self._is_alone)
         return association
 

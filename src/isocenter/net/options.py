@@ -1,14 +1,14 @@
-"""How the driver of an association behaves.
+"""How the driver of an association behaves, and what a listener bears.
 
-Owns the options of the driver and their defaults. Must not know what becomes of them
-(`isocenter.net.association`), nor the engine's own budgets (`isocenter.ul.options`).
+Owns these options and their defaults. Must not know what becomes of them (`net.association`,
+`net.listener`, `net.reception`), nor the engine's own budgets (`isocenter.ul.options`).
 """
 
 from __future__ import annotations
 
 from isocenter.record import Record
 
-__all__ = ["PATIENCE", "AssociationOptions"]
+__all__ = ["PATIENCE", "AssociationOptions", "ListenOptions"]
 
 PATIENCE = 0.0003
 """Seconds for which a tool looks out for a prompt peer's next bytes before it sleeps.
@@ -42,3 +42,27 @@ class AssociationOptions(Record):
     linger: float = 2.0
     idle_window: float = 1.0
     patience: float = 0.0
+
+
+class ListenOptions(Record):
+    """Where to listen and what unassociated connections may cost.
+
+    Fields:
+        port: TCP port, 0 for one that the system picks.
+        host: address to bind, "" for all of the family.
+        family: ``ipv4``, ``ipv6`` or ``auto`` (dual stack).
+        backlog: connections the kernel holds before they are accepted.
+        maximum_pending: connections without an association; beyond it the oldest is closed.
+        maximum_pending_bytes: bytes held for all of them together; beyond it the connection that
+            would exceed it is closed. 64 MiB is 64 requests of the largest size at once.
+        maximum_handshakes: connections that have begun with TLS and sent no request yet; beyond it
+            the oldest of the peer that has most of them is closed. Each takes some 100 KiB.
+    """
+
+    port: int
+    host: str = ""
+    family: str = "ipv4"
+    backlog: int = 512
+    maximum_pending: int = 50_000
+    maximum_pending_bytes: int = 64 * 1024 * 1024
+    maximum_handshakes: int = 500

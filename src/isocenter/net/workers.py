@@ -23,6 +23,7 @@ import time
 from isocenter.logs import get_logger, shut_down
 from isocenter.net.channel import open_channel
 from isocenter.net.dispatch import Arrival, ThreadDispatcher
+from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -30,14 +31,15 @@ if TYPE_CHECKING:
 
     from isocenter.net.association import Association
     from isocenter.net.channel import Answerer, Asker, Shared
-    from isocenter.net.dispatch import Loop, ServeOptions
+    from isocenter.net.dispatch import Dispatcher, Loop, ServeOptions
+    from isocenter.net.listener import GivenListener
 
 __all__ = ["ForkDispatcher", "WorkerDispatcher", "available"]
 
 _LOGGER = get_logger(__name__)
 
 _HEADER = struct.Struct(">cdHI")
-_ARRIVAL, _STOP, _ABORT, _PING = b"C", b"S", b"A", b"P"
+_ARRIVAL, _STOP, _ABORT, _PING, _RELOAD = b"C", b"S", b"A", b"P", b"R"
 _ENDED, _ALIVE = b"e", b"p"
 _SEND_TIMEOUT = 5.0
 """Seconds that a worker may take to read an arrival before it counts as stuck."""
@@ -131,6 +133,7 @@ class _ProcessDispatcher:
                 # must not count twice. Not SIG_IGN: commands that a child starts would inherit it.
                 signal.signal(signal.SIGINT, _pass_over)
                 signal.signal(signal.SIGTERM, _pass_over)
+                signal.signal(signal.SIGHUP, _pass_over)
                 ours.close()
                 if answerer is not None:
                     answerer.close()
@@ -207,6 +210,11 @@ class _ProcessDispatcher:
     def on_deadline(self, now: float) -> None:
         """Do nothing."""
 
+    def reload(self) -> None:
+        """Tell the children to read anew what was read anew here."""
+        for child in self._children.values():
+            child.tell(_RELOAD)
+
     def stop(self) -> None:
         """Let each association finish the message it is in, then end."""
         self._stopping = True
@@ -248,6 +256,9 @@ class ForkDispatcher(_ProcessDispatcher):
         at_stop: called in each child whose association is told to finish.
         at_end: called in each child when its association is over.
     """
+
+    forks = True
+    shakes_hands = False
 
     def __init__(
         self,
@@ -327,9 +338,8 @@ class ForkDispatcher(_ProcessDispatcher):
             if self._at_stop is not None:
                 self._at_stop()
 
-        listening = threading.Thread(target=_obey, args=(channel, stop, association.request_abort))
-        listening.daemon = True
-        listening.start()
+        words = _Words(stop, association.request_abort)
+        threading.Thread(target=_obey, args=(channel, words), daemon=True).start()
         threads.run(association)
 
 
@@ -346,9 +356,14 @@ class WorkerDispatcher(_ProcessDispatcher):
         shared: what they share by way of the parent, None for nothing.
         at_stop: called in each worker that is told to stop.
         at_end: called in each worker that stops, when its associations are over.
+        at_reload: called in each worker when what can be read anew was, None for nothing.
+        make_listener: makes, in a worker, the listener that shakes hands with peers that speak TLS
+            (of the dispatcher there, and what to call for each connection that has ended); None
+            where plain DICOM is spoken.
     """
 
     wants_pause = False
+    forks = False
 
     def __init__(
         self,
@@ -359,10 +374,19 @@ class WorkerDispatcher(_ProcessDispatcher):
         shared: Shared | None = None,
         at_stop: Callable[[], None] | None = None,
         at_end: Callable[[], None] | None = None,
+        at_reload: Callable[[], None] | None = None,
+        make_listener: Callable[[Dispatcher, Callable[[], None]], GivenListener] | None = None,
     ) -> None:
         """Keep the arguments; `start` forks."""
         super().__init__(serve, options, shared=shared, at_stop=at_stop, at_end=at_end)
         self._workers = workers
+        self._at_reload = at_reload
+        self._make_listener = make_listener
+
+    @property
+    def shakes_hands(self) -> bool:
+        """True where TLS is spoken: the workers see to it."""
+        return self._make_listener is not None
 
     def start(self, loop: Loop) -> None:
         """Fork the workers."""
@@ -446,8 +470,13 @@ class WorkerDispatcher(_ProcessDispatcher):
         if self._shared is not None and self._asker is not None:
             self._shared.join(self._asker)
         threads = ThreadDispatcher(self._serve, self._options, at_stop=self._at_stop)
+        if self._make_listener is not None:
+            listener = self._make_listener(threads, lambda: _tell(channel, _ENDED))
+            words = _Words(listener.stop, listener.abort, listener.give, self._at_reload)
+            listener.run_for(channel, lambda: _follow(channel, words))
+            return
         threads.start(_Reporter(channel))
-        _obey(channel, threads.stop, threads.abort, threads.dispatch)
+        _obey(channel, _Words(threads.stop, threads.abort, threads.dispatch, self._at_reload))
         while not threads.join(3600):
             pass
 
@@ -459,8 +488,7 @@ class _Reporter:
         self._channel = channel
 
     def wake(self) -> None:
-        with contextlib.suppress(OSError):
-            self._channel.sendall(_ENDED)
+        _tell(self._channel, _ENDED)
 
     def watch(self, fd: int, ready: Callable[[], None]) -> None:
         """Watch nothing: threads have no descriptors."""
@@ -476,37 +504,60 @@ class _Reporter:
         """Close nothing: a worker does not fork."""
 
 
-def _obey(
-    channel: socket.socket,
-    stop: Callable[[], None],
-    abort: Callable[[], None],
-    serve: Callable[[Arrival], None] | None = None,
-) -> None:
-    """Follow the parent's words until it says abort or is gone, which counts as stop."""
+def _tell(channel: socket.socket, word: bytes) -> None:
+    """Say a word to the parent, who may be gone."""
+    with contextlib.suppress(OSError):
+        channel.sendall(word)
+
+
+class _Words(NamedTuple):
+    """What a child does at the parent's words; None where a word does not concern it."""
+
+    stop: Callable[[], None]
+    abort: Callable[[], None]
+    serve: Callable[[Arrival], None] | None = None
+    reload: Callable[[], None] | None = None
+
+
+def _obey(channel: socket.socket, words: _Words) -> None:
+    """Follow the parent's words until it is gone; after stop, in a thread of its own."""
     channel.setblocking(True)
     while True:
-        header, descriptors = _read_header(channel)
-        if header is None:
-            stop()
+        word = _follow(channel, words)
+        if word is None:
             return
-        word, accepted_at, address_length, length = _HEADER.unpack(header)
-        if word == _STOP:
-            stop()
-            if serve is not None:
-                serve = None
-                threading.Thread(target=_obey, args=(channel, stop, abort), daemon=True).start()
-                return
-        elif word == _ABORT:
-            abort()
-        elif word == _PING:
-            with contextlib.suppress(OSError):
-                channel.sendall(_ALIVE)
-        elif serve is not None and descriptors:
-            address = _read_exactly(channel, address_length).decode()
-            received = _read_exactly(channel, length)
-            sock = socket.socket(fileno=descriptors[0])
-            sock.setblocking(False)
-            serve(Arrival(sock, received, address, accepted_at))
+        if word == _STOP and words.serve is not None:
+            words = _Words(words.stop, words.abort)
+            threading.Thread(target=_obey, args=(channel, words), daemon=True).start()
+            return
+
+
+def _follow(channel: socket.socket, words: _Words) -> bytes | None:
+    """Do what the parent's next word says and return it; None where it is gone: that is a stop."""
+    header, descriptors = _read_header(channel)
+    if header is None:
+        words.stop()
+        return None
+    word, accepted_at, address_length, length = _HEADER.unpack(header)
+    if word == _STOP:
+        words.stop()
+    elif word == _ABORT:
+        words.abort()
+    elif word == _PING:
+        _tell(channel, _ALIVE)
+    elif word == _RELOAD:
+        if words.reload is not None:
+            words.reload()
+    elif descriptors:
+        address = _read_exactly(channel, address_length).decode()
+        received = _read_exactly(channel, length)
+        sock = socket.socket(fileno=descriptors[0])
+        sock.setblocking(False)
+        if words.serve is None:
+            sock.close()
+        else:
+            words.serve(Arrival(sock, received, address, accepted_at))
+    return bytes(word)
 
 
 def _read_header(channel: socket.socket) -> tuple[bytes | None, list[int]]:

@@ -1,0 +1,601 @@
+"""Connections that have not associated yet: gathered, bounded, refused, handed over.
+
+A connection costs a socket and a small record until its A-ASSOCIATE-RQ is complete; then it goes to
+a `Dispatcher`. Each has a deadline (ARTIM, PS3.8 9.1.5) and a byte budget; what is not an
+A-ASSOCIATE-RQ is answered with A-ABORT here and never gets a thread. Where TLS is spoken a silent
+connection costs no more: its session begins with its first byte, and the handshake is a matter of
+bytes gathered and, between them, jobs for `Handshakes`.
+
+Owns these connections and their registrations with the selector; who accepts them, and the loop
+itself, are the listener's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+from collections import Counter, OrderedDict, deque
+
+from isocenter.errors import TlsError
+from isocenter.logs import get_logger
+from isocenter.net.dispatch import Arrival
+from isocenter.net.failures import SHOWN, FailedConnection
+from isocenter.net.handshakes import Handshakes
+from isocenter.ul.connection import Connection
+from isocenter.ul.events import AbortIndication, AssociateIndication
+from isocenter.ul.pdu import AAssociateRJ, PduType, RejectReason, RejectResult, RejectSource
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.net.dispatch import Dispatcher
+    from isocenter.net.gate import Gate
+    from isocenter.net.options import ListenOptions
+    from isocenter.net.tls import ServerTls, TlsSession
+    from isocenter.ul.options import EngineOptions
+
+__all__ = ["Reception", "peer_name"]
+
+_LOGGER = get_logger("isocenter.net.listener")  # one name for all that is said of arrivals
+
+_HEADER = 6
+_SCRATCH = 64 * 1024
+_LINGER = 5.0
+"""Seconds that a refused connection may take to close."""
+
+_HANDSHAKE_THREADS = 2
+_NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0301 0002 02 78")
+"""The alert for a requestor that speaks no protocol of ours (RFC 7301 3.2)."""
+
+
+class _Pending:
+    """A connection whose request is not complete."""
+
+    __slots__ = (
+        "accepted_at",
+        "address",
+        "failure",
+        "first",
+        "is_watched",
+        "received",
+        "session",
+        "sock",
+        "unsent",
+    )
+
+    def __init__(self, sock: socket.socket, address: str, accepted_at: float) -> None:
+        self.sock = sock
+        self.address = address
+        self.accepted_at = accepted_at
+        self.received = bytearray()
+        self.is_watched = False  # not while the gate decides or a handshake is worked on
+        self.session: TlsSession | None = None
+        self.first: bytearray | None = None  # what came of a ClientHello, until it is read
+        self.failure: TlsError | None = None
+        self.unsent = b""
+
+    @property
+    def host(self) -> str:
+        return self.address.rpartition(":")[0]
+
+
+class _Refused:
+    """A connection that got its A-ABORT, A-ASSOCIATE-RJ or alert and has yet to close."""
+
+    __slots__ = ("sock", "until")
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self.sock = sock
+        self.until = until
+
+
+def peer_name(address: object) -> str:
+    """Return how a peer is called: ``host:port`` of an IP address, else "unknown"."""
+    match address:
+        case (str(host), int(port), *_):
+            # On a socket for both families IPv4 comes in disguise (RFC 4291 2.5.5.2).
+            mapped = host.startswith("::ffff:") and "." in host
+            return f"{host[7:] if mapped else host}:{port}"
+        case _:
+            return "unknown"
+
+
+class Reception:
+    """Holds connections until they have associated, failed or waited long enough.
+
+    Args:
+        options: bounds.
+        engine: limits and the ARTIM budget for requests.
+        dispatcher: who serves.
+        selector: where connections are registered; the loop hands what is ready to `ready`.
+        wake: makes the loop look around, from any thread.
+        on_failure: told of connections that never become an association, in the loop: it must
+            not wait. None for nobody.
+        gate: decides about each connection before it is read; whom it refuses is not answered.
+            None for nobody.
+        tls: how to speak TLS, None to speak plain DICOM.
+        on_gone: called for each connection that ends here, None for nothing.
+    """
+
+    def __init__(
+        self,
+        options: ListenOptions,
+        engine: EngineOptions,
+        dispatcher: Dispatcher,
+        selector: selectors.BaseSelector,
+        wake: Callable[[], None],
+        *,
+        on_failure: Callable[[FailedConnection], None] | None = None,
+        gate: Gate | None = None,
+        tls: ServerTls | None = None,
+        on_gone: Callable[[], None] | None = None,
+    ) -> None:
+        """Keep the arguments."""
+        self._options = options
+        self._engine = engine
+        self._dispatcher = dispatcher
+        self._selector = selector
+        self._on_failure = on_failure
+        self._gate = gate
+        self._tls = tls
+        self._on_gone = on_gone
+        self._pending: OrderedDict[int, _Pending] = OrderedDict()
+        self._refused: OrderedDict[int, _Refused] = OrderedDict()
+        self._held: dict[str, list[_Pending]] = {}  # by peer
+        self._pending_bytes = 0
+        self._scratch = memoryview(bytearray(_SCRATCH))
+        threads = 0 if dispatcher.forks else _HANDSHAKE_THREADS
+        self._handshakes = Handshakes(threads, wake)
+        self._shaken: deque[_Pending] = deque()  # those with a step of the handshake done
+        self._in_tls: OrderedDict[_Pending, None] = OrderedDict()
+        self._in_tls_of: Counter[str] = Counter()  # how many of each host
+        if gate is not None:
+            gate.start(wake)
+
+    def __len__(self) -> int:
+        """Return how many connections are held."""
+        return len(self._pending) + len(self._refused)
+
+    # ------------------------------------------------------------------ coming in
+
+    def take(self, connection: socket.socket, address: str, accepted_at: float) -> None:
+        """Begin to wait for a connection's request."""
+        connection.setblocking(False)
+        pending = _Pending(connection, address, accepted_at)
+        admitted = self._admits(pending)
+        if admitted is False:
+            connection.close()
+            self._gone()
+            return
+        self._pending[connection.fileno()] = pending
+        if admitted:
+            self._watch(pending)
+        else:
+            self._hold(pending)
+
+    def _watch(self, pending: _Pending, events: int = selectors.EVENT_READ) -> None:
+        if pending.is_watched:
+            self._selector.modify(pending.sock, events, pending)
+        else:
+            self._selector.register(pending.sock, events, pending)
+            pending.is_watched = True
+
+    def _unwatch(self, pending: _Pending) -> None:
+        if pending.is_watched:
+            self._selector.unregister(pending.sock)
+            pending.is_watched = False
+
+    def _admits(self, pending: _Pending) -> bool | None:
+        """Ask the gate about a connection; None where it does not know yet."""
+        if self._gate is None:
+            return True
+        try:
+            local = peer_name(pending.sock.getsockname())
+        except OSError:  # it broke in this moment
+            local = ""
+        return self._gate.admits(pending.address, local)
+
+    def _hold(self, pending: _Pending) -> None:
+        """Keep a connection unread until the gate knows more about its peer."""
+        self._held.setdefault(pending.host, []).append(pending)
+
+    def _ask_again(self) -> None:
+        """Ask the gate about the connections that waited for what it knows now."""
+        for host in () if self._gate is None else self._gate.settled():
+            for pending in self._held.pop(host, ()):
+                if not self._is_here(pending):
+                    continue  # it was closed meanwhile
+                admitted = self._admits(pending)
+                if admitted:
+                    self._watch(pending)
+                elif admitted is None:
+                    self._hold(pending)
+                else:
+                    self._drop(pending)
+
+    def _is_here(self, pending: _Pending) -> bool:
+        return self._pending.get(pending.sock.fileno()) is pending
+
+    def make_room(self) -> bool:
+        """Close the oldest unassociated connection; False where there is none."""
+        if self._refused:
+            self._drop_refused(next(iter(self._refused.values())))
+            return True
+        if not self._pending:
+            return False
+        self._crowd_out(next(iter(self._pending.values())))
+        return True
+
+    def _crowd_out(self, pending: _Pending) -> None:
+        _LOGGER.warning("closing silent connection from %s to make room", pending.address)
+        self._tell("crowded", pending)
+        self._drop(pending)
+
+    # ------------------------------------------------------------------ reading
+
+    def ready(self, fd: int, data: object) -> bool:
+        """Act on a selector's event; False where it is not about a connection held here."""
+        # A connection that made room for another a moment ago may still be in the list.
+        if type(data) is _Pending:
+            if self._pending.get(fd) is data:
+                if data.unsent:
+                    self._push(data)
+                else:
+                    self._read(data)
+            return True
+        if type(data) is _Refused:
+            if self._refused.get(fd) is data:
+                self._discard(data)
+            return True
+        return False
+
+    def _read(self, pending: _Pending) -> None:
+        """Take in what an unassociated connection sent and decide whether it is enough."""
+        is_unread = self._tls is not None and self._dispatcher.shakes_hands
+        room = min(_SCRATCH, self._options.maximum_pending_bytes - self._pending_bytes)
+        if room <= 0:
+            _LOGGER.warning(
+                "closing connection from %s: too much unassociated data", pending.address
+            )
+            self._drop(pending)
+            return
+        try:
+            if is_unread:
+                count = len(pending.sock.recv(1, socket.MSG_PEEK))
+            else:
+                count = pending.sock.recv_into(self._scratch[: min(room, self._longest)])
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            count = 0
+        if count == 0:
+            self._closed_by_peer(pending)
+        elif is_unread:
+            self._hand_over(pending)
+        elif self._tls is None:
+            self._gather(pending, count)
+        else:
+            self._receive_record(pending, self._tls, count)
+
+    @property
+    def _longest(self) -> int:
+        """Bytes of the longest request that is read."""
+        return self._engine.limits.maximum_association_pdu_length + _HEADER
+
+    def _closed_by_peer(self, pending: _Pending) -> None:
+        if pending.received or pending.session is not None:
+            _LOGGER.info("connection from %s closed before association", pending.address)
+        self._tell("closed", pending)
+        self._drop(pending)
+
+    def _gather(self, pending: _Pending, count: int) -> bool:
+        """Add what is in the scratch buffer to the request; True where it needs more."""
+        pending.received += self._scratch[:count]
+        self._pending_bytes += count
+        received = pending.received
+        if len(received) < _HEADER:
+            return True
+        length = int.from_bytes(received[2:_HEADER], "big")
+        if received[0] != PduType.A_ASSOCIATE_RQ or length + _HEADER > self._longest:
+            self._refuse(pending)
+        elif len(received) >= length + _HEADER:
+            self._hand_over(pending)
+        else:
+            return True
+        return False
+
+    # ------------------------------------------------------------------ TLS
+
+    def _receive_record(self, pending: _Pending, tls: ServerTls, count: int) -> None:
+        """Take in encrypted bytes from the scratch buffer."""
+        if pending.session is None:
+            self._begin_tls(pending, tls)
+        session, data = pending.session, self._scratch[:count]
+        if session is None:
+            return
+        session.feed(data)
+        if session.facts is not None:
+            self._decrypt(pending, session)
+        elif pending.first is None or self._speaks_dicom(pending, data):
+            self._unwatch(pending)
+            self._handshakes.submit(pending.host, lambda: self._shake(pending, session))
+
+    def _begin_tls(self, pending: _Pending, tls: ServerTls) -> None:
+        """Begin a session for a connection, and see to it that they are not too many."""
+        pending.session = tls.session()
+        pending.first = bytearray()
+        self._in_tls[pending] = None
+        self._in_tls_of[pending.host] += 1
+        if len(self._in_tls) > self._options.maximum_handshakes:
+            host, _ = max(self._in_tls_of.items(), key=lambda item: item[1])
+            self._crowd_out(next(other for other in self._in_tls if other.host == host))
+
+    def _speaks_dicom(self, pending: _Pending, data: memoryview) -> bool:
+        """Tell whether the handshake may go on, and refuse who asks for another protocol only.
+
+        Python's TLS does not tell a requestor that asks for other protocols from one that does not
+        ask (RFC 7301).
+        """
+        from isocenter.net.tls_hello import offered_protocols
+
+        first = pending.first
+        if first is None:
+            return True
+        first += data
+        offered = offered_protocols(bytes(first))
+        if offered is None and len(first) < _SCRATCH:
+            return True  # the session knows what to do with half of a hello
+        pending.first = None
+        if not offered or "dicom" in offered:
+            return True
+        pending.unsent = _NO_APPLICATION_PROTOCOL
+        problem = TlsError("no application protocol", received=bytes(first[:SHOWN]))
+        self._refuse_tls(pending, problem)
+        return False
+
+    def _shake(self, pending: _Pending, session: TlsSession) -> None:
+        """Do a step of the handshake; anywhere, and nothing else touches the session meanwhile."""
+        try:
+            session.handshake()
+        except TlsError as problem:
+            pending.failure = problem
+        except Exception as problem:  # noqa: BLE001 - a callback of the context; the loop goes on
+            pending.failure = TlsError(f"handshake failed: {problem}")
+        self._shaken.append(pending)
+
+    def _take_shaken(self) -> None:
+        """Go on with the connections that a step of the handshake was done for."""
+        self._handshakes.work()
+        while self._shaken:
+            pending = self._shaken.popleft()
+            session = pending.session
+            if session is None or not self._is_here(pending):
+                continue  # it was closed meanwhile
+            pending.unsent = session.outgoing()
+            if pending.failure is not None:
+                self._refuse_tls(pending, pending.failure)
+            elif self._push(pending) and session.facts is not None:
+                self._decrypt(pending, session)
+
+    def _push(self, pending: _Pending) -> bool:
+        """Send what the handshake has to say and wait for what comes next; False where it broke."""
+        try:
+            if pending.unsent:
+                pending.unsent = pending.unsent[pending.sock.send(pending.unsent) :]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._closed_by_peer(pending)
+            return False
+        self._watch(pending, selectors.EVENT_WRITE if pending.unsent else selectors.EVENT_READ)
+        return True
+
+    def _decrypt(self, pending: _Pending, session: TlsSession) -> None:
+        """Take in what the session has of the request."""
+        try:
+            while count := session.read_into(self._scratch):
+                if not self._gather(pending, count):
+                    return
+        except TlsError as problem:
+            pending.unsent = session.outgoing()
+            self._refuse_tls(pending, problem)
+            return
+        if session.ended:
+            self._closed_by_peer(pending)
+
+    def _refuse_tls(self, pending: _Pending, problem: TlsError) -> None:
+        """Send the alert, tell, and close."""
+        if self._on_failure is None:
+            _LOGGER.error("Receiving Association failed: %s (from %s)", problem, pending.address)
+        self._tell("tls", pending, problem)
+        self._forget(pending)
+        self._say_last(pending.sock, pending.unsent)
+
+    # ------------------------------------------------------------------ going on
+
+    def _hand_over(self, pending: _Pending) -> None:
+        if not self._dispatcher.has_room:
+            self._refuse(pending)
+            return
+        # Bytes and time are the dispatcher's to bound from here on.
+        self._forget(pending)
+        self._dispatcher.dispatch(_arrival(pending))
+
+    def _refuse(self, pending: _Pending) -> None:
+        self._forget(pending)
+        self.refuse(_arrival(pending))
+
+    def refuse(self, arrival: Arrival) -> None:
+        """Answer without a thread: A-ABORT for a violation, A-ASSOCIATE-RJ for lack of room."""
+        now = time.monotonic()
+        engine = Connection(requestor=False, options=self._engine)
+        engine.transport_connected(now)
+        engine.feed(arrival.received, now)
+        event = engine.next_event()
+        if isinstance(event, AssociateIndication):
+            _LOGGER.warning(
+                "association from %s rejected: too many associations", arrival.peer_address
+            )
+            self._report("full", arrival.peer_address, arrival.received)
+            engine.reject(
+                AAssociateRJ(
+                    result=RejectResult.REJECTED_TRANSIENT,
+                    source=RejectSource.SERVICE_PROVIDER_PRESENTATION,
+                    reason=RejectReason.PRESENTATION_LOCAL_LIMIT_EXCEEDED,
+                ),
+                now,
+            )
+        elif event is None:  # of TLS that nobody is there for
+            _LOGGER.warning(
+                "connection from %s closed: too many associations", arrival.peer_address
+            )
+            self._report("full", arrival.peer_address, b"")
+        elif isinstance(event, AbortIndication):
+            if self._on_failure is None:
+                _LOGGER.error(
+                    "Receiving Association failed: %s (from %s)", event.cause, arrival.peer_address
+                )
+            self._report("invalid", arrival.peer_address, arrival.received, event.cause)
+        answer = b"".join(
+            bytes(part) for part in engine.segments_to_send(4096) if not isinstance(part, tuple)
+        )
+        if arrival.tls is not None and answer:
+            with contextlib.suppress(TlsError):
+                arrival.tls.write(answer)
+            arrival.tls.say_goodbye()
+            answer = arrival.tls.outgoing()
+        self._say_last(arrival.sock, answer)
+
+    def _say_last(self, sock: socket.socket, answer: bytes) -> None:
+        """Send what there is to say and wait, for a while, for the peer to close."""
+        with contextlib.suppress(OSError):
+            if answer:
+                sock.send(answer)
+            sock.shutdown(socket.SHUT_WR)
+            refused = _Refused(sock, time.monotonic() + _LINGER)
+            self._refused[sock.fileno()] = refused
+            self._selector.register(sock, selectors.EVENT_READ, refused)
+            return
+        sock.close()
+        self._gone()
+
+    def _discard(self, refused: _Refused) -> None:
+        """Read and forget until a refused peer closes, lest a reset overtakes the answer."""
+        try:
+            count = refused.sock.recv_into(self._scratch)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            count = 0
+        if count == 0:
+            self._drop_refused(refused)
+
+    def _tell(self, kind: str, pending: _Pending, cause: Exception | None = None) -> None:
+        """Tell whoever explains failures of a connection that is held here."""
+        session = pending.session
+        received = pending.received if session is None else session.received
+        self._report(kind, pending.address, received, cause)
+
+    def _report(
+        self, kind: str, address: str, received: bytes | bytearray, cause: Exception | None = None
+    ) -> None:
+        if self._on_failure is not None:
+            first = bytes(received[:SHOWN])
+            self._on_failure(FailedConnection(kind, address, first, cause))
+
+    # ------------------------------------------------------------------ time
+
+    def settle(self) -> None:
+        """Go on with what waited for the gate or for a handshake; once in each turn of the loop."""
+        if self._held:
+            self._ask_again()
+        if self._in_tls:
+            self._take_shaken()
+
+    def next_deadline(self) -> float | None:
+        """Return when something is due, in monotonic seconds, None where nothing is."""
+        moments = []
+        if self._handshakes.waits_for_loop or self._shaken:
+            moments.append(0.0)
+        if self._held and self._gate is not None and (due := self._gate.deadline()) is not None:
+            moments.append(due)
+        if self._pending:
+            oldest = next(iter(self._pending.values()))
+            moments.append(oldest.accepted_at + self._engine.artim_timeout)
+        if self._refused:
+            moments.append(next(iter(self._refused.values())).until)
+        return min(moments, default=None)
+
+    def expire(self, now: float) -> None:
+        """Close connections whose time is up; both tables are in the order of their deadlines."""
+        while self._pending:
+            pending = next(iter(self._pending.values()))
+            if pending.accepted_at + self._engine.artim_timeout > now:
+                break
+            _LOGGER.info(
+                "closing connection from %s: no association request within %g s",
+                pending.address,
+                self._engine.artim_timeout,
+            )
+            self._tell("expired", pending)
+            self._drop(pending)
+        while self._refused:
+            refused = next(iter(self._refused.values()))
+            if refused.until > now:
+                break
+            self._drop_refused(refused)
+
+    # ------------------------------------------------------------------ ends
+
+    def drop_pending(self) -> None:
+        """Close every connection that has not associated; refused ones get their time."""
+        for pending in list(self._pending.values()):
+            self._drop(pending)
+
+    def _forget(self, pending: _Pending) -> None:
+        self._unwatch(pending)
+        del self._pending[pending.sock.fileno()]
+        self._pending_bytes -= len(pending.received)
+        if pending.session is not None:
+            del self._in_tls[pending]
+            self._in_tls_of[pending.host] -= 1
+            if not self._in_tls_of[pending.host]:
+                del self._in_tls_of[pending.host]
+
+    def _drop(self, pending: _Pending) -> None:
+        self._forget(pending)
+        pending.sock.close()
+        self._gone()
+
+    def _drop_refused(self, refused: _Refused) -> None:
+        self._selector.unregister(refused.sock)
+        del self._refused[refused.sock.fileno()]
+        refused.sock.close()
+        self._gone()
+
+    def _gone(self) -> None:
+        if self._on_gone is not None:
+            self._on_gone()
+
+    def close(self) -> None:
+        """Close every descriptor, without a word; also what a forked child does first."""
+        for pending in self._pending.values():
+            pending.sock.close()
+        for refused in self._refused.values():
+            refused.sock.close()
+        self._pending.clear()
+        self._refused.clear()
+        self._handshakes.close()
+
+
+def _arrival(pending: _Pending) -> Arrival:
+    return Arrival(
+        pending.sock,
+        bytes(pending.received),
+        pending.address,
+        pending.accepted_at,
+        pending.session,
+    )
