@@ -2,19 +2,22 @@
 
 The first byte of the input picks the state, the second how the rest is cut. Whatever a peer
 sends becomes events; nothing may be raised, and the end of the stream must end the engine.
-
-Run with Atheris, which is needed by this target only::
-
-    python -m tests.fuzz.fuzz_connection -max_total_time=600 CORPUS
 """
 
 from __future__ import annotations
 
 import random
-import sys
 
 from isocenter.ul.fsm import State
-from tests.ul.engines import ACCEPT, IN_STATE, reach
+from tests.ul.engines import ACCEPT, IN_STATE, PDUS, data_pdu, reach
+
+SEED = b"".join(PDUS.values()) + data_pdu(bytes(100))
+
+
+def seeds() -> list[bytes]:
+    """Return every PDU, one after the other and alone, for each state."""
+    streams = [SEED, *PDUS.values()]
+    return [bytes((state, 0)) + each for state in range(len(IN_STATE)) for each in streams]
 
 
 def test_one_input(data: bytes) -> None:
@@ -43,18 +46,3 @@ def test_one_input(data: bytes) -> None:
     side.collect()
     if engine.state is not State.STA1 or engine.deadline() is not None:
         raise AssertionError(f"not over: {engine.state.name}")
-
-
-def main() -> None:
-    """Hand the target to Atheris."""
-    # By name: the type checker runs where Atheris, which needs libFuzzer, is not installed.
-    from importlib import import_module
-
-    atheris = import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, test_one_input)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

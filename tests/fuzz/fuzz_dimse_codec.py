@@ -2,27 +2,34 @@
 
 Decoding may raise `DimseDecodeError` and nothing else; a message that encodes must decode
 to itself; and the assembler, fed the same bytes in fragments, must come to the same end.
-
-Run with Atheris, which is needed by this target only::
-
-    python -m tests.fuzz.fuzz_dimse_codec -max_total_time=600 CORPUS
 """
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from isocenter.dimse.codec import CommandLimits, decode_command, encode_command
 from isocenter.dimse.messages import CommandReceived, MessageAssembler
 from isocenter.errors import DimseDecodeError
 from isocenter.ul.events import PDataIndication
+from tests.dimse import samples
 
 if TYPE_CHECKING:
     from isocenter.dimse.commands import Message
 
 _LIMITS = CommandLimits(maximum_command_set_length=4096)
 _FRAGMENT = 7
+
+
+def seeds() -> list[bytes]:
+    """Return command sets of several kinds."""
+    return [
+        samples.C_ECHO_RQ,
+        samples.C_STORE_RQ_MOVED,
+        samples.C_STORE_RSP,
+        samples.C_STORE_RSP_FAILED,
+        samples.N_GET_RQ,
+    ]
 
 
 def test_one_input(data: bytes) -> None:
@@ -66,18 +73,3 @@ def _assemble(data: bytes) -> Message | None:
     except DimseDecodeError:
         pass
     return None
-
-
-def main() -> None:
-    """Hand the target to Atheris."""
-    # By name: the type checker runs where Atheris, which needs libFuzzer, is not installed.
-    from importlib import import_module
-
-    atheris = import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, test_one_input)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -2,23 +2,41 @@
 
 Reading may raise `DataSetError` and nothing else, whether the file is held in memory or
 looked up piece by piece, and both ways must come to the same end.
-
-Run with Atheris, which is needed by this target only::
-
-    python -m tests.fuzz.fuzz_part10 -max_total_time=600 CORPUS
 """
 
 from __future__ import annotations
 
 import os
-import sys
 
+from isocenter import uids
 from isocenter.dataset.identity import IdentityLimits, read_identity, verify_complete
 from isocenter.dataset.part10 import guess_transfer_syntax, read_file_meta
 from isocenter.errors import DataSetError
+from isocenter.testing.datasets import (
+    DEFLATED_EXPLICIT_LITTLE,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    ct_image,
+)
 
 _IN_MEMORY = IdentityLimits()
 _IN_FILE = IdentityLimits(maximum_head_length=1)
+
+
+def seeds() -> list[bytes]:
+    """Return a small image in each kind of transfer syntax."""
+    syntaxes = (
+        IMPLICIT_LITTLE,
+        EXPLICIT_LITTLE,
+        EXPLICIT_BIG,
+        DEFLATED_EXPLICIT_LITTLE,
+        uids.JPEG_BASELINE_8BIT,
+    )
+    return [
+        ct_image(transfer_syntax=each, sop_instance_uid="1.2.3", rows=2, columns=2).part10()
+        for each in syntaxes
+    ]
 
 
 def test_one_input(data: bytes) -> None:
@@ -59,18 +77,3 @@ def _read(fd: int, limits: IdentityLimits) -> tuple[object, ...]:
     except DataSetError as error:
         return (*facts, error.reason, error.offset)
     return facts
-
-
-def main() -> None:
-    """Hand the target to Atheris."""
-    # By name: the type checker runs where Atheris, which needs libFuzzer, is not installed.
-    from importlib import import_module
-
-    atheris = import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, test_one_input)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

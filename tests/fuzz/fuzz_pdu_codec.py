@@ -3,15 +3,9 @@
 The first byte of the input is the PDU type, the rest the body. Decoding may raise
 `PduDecodeError` and nothing else; a request that decodes must get an answer that can be
 encoded and read back, and a PDU that encodes must decode to itself.
-
-Run with Atheris, which is needed by this target only::
-
-    python -m tests.fuzz.fuzz_pdu_codec -max_total_time=600 CORPUS
 """
 
 from __future__ import annotations
-
-import sys
 
 from isocenter.errors import PduDecodeError
 from isocenter.ul import codec
@@ -24,6 +18,7 @@ from isocenter.ul.negotiation import (
     operations_window,
 )
 from isocenter.ul.pdu import AAssociateAC, AAssociateRQ
+from tests.ul import samples
 
 _LIMITS = codec.Limits()
 _POLICY = AcceptorPolicy(
@@ -34,6 +29,25 @@ _POLICY = AcceptorPolicy(
     accept_roles=lambda uid: Role.SCU | Role.SCP,
     extended_negotiation=lambda item: item.service_class_application_information[:16],
 )
+
+
+def seeds() -> list[bytes]:
+    """Return PDUs of several kinds."""
+    wholes = (
+        samples.DCMTK_ECHO_REQUEST,
+        samples.DCMTK_ACCEPT,
+        samples.EVERY_SUB_ITEM_REQUEST,
+        samples.REJECT_CALLED_TITLE,
+        samples.RELEASE_RQ,
+        samples.RELEASE_RP,
+        samples.ABORT_PROVIDER_UNEXPECTED,
+    )
+    return [as_input(whole) for whole in wholes]
+
+
+def as_input(whole: bytes) -> bytes:
+    """Return a PDU as the target takes it: its type, and its body."""
+    return whole[:1] + whole[codec.PDU_HEADER_LENGTH :]
 
 
 def test_one_input(data: bytes) -> None:
@@ -66,18 +80,3 @@ def _check_answer(request: AAssociateRQ) -> None:
         for requestor in (True, False):
             accepted_contexts(request, answer, requestor=requestor)
             operations_window(request, answer, requestor=requestor)
-
-
-def main() -> None:
-    """Hand the target to Atheris."""
-    # By name: the type checker runs where Atheris, which needs libFuzzer, is not installed.
-    from importlib import import_module
-
-    atheris = import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, test_one_input)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

@@ -3,16 +3,11 @@
 The first two bytes choose transfer syntax, target and options. Planning may raise
 `DataSetError` and nothing else; what is planned is written to its end and is as long as the
 plan says; pieces, a file and bytes in memory come to the same; what was written can be read.
-
-Run with Atheris, which is needed by this target only::
-
-    python -m tests.fuzz.fuzz_rewrite -max_total_time=600 CORPUS
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from isocenter.dataset.convert import PlanBuilder, in_order, plan_rewrite, rewritten
@@ -27,6 +22,8 @@ from isocenter.uids import (
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from isocenter.wire import FileRegion
+from tests.fuzz.oracle import Limits
+from tests.support.variants import broken_variants, variants
 
 if TYPE_CHECKING:
     from isocenter.dataset.plan import RewritePlan
@@ -55,6 +52,29 @@ _PROFILES = [
     for source in SYNTAXES
     for target in SYNTAXES
 ]
+
+
+SEEDS = [
+    each
+    for each in (*variants(), *broken_variants())
+    if len(each.data_set) < 2_000 and each.transfer_syntax in SYNTAXES
+]
+
+LIMITS = Limits(per_byte=1024)
+"""A run of zeros is deflated to a thousandth, and the target compares three results."""
+
+
+def seed_bytes(index: int, choice: int, piece: int) -> bytes:
+    """Return a data set in front of which its own syntax is chosen, and any target and options."""
+    seed = SEEDS[index]
+    source = SYNTAXES.index(seed.transfer_syntax)
+    options, target = divmod(choice, 4)
+    return bytes([options * 16 + source * 4 + target, piece]) + seed.data_set
+
+
+def seeds() -> list[bytes]:
+    """Return each of the data sets once, with one target and one of the options after the other."""
+    return [seed_bytes(index, index % 32, 1 + index % 50) for index in range(len(SEEDS))]
 
 
 def test_one_input(data: bytes) -> None:
@@ -127,18 +147,3 @@ def _in_file(data: bytes, profile: RewriteProfile) -> bytes | tuple[str, int | N
         return _joined(plan, region)
     finally:
         os.close(fd)
-
-
-def main() -> None:
-    """Hand the target to Atheris."""
-    # By name: the type checker runs where Atheris, which needs libFuzzer, is not installed.
-    from importlib import import_module
-
-    atheris = import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, test_one_input)
-    atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    main()

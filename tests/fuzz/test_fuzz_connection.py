@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz import fuzz_connection
-from tests.ul.engines import IN_STATE, PDUS, data_pdu
-
-SEED = b"".join(PDUS.values()) + data_pdu(bytes(100))
+from tests.fuzz.fuzz_connection import SEED
+from tests.ul.engines import IN_STATE
 
 
 @pytest.mark.parametrize("state", range(len(IN_STATE)))

@@ -7,19 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isocenter.dimse.codec import encode_command
-from tests.dimse import samples, strategies
+from tests.dimse import strategies
 from tests.fuzz import fuzz_dimse_codec
 
-SEEDS = [
-    samples.C_ECHO_RQ,
-    samples.C_STORE_RQ_MOVED,
-    samples.C_STORE_RSP,
-    samples.C_STORE_RSP_FAILED,
-    samples.N_GET_RQ,
-]
 
-
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", fuzz_dimse_codec.seeds())
 def test_target_accepts_its_seeds(seed: bytes) -> None:
     fuzz_dimse_codec.test_one_input(seed)
 

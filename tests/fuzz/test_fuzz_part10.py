@@ -6,26 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isocenter import uids
-from isocenter.testing.datasets import (
-    DEFLATED_EXPLICIT_LITTLE,
-    EXPLICIT_BIG,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    ct_image,
-)
 from tests.fuzz import fuzz_part10
 
-SEEDS = [
-    ct_image(transfer_syntax=syntax, sop_instance_uid="1.2.3", rows=2, columns=2).part10()
-    for syntax in (
-        IMPLICIT_LITTLE,
-        EXPLICIT_LITTLE,
-        EXPLICIT_BIG,
-        DEFLATED_EXPLICIT_LITTLE,
-        uids.JPEG_BASELINE_8BIT,
-    )
-]
+SEEDS = fuzz_part10.seeds()
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -8,26 +8,12 @@ from hypothesis import strategies as st
 
 from isocenter.ul import codec
 from tests.fuzz import fuzz_pdu_codec
-from tests.ul import samples, strategies
-
-SEEDS = [
-    samples.DCMTK_ECHO_REQUEST,
-    samples.DCMTK_ACCEPT,
-    samples.EVERY_SUB_ITEM_REQUEST,
-    samples.REJECT_CALLED_TITLE,
-    samples.RELEASE_RQ,
-    samples.RELEASE_RP,
-    samples.ABORT_PROVIDER_UNEXPECTED,
-]
+from tests.ul import strategies
 
 
-def _input(whole: bytes) -> bytes:
-    return whole[:1] + whole[codec.PDU_HEADER_LENGTH :]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", fuzz_pdu_codec.seeds())
 def test_target_accepts_its_seeds(seed: bytes) -> None:
-    fuzz_pdu_codec.test_one_input(_input(seed))
+    fuzz_pdu_codec.test_one_input(seed)
 
 
 @given(st.binary(max_size=100))
@@ -37,7 +23,7 @@ def test_target_accepts_anything(data: bytes) -> None:
 
 @given(strategies.PDUS.map(codec.encode), st.data())
 def test_target_accepts_mutated_pdus(whole: bytes, data: st.DataObject) -> None:
-    raw = bytearray(_input(whole))
+    raw = bytearray(fuzz_pdu_codec.as_input(whole))
     for _ in range(data.draw(st.integers(0, 3))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(strategies.U8)
     fuzz_pdu_codec.test_one_input(bytes(raw))

@@ -7,21 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz import fuzz_rewrite
-from tests.support.variants import broken_variants, variants
-
-SEEDS = [
-    each
-    for each in (*variants(), *broken_variants())
-    if len(each.data_set) < 2_000 and each.transfer_syntax in fuzz_rewrite.SYNTAXES
-]
-
-
-def seed_bytes(index: int, choice: int, piece: int) -> bytes:
-    """Return a data set in front of which its own syntax is chosen, and any target and options."""
-    seed = SEEDS[index]
-    source = fuzz_rewrite.SYNTAXES.index(seed.transfer_syntax)
-    options, target = divmod(choice, 4)
-    return bytes([options * 16 + source * 4 + target, piece]) + seed.data_set
+from tests.fuzz.fuzz_rewrite import SEEDS, seed_bytes
 
 
 @pytest.mark.parametrize("choice", range(32))

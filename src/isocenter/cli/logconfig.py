@@ -43,7 +43,9 @@ _LARGEST_FILE = 1024 * 1024
 
 _MOST_SUBSTITUTIONS = 1000
 _LONGEST_VALUE = 65536
-"""Bounds for variables that contain each other; with log4cplus such a file hangs the tool."""
+_MOST_WORK = 16 * 1024 * 1024
+"""Bounds for variables that contain each other: replacements in one text, its length, and the
+lengths after each replacement in the file, together. With log4cplus such a file hangs the tool."""
 
 _MOST_DIGITS = 18  # of 64 bits
 _WHITE_SPACE = " \t\n\v\f\r"
@@ -275,13 +277,20 @@ def _variables(tool: str) -> dict[str, str]:
 def _substitute_all(properties: Mapping[str, str]) -> dict[str, str]:
     """Replace variables in keys and values: settings of the file, else the environment."""
     done: dict[str, str] = {}
+    room = _MOST_WORK
     for key, value in properties.items():
-        done[_substitute(key, properties)] = _substitute(value, properties)
+        name, room = _substitute(key, properties, room)
+        done[name], room = _substitute(value, properties, room)
     return done
 
 
-def _substitute(text: str, properties: Mapping[str, str]) -> str:
+def _substitute(text: str, properties: Mapping[str, str], room: int) -> tuple[str, int]:
     """Replace ``${NAME}``, also in what it stands for; an unknown or empty one stays.
+
+    Args:
+        text: a key or a value.
+        properties: the variables.
+        room: what is left of `_MOST_WORK`; the second value returned is what is left after it.
 
     Raises:
         ConfigurationError: a brace is not closed, or variables contain each other.
@@ -291,7 +300,7 @@ def _substitute(text: str, properties: Mapping[str, str]) -> str:
     for _ in range(_MOST_SUBSTITUTIONS):
         start = result.find("${", at)
         if start < 0:
-            return result
+            return result, room
         end = result.find("}", start)
         if end < 0:
             raise ConfigurationError(f'{_FILE}: "{text}" has no closing brace')
@@ -301,7 +310,8 @@ def _substitute(text: str, properties: Mapping[str, str]) -> str:
             result = result[:start] + value + result[end + 1 :]
         else:
             at = end + 1
-        if len(result) > _LONGEST_VALUE:
+        room -= len(result)
+        if len(result) > _LONGEST_VALUE or room < 0:
             break
     raise ConfigurationError(f'{_FILE}: the variables in "{text}" have no end')
 

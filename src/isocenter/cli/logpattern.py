@@ -41,6 +41,9 @@ __all__ = [
 
 _DEFAULT_DATE = "%Y-%m-%d %H:%M:%S"
 _UNLIMITED = 0x7FFFFFFF
+_WIDEST = 65536
+"""Characters that the conversions of a pattern may fill up to, together. log4cplus has no such
+bound, and one number too many makes each line of the log 2 GiB."""
 _DIGITS = "0123456789"
 
 
@@ -194,6 +197,7 @@ class _Parser:
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self._at = 0
+        self._width = 0
 
     def parse(self) -> list[Converter]:
         pattern = self._pattern
@@ -225,6 +229,10 @@ class _Parser:
             left = True
             self._at += 1
         minimum = self._number()
+        self._width += minimum
+        if self._width > _WIDEST:
+            self._at -= 1
+            raise self._problem(start, f"makes lines wider than {_WIDEST} characters")
         maximum = _UNLIMITED
         if self._peek() == ".":
             self._at += 1
