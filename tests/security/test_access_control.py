@@ -120,12 +120,19 @@ class TestNames:
         assert _verdict(control, _request()) is None
         assert asked == ["192.0.2.7"]  # once, for both rules
 
-    @pytest.mark.parametrize("look_up", [None, lambda _: ""])
-    def test_host_without_name_is_none_of_those_named(
-        self, look_up: Callable[[str], str] | None
-    ) -> None:
-        control = _control("deny from=a.example\nallow calling=X from=*.example", look_up)
+    def test_host_without_name_is_none_of_those_named(self) -> None:
+        control = _control("deny from=a.example\nallow calling=X from=*.example", lambda _: "")
         assert _verdict(control, _request("X")) == (1, 1, 3)
+
+    def test_rules_by_name_are_refused_where_none_is_looked_up(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match=r"F, line 2: a.example is a host's name"):
+            _control("deny\nallow from=a.example")
+        (tmp_path / "access").write_text("deny from=192.0.2.7")
+        control = AccessFile(str(tmp_path / "access"))
+        (tmp_path / "access").write_text("deny from=a.example")
+        with pytest.raises(ConfigurationError, match=r"line 1: a.example is a host's name"):
+            control.reload()
+        assert not control.admits("192.0.2.7:4711", HERE)
 
     @pytest.mark.parametrize("rules", ["deny from=a.example", "allow from=a.example"])
     def test_nobody_is_let_in_for_good_or_kept_out_for_good_while_no_server_answers(

@@ -250,7 +250,7 @@ class TestSingleRule:
         assert not access.decide(_asker("C", "X", "10.0.0.1")).allowed
         refusal = access.refuses_from(ip_address("192.0.2.1"))
         assert refusal is not None
-        assert access.words(refusal) == "no rule of options allows it"
+        assert access.words(refusal) == "not among options"
 
     @pytest.mark.parametrize(
         "conditions",

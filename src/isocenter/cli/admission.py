@@ -1,19 +1,29 @@
-"""Host access control of a receiver: the gate of its listener, and the lines it logs.
+"""Who may use a receiver: its options to a gate of its listener and to judges of requests.
 
-Owns when a name is looked up, for how long that may take, and DCMTK's line about a refused
-connection. Must not know what is in the rules (`security`), nor how names are found.
+Owns what is built from which option, and for +ac when a name is looked up, for how long that may
+take, and DCMTK's line about a refused connection. Must not know what is in the rules
+(`security`), nor how names are found.
 
-DCMTK's option +ac. As there, a connection is refused by closing it, unanswered and unread.
+DCMTK's option +ac: as there, a connection is refused by closing it, unanswered and unread. The
+others are our own.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 
 from isocenter.errors import ConfigurationError
 from isocenter.logs import CRITICAL, DEBUG, ERROR, INFO, WARNING, get_logger
-from isocenter.net.resolver import MISMATCHED, TIMEOUT, Resolver, confirmed_name
+from isocenter.net.resolver import (
+    MISMATCHED,
+    TIMEOUT,
+    Resolver,
+    confirmed_name,
+    confirmed_name_or_none,
+)
+from isocenter.record import NamedTuple
 from isocenter.security import access_files
 from isocenter.security.hosts_access import Decision, decide
 from isocenter.security.hosts_patterns import NameWanted, Peer, parse_address
@@ -23,9 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.net.gate import Gate
+    from isocenter.ops.reload import Reloader
+    from isocenter.security.access_control import AccessControl
     from isocenter.security.hosts_access import Rule
+    from isocenter.services.admission import Admission
 
-__all__ = ["HostGate", "gate_of"]
+__all__ = ["Doors", "Gates", "HostGate", "doors_of", "gate_of"]
 
 _LOGGER = get_logger(__name__)
 
@@ -39,8 +53,120 @@ _LEVELS = {
     "info": INFO,
     "debug": DEBUG,
 }
+_ALLOWING = ("--allow-calling", "--allow-called", "--allow-from")
+"""Options that together are one rule."""
 _SHOWN_NAMES = {"": "unknown", MISMATCHED: "paranoid"}
 """What the log says in the place of a name, in the words of libwrap."""
+
+
+class Doors(NamedTuple):
+    """What keeps out whom options keep out; each is None where it has nothing to ask.
+
+    Fields: `gate` of the listener, before anything is read; `admission`, the judges of requests.
+    """
+
+    gate: Gate | None
+    admission: Admission | None
+
+
+def doors_of(line: ParsedCommandLine, reloader: Reloader) -> Doors:
+    """Return who decides about connections and requests.
+
+    Args:
+        line: of a receiver.
+        reloader: gets what can be read anew.
+
+    Raises:
+        ConfigurationError: an option or a file cannot be used; the message names it.
+    """
+    gates: list[Gate] = []
+    judges: list[Admission] = []
+    access = _access_of(line, reloader)
+    if access is not None:
+        gates.append(access)
+        judges.append(access)
+    if line.block("--access-full", "--access-control") == "--access-control":
+        gates.append(gate_of(line))
+    admission = None
+    if judges:
+        from isocenter.services.admission import Admissions
+
+        admission = Admissions(judges)
+    return Doors(Gates(gates) if gates else None, admission)
+
+
+def _access_of(line: ParsedCommandLine, reloader: Reloader) -> AccessControl | None:
+    """Return the accept list of the options, None where there is none.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
+    given = [option for option in _ALLOWING if line.given(option)]
+    if not given and not line.given("--access-list"):
+        return None
+    from isocenter.security.access_control import AccessControl, AccessFile
+    from isocenter.security.access_list import single_rule
+
+    look_up = None if line.given("--disable-host-lookup") else confirmed_name_or_none
+    if not given:
+        file = AccessFile(line.value("--access-list"), look_up)
+        reloader.add("access list", file.reload)
+        return file
+    origin = ", ".join(given)
+    try:
+        access = single_rule(
+            calling=[_bytes_typed(value) for value in _values(line, "--allow-calling")],
+            called=[_bytes_typed(value) for value in _values(line, "--allow-called")],
+            networks=_values(line, "--allow-from"),
+            origin=origin,
+        )
+    except ConfigurationError as problem:
+        raise ConfigurationError(f"{origin}: {problem}") from problem
+    return AccessControl(access, look_up)
+
+
+def _values(line: ParsedCommandLine, name: str) -> list[str]:
+    """Return the value of each occurrence of an option, in order."""
+    return [values[0] for long, values in line.given_options if long == name]
+
+
+def _bytes_typed(value: str) -> str:
+    """Return a title as peers' titles are read: a character for each byte."""
+    return os.fsencode(value).decode("latin-1")
+
+
+class Gates:
+    """Several gates as one: all of them have to let a connection in (`net.gate.Gate`)."""
+
+    __slots__ = ("_gates",)
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        """Keep the gates; the first one that refuses is not followed by others."""
+        self._gates = tuple(gates)
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """As `Gate`."""
+        for gate in self._gates:
+            gate.start(wake)
+
+    def admits(self, peer: str, local: str) -> bool | None:
+        """As `Gate`."""
+        waiting = False
+        for gate in self._gates:
+            admitted = gate.admits(peer, local)
+            if admitted is False:
+                return False
+            waiting = waiting or admitted is None
+        return None if waiting else True
+
+    def settled(self) -> Sequence[str]:
+        """As `Gate`."""
+        return list(dict.fromkeys(host for gate in self._gates for host in gate.settled()))
+
+    def deadline(self) -> float | None:
+        """As `Gate`."""
+        due = [moment for gate in self._gates if (moment := gate.deadline()) is not None]
+        return min(due, default=None)
 
 
 def gate_of(line: ParsedCommandLine) -> HostGate:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from isocenter.net.association import Association
     from isocenter.net.failures import FailedConnection
     from isocenter.services.acceptor import Observer
+    from isocenter.services.admission import Admission
     from isocenter.services.providers import StorageProvider, StoreRequest
     from isocenter.services.registry import Registry
     from isocenter.storage.options import StorageOptions
@@ -117,7 +118,13 @@ class Explaining:
         """Return a receiver that remembers what it is receiving."""
         return _WatchedReceiver(self, spool, options, placing)
 
-    def acceptor(self, policy: AcceptorPolicy, registry: Registry, observer: Observer) -> Acceptor:
+    def acceptor(
+        self,
+        policy: AcceptorPolicy,
+        registry: Registry,
+        observer: Observer,
+        admission: Admission | None = None,
+    ) -> Acceptor:
         """Return an acceptor that explains after `observer` has said its lines.
 
         The storage that `registry` has for all SOP classes is watched from here on.
@@ -125,7 +132,7 @@ class Explaining:
         storage = registry.storage("*")
         if storage is not None:
             registry.add_storage(_WatchedStorage(self, storage))
-        return Acceptor(policy, registry, _ExplainingObserver(self, observer, policy))
+        return Acceptor(policy, registry, _ExplainingObserver(self, observer, policy), admission)
 
 
 class _WatchedReceiver(Receiver):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isocenter.net.inherited import InheritedConnection
     from isocenter.net.listener import GivenListener, Listener
     from isocenter.net.tls import ServerTls
+    from isocenter.ops.reload import Reloader
     from isocenter.services.acceptor import Acceptor
 else:
     Protocol = object
@@ -158,13 +159,15 @@ def run_server(
     connection: InheritedConnection | None = None,
     gate: Gate | None = None,
     tls: ServerTls | None = None,
+    reloader: Reloader | None = None,
 ) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
     A first signal finishes what is being received, a second one aborts. `duties` are seen to in
     each process that serves associations. With a `connection` that one alone is served. `gate`
     decides who may come in, None lets in everybody. `tls` says how TLS is spoken, None speaks plain
-    DICOM.
+    DICOM. What is in `reloader` is read anew in each process that serves at SIGHUP, where the
+    system has that; without anything in it SIGHUP keeps its meaning.
 
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
@@ -175,9 +178,14 @@ def run_server(
     from isocenter.net.listener import raise_descriptor_limit
 
     options = _serve_options(line)
-    dispatcher = _dispatcher(line, acceptor, logger, options, duties, tls)
+    if connection is not None:
+        reloader = None  # a super-server starts another one for the next connection
+    dispatcher = _dispatcher(line, acceptor, logger, options, duties, tls, reloader)
     raise_descriptor_limit()
-    listener = _listener(line, options, dispatcher, gate, tls, is_given=connection is not None)
+    on_reload = reloader.run if reloader else None
+    listener = _listener(
+        line, options, dispatcher, gate, tls, on_reload, is_given=connection is not None
+    )
     try:
         if connection is not None:
             listener.adopt(connection)
@@ -190,6 +198,8 @@ def run_server(
         return False
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.stop())
+    if reloader and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
     listener.run()
     if duties is not None and isinstance(dispatcher, ThreadDispatcher):
         duties.at_end()
@@ -228,6 +238,7 @@ def _listener(
     dispatcher: Dispatcher,
     gate: Gate | None,
     tls: ServerTls | None,
+    on_reload: Callable[[], None] | None,
     *,
     is_given: bool,
 ) -> Listener:
@@ -244,6 +255,7 @@ def _listener(
         on_failure=_failure_reporter(line),
         gate=gate,
         tls=tls,
+        on_reload=on_reload,
     )
 
 
@@ -265,6 +277,7 @@ def _dispatcher(
     options: ServeOptions,
     duties: Duties | None,
     tls: ServerTls | None,
+    reloader: Reloader | None,
 ) -> Dispatcher:
     """Return what gives each association its thread or process.
 
@@ -307,6 +320,7 @@ def _dispatcher(
             shared=shared,
             at_stop=at_stop,
             at_end=at_end,
+            at_reload=reloader.run_in_worker if reloader else None,
             make_listener=None if tls is None else _make_given_listener(line, options, tls),
         )
     return ThreadDispatcher(acceptor.serve, options, at_stop=at_stop)

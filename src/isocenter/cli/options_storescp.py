@@ -216,6 +216,9 @@ _OUTPUT = Group(
     ),
 )
 
+ADMITTING = ("--access-list", "--allow-calling", "--allow-called", "--allow-from")
+"""Options of our own that keep somebody out."""
+
 SORTING = ("--sort-conc-studies", "--sort-on-study-uid", "--sort-on-patientname")
 """The block of alternatives that sort objects into folders."""
 
@@ -298,6 +301,31 @@ _OWN = Group(
             "before anything is filled in",
             requires=("--exec-on-reception", "--exec-on-eostudy"),
         ),
+        Option(
+            "--access-list",
+            "",
+            "let in whom the rules in this file let in, by\ntitles and hosts; read anew at SIGHUP",
+            string("filename"),
+            conflicts=("--allow-calling", "--allow-called", "--allow-from"),
+        ),
+        Option(
+            "--allow-calling",
+            "",
+            "let in only peers of this AE title (* and ?\nstand for letters; several times)",
+            string("aetitle"),
+        ),
+        Option(
+            "--allow-called",
+            "",
+            "let in only those that call this AE title (may\nbe given several times)",
+            string("aetitle"),
+        ),
+        Option(
+            "--allow-from",
+            "",
+            "let in only this address, net (192.0.2.0/24)\nor host name (several times)",
+            string("net"),
+        ),
         groups.explain(),
     ),
 )
@@ -337,6 +365,10 @@ TOOL = Tool(
         "--on-duplicate",
         "--min-free",
         "--exec-argv",
+        "--access-list",
+        "--allow-calling",
+        "--allow-called",
+        "--allow-from",
         "--workers",
         "--explain",
     ),

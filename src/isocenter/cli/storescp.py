@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from isocenter.cli.exitcodes import ExitCode
-from isocenter.cli.options_storescp import PREFERENCES, TOOL
+from isocenter.cli.options_storescp import ADMITTING, PREFERENCES, TOOL
 from isocenter.cli.start import start
 from isocenter.logs import INFO, get_logger
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.net.gate import Gate
     from isocenter.net.inherited import InheritedConnection
+    from isocenter.ops.reload import Reloader
     from isocenter.services.acceptor import Acceptor
+    from isocenter.services.admission import Admission
     from isocenter.ul.negotiation import AcceptorPolicy
 
 __all__ = ["main"]
@@ -41,6 +43,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return line
     from isocenter.cli.network import run_server
     from isocenter.errors import ConfigurationError, StorageError
+    from isocenter.ops.reload import Reloader
 
     connection = None
     if line.given("--inetd"):
@@ -63,13 +66,14 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         _LOGGER.critical("specified output directory is not writeable")
         return ExitCode.FAILURE
     try:
-        gate = _gate(line)
-        acceptor, events = _acceptor(line, env)
+        reloader = Reloader()
+        gate, admission = _doors(line, reloader)
+        acceptor, events = _acceptor(line, env, admission)
         if connection is not None:
             from isocenter.net.inherited import silence_output
 
             silence_output()
-        served = run_server(line, acceptor, _LOGGER, events, connection, gate)
+        served = run_server(line, acceptor, _LOGGER, events, connection, gate, reloader=reloader)
     except (ConfigurationError, StorageError) as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
@@ -110,20 +114,23 @@ def _inherited(line: ParsedCommandLine) -> InheritedConnection | ExitCode:
     return connection
 
 
-def _gate(line: ParsedCommandLine) -> Gate | None:
-    """Return who decides about connections, None where every host may connect.
+def _doors(line: ParsedCommandLine, reloader: Reloader) -> tuple[Gate | None, Admission | None]:
+    """Return who decides about connections and requests, None where everybody may come in.
 
     Raises:
-        ConfigurationError: the rules for hosts cannot be obeyed.
+        ConfigurationError: what they decide by cannot be used.
     """
-    if line.block("--access-full", "--access-control") != "--access-control":
-        return None
-    from isocenter.cli.admission import gate_of
+    access = line.block("--access-full", "--access-control") == "--access-control"
+    if not access and not any(line.given(option) for option in ADMITTING):
+        return None, None
+    from isocenter.cli.admission import doors_of
 
-    return gate_of(line)
+    return doors_of(line, reloader)
 
 
-def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor, Events | None]:
+def _acceptor(
+    line: ParsedCommandLine, env: Mapping[str, str], admission: Admission | None
+) -> tuple[Acceptor, Events | None]:
     """Build what serves each association, and what there is to do beside.
 
     Raises:
@@ -181,8 +188,8 @@ def _acceptor(line: ParsedCommandLine, env: Mapping[str, str]) -> tuple[Acceptor
         forks=line.block("--single-process", "--fork") == "--fork",
     )
     if explaining is not None:
-        return explaining.acceptor(policy, registry, observer), events
-    return Acceptor(policy, registry, observer), events
+        return explaining.acceptor(policy, registry, observer, admission), events
+    return Acceptor(policy, registry, observer, admission), events
 
 
 def _policy(line: ParsedCommandLine, maximum_length: int) -> AcceptorPolicy:

@@ -48,26 +48,22 @@ class Reloader:
         """
         self._parts.append((name, reload))
 
-    def run(self) -> bool:
-        """Read each part anew, and log what came of it; True where all could be used."""
-        return self._run("")
+    def run(self) -> None:
+        """Read each part anew, and log what came of it."""
+        self._run("")
 
-    def run_in_worker(self) -> bool:
+    def run_in_worker(self) -> None:
         """As `run`; only what failed is logged, with the number of the process."""
-        return self._run(f"process {os.getpid()}: ")
+        self._run(f"process {os.getpid()}: ")
 
-    def _run(self, where: str) -> bool:
-        whole = True
+    def _run(self, where: str) -> None:
         for name, reload in self._parts:
             try:
                 found = reload()
             except (IsocenterError, OSError) as problem:
-                whole = False
                 _LOGGER.error("%s%s not read anew, kept as it was: %s", where, name, problem)  # noqa: TRY400 - one line says it all
             except Exception:
-                whole = False
                 _LOGGER.exception("%s%s not read anew, kept as it was", where, name)
             else:
                 if not where:
                     _LOGGER.info("%s read anew: %s", name, found)
-        return whole

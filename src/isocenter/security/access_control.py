@@ -11,6 +11,7 @@ is refused by title or by the name of the host gets the rejection that PS3.8 9.3
 from __future__ import annotations
 
 from isocenter.aetitle import normalise
+from isocenter.errors import ConfigurationError
 from isocenter.logs import get_logger
 from isocenter.security.access_list import Asker, parse_access_list
 from isocenter.security.hosts_patterns import parse_address
@@ -64,15 +65,33 @@ class AccessControl:
     Args:
         access: the list.
         look_up: address to the confirmed name of its host in lower case, "" where it has none;
-            waits, and raises OSError where nobody can tell. None where no host has a name.
+            waits, and raises OSError where nobody can tell. None where no name is looked up.
+
+    Raises:
+        ConfigurationError: a rule goes by name, and no name is looked up.
     """
 
     __slots__ = ("_access", "_look_up")
 
     def __init__(self, access: AccessList, look_up: Callable[[str], str] | None = None) -> None:
         """Keep the arguments."""
-        self._access = access
         self._look_up = look_up
+        self._access = access
+        self._use(access)
+
+    def _use(self, access: AccessList) -> None:
+        """Ask another list from now on.
+
+        Raises:
+            ConfigurationError: as the class; the list stays as it is.
+        """
+        for rule in access.rules if self._look_up is None else ():
+            if rule.names:
+                place = f"{access.origin}, line {rule.line}" if rule.line else access.origin
+                raise ConfigurationError(
+                    f"{place}: {rule.names[0]} is a host's name, and none is looked up here"
+                )
+        self._access = access
 
     # ------------------------------------------------------------------ gate
 
@@ -136,7 +155,8 @@ class AccessFile(AccessControl):
         look_up: as `AccessControl`.
 
     Raises:
-        ConfigurationError: the file cannot be used; the message names it, line and column.
+        ConfigurationError: as `AccessControl`, or the file cannot be used; the message names it
+            and the line.
     """
 
     __slots__ = ("_path",)
@@ -152,6 +172,7 @@ class AccessFile(AccessControl):
         Raises:
             ConfigurationError: it cannot be used; the list stays as it is.
         """
-        self._access = access = parse_access_list(read_text(self._path), self._path)
+        access = parse_access_list(read_text(self._path), self._path)
+        self._use(access)
         count = len(access.rules)
         return f"{self._path}, {count} {'rule' if count == 1 else 'rules'}"

@@ -166,7 +166,8 @@ class AccessList(Record):
         """Return which rule decided, for a log line."""
         rule = decision.rule
         if rule is None:
-            return f"no rule of {self.origin} allows it"
+            in_file = any(rule.line for rule in self.rules)
+            return f"no rule of {self.origin} allows it" if in_file else f"not among {self.origin}"
         return f"{self.origin}, line {rule.line}: {rule.text}"
 
 
