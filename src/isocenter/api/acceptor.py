@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from isocenter.net.gate import Gate
     from isocenter.net.listener import Listener
     from isocenter.node.files import FileStorage
     from isocenter.services.acceptor import Acceptor, Observer
@@ -121,6 +122,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     host: str = "127.0.0.1",
     called_ae_titles: Sequence[str] | None = None,
     calling_ae_titles: Sequence[str] | None = None,
+    networks: Sequence[str] | None = None,
     sop_classes: Iterable[str] | None = None,
     transfer_syntaxes: Sequence[str] | None = None,
     maximum_length: int = MAXIMUM_LENGTH,
@@ -143,6 +145,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         host: address to listen on; "" for all interfaces, IPv6 and IPv4.
         called_ae_titles: titles under which the server may be called, None for any.
         calling_ae_titles: titles that may call, None for any.
+        networks: addresses (``192.0.2.7``) and nets (``192.0.2.0/24``, ``2001:db8::/32``) that may
+            connect, None for any; other connections are closed before anything is read of them.
         sop_classes: storage SOP classes accepted; None for all that DCMTK's storescp accepts.
         transfer_syntaxes: accepted for each, in the order of preference; None for all known.
         maximum_length: bytes of P-DATA borne in a PDU, 0 for unlimited.
@@ -154,7 +158,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         ConfigurationError: the port cannot be had.
         StorageError: the directory cannot be used.
         ValueError: the port is none, both `storage_provider` and `directory` were given, or what
-            belongs to `directory` without it.
+            belongs to `directory` without it; `networks` is empty, or one of them is none.
         TypeError: `storage_provider` has no method `store`.
 
     PS3.4 annexes A and B.
@@ -168,6 +172,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     if storage_provider is not None and not hasattr(storage_provider, "store"):
         raise TypeError("storage_provider must have a method store(request) that returns a status")
     check_port(port, lowest=0)
+    gate = None if networks is None else _gate(networks)
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
     from isocenter.ul.codec import Limits
@@ -200,7 +205,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     )
     acceptor = Acceptor(policy, registry, observer)
     try:
-        return _start(acceptor, engine, host, port, maximum_associations, close)
+        return _start(acceptor, engine, host, port, maximum_associations, close, gate)
     except BaseException:
         close()
         raise
@@ -208,6 +213,23 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
 
 def _nothing() -> None:
     """Close nothing."""
+
+
+def _gate(networks: Sequence[str]) -> Gate:
+    """Return what closes connections from elsewhere.
+
+    Raises:
+        ValueError: there is none, or one of them is none.
+    """
+    from isocenter.security.access_control import AccessControl
+    from isocenter.security.access_list import single_rule
+
+    if isinstance(networks, str) or not networks:
+        raise ValueError("networks: addresses and nets, or None for any")
+    try:
+        return AccessControl(single_rule(networks=networks, origin="networks"))
+    except ConfigurationError as problem:
+        raise ValueError(str(problem)) from problem
 
 
 def _file_storage(
@@ -234,6 +256,7 @@ def _start(
     port: int,
     maximum_associations: int,
     close: Callable[[], None],
+    gate: Gate | None,
 ) -> Server:
     """Listen, and serve each association in a thread of its own."""
     from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
@@ -257,6 +280,7 @@ def _start(
         engine,
         sockets,
         dispatcher,
+        gate=gate,
     )
     try:
         bound = listener.open()

@@ -186,6 +186,8 @@ def run_server(
     listener = _listener(
         line, options, dispatcher, gate, tls, on_reload, is_given=connection is not None
     )
+    if reloader and hasattr(signal, "SIGHUP"):  # before anybody can see that the server is there
+        signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
     try:
         if connection is not None:
             listener.adopt(connection)
@@ -198,8 +200,6 @@ def run_server(
         return False
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.stop())
-    if reloader and hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
     listener.run()
     if duties is not None and isinstance(dispatcher, ThreadDispatcher):
         duties.at_end()
