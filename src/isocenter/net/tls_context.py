@@ -1,0 +1,209 @@
+"""TLS contexts of both sides, out of what the options ask for.
+
+Owns everything that can be said to a context: versions, suites, keys, trust, names. Must not know
+connections: what only shows with the first bytes of a peer is `tls_hello`'s and the driver's.
+
+Sessions are not resumed by tickets, nothing is compressed or renegotiated (RFC 9325 3.3 to 3.5). An
+acceptor chooses among suites by strength, not by the wishes of the requestor.
+
+OpenSSL's security level does what DCMTK does in a callback of its own, which Python has not: from
+level 2 on, keys of RSA below 2048 bits and signatures with SHA-1 are refused in the certificates
+of a peer. Profiles of the past have level 0, as in DCMTK.
+
+PS3.15 annex B, RFC 9325 (BCP 195), RFC 7301 (ALPN), RFC 6066 3 (SNI).
+"""
+
+from __future__ import annotations
+
+import ssl
+
+from isocenter.errors import TlsConfigurationError
+from isocenter.logs import get_logger
+from isocenter.net.tls_files import load_dh_parameters, load_identity, load_trust
+from isocenter.net.tls_profiles import (
+    CIPHER_SUITES,
+    TLS13_DEFAULT_SUITES,
+    added_suites,
+    available_suites,
+    profile_named,
+)
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from isocenter.net.tls_options import TlsOptions
+    from isocenter.net.tls_profiles import TlsProfile
+
+    Warn = Callable[[str], None]
+
+__all__ = ["client_context", "server_context"]
+
+_LOGGER = get_logger(__name__)
+
+_PROTOCOL = "dicom"
+"""The protocol's name in the registry of RFC 7301 (PS3.15 B.9)."""
+
+_VERSIONS = {
+    "1.0": ssl.TLSVersion.MINIMUM_SUPPORTED,  # SSL 3 is off in every context of Python
+    "1.2": ssl.TLSVersion.TLSv1_2,
+    "1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+
+def client_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
+    """Return the context of a requestor.
+
+    Args:
+        options: what is asked for. Without a certificate the requestor is anonymous. What only
+            acceptors have is not looked at.
+        warn: told in one line of each thing that is weak or left out, in DCMTK's words.
+
+    Where `options.verify_host` is set, a session's `server_hostname` is what the certificate has
+    to be for.
+
+    Raises:
+        TlsConfigurationError: something cannot be used; `subject` says what.
+        ValueError: options contradict each other.
+
+    PS3.15 annex B.
+    """
+    if options.verify_host and options.peer_certificate == "ignore":
+        raise ValueError("the host cannot be verified where the certificate is ignored")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    ignored = options.peer_certificate == "ignore"
+    context.verify_mode = ssl.CERT_NONE if ignored else ssl.CERT_REQUIRED
+    context.check_hostname = options.verify_host
+    _prepare(context, options, server_side=False, warn=warn)
+    return context
+
+
+def server_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
+    """Return the context of an acceptor.
+
+    Args:
+        options: what is asked for; what only requestors have is not looked at.
+        warn: told in one line of each thing that is weak or left out, in DCMTK's words.
+
+    Raises:
+        TlsConfigurationError: something cannot be used; `subject` says what.
+        ValueError: options contradict each other, or have no key and certificate.
+
+    PS3.15 annex B.
+    """
+    if options.certificate is None:
+        raise ValueError("an acceptor needs a private key and a certificate")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    modes = {
+        "require": ssl.CERT_REQUIRED,
+        "verify": ssl.CERT_OPTIONAL,
+        "ignore": ssl.CERT_NONE,
+    }
+    context.verify_mode = modes[options.peer_certificate]
+    context.num_tickets = 0
+    suites = _prepare(context, options, server_side=True, warn=warn)
+    context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+    if options.expected_server_name is not None:
+        context.sni_callback = _name_check(options.expected_server_name)
+    if any(name.startswith("TLS_DHE_") for name in suites) or options.dh_parameters is not None:
+        profile = profile_named(options.profile)
+        load_dh_parameters(context, options.dh_parameters, profile, warn=warn)
+    return context
+
+
+def _prepare(
+    context: ssl.SSLContext, options: TlsOptions, *, server_side: bool, warn: Warn
+) -> tuple[str, ...]:
+    """Say to a context what both sides have; return its suites up to TLS 1.2.
+
+    Raises:
+        TlsConfigurationError: something cannot be used.
+        ValueError: options contradict each other.
+    """
+    if (options.certificate is None) != (options.private_key is None):
+        raise ValueError("a certificate needs its private key, and a key its certificate")
+    profile = profile_named(options.profile)
+    # The level comes first: own keys and certificates are measured by it, too.
+    context.set_ciphers(f"ALL:@SECLEVEL={profile.security_level}")
+    context.minimum_version = _VERSIONS[profile.minimum]
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols([_PROTOCOL])
+    load_trust(context, options, warn=warn)
+    is_dsa = load_identity(context, options, profile, server_side=server_side, warn=warn)
+    context.maximum_version = _VERSIONS["1.2" if is_dsa else profile.maximum]
+    return _choose_suites(context, options, profile, warn)
+
+
+def _choose_suites(
+    context: ssl.SSLContext, options: TlsOptions, profile: TlsProfile, warn: Warn
+) -> tuple[str, ...]:
+    """Choose a profile's suites and those added to it; return those up to TLS 1.2.
+
+    Raises:
+        TlsConfigurationError: a suite is not allowed, or this system has none of them.
+    """
+    wanted, tls13 = added_suites(profile, options.ciphers, warn=warn)
+    available = available_suites()
+    suites = tuple(name for name in wanted if name in available)
+    if not suites:
+        raise _without_suites(profile)
+    names = ":".join(CIPHER_SUITES[name] for name in suites)
+    context.set_ciphers(f"{names}:@SECLEVEL={profile.security_level}")
+    if profile.tls13_suites and tls13 != TLS13_DEFAULT_SUITES:
+        _choose_tls13(context, tls13, options.ciphers, warn)
+    return suites
+
+
+def _without_suites(profile: TlsProfile) -> TlsConfigurationError:
+    """Return what to say where this OpenSSL has no suite of a profile."""
+    what = "3DES" if profile.suites == ("TLS_RSA_WITH_3DES_EDE_CBC_SHA",) else "its ciphersuites"
+    reason = (
+        f"security profile '{profile.name}' cannot be used: {ssl.OPENSSL_VERSION} of this system "
+        f"was built without {what}"
+    )
+    return TlsConfigurationError("platform", reason)
+
+
+def _choose_tls13(
+    context: ssl.SSLContext, suites: tuple[str, ...], asked: tuple[str, ...], warn: Warn
+) -> None:
+    """Choose suites of TLS 1.3, where Python has a call for it (from 3.15 on).
+
+    Raises:
+        TlsConfigurationError: it has none, and one was asked for by name.
+    """
+    choose: Callable[[str], None] | None = getattr(context, "set_ciphersuites", None)
+    if choose is not None:
+        choose(":".join(suites))
+        return
+    others = [name for name in suites if name not in TLS13_DEFAULT_SUITES]
+    named = [name for name in others if name in asked]
+    if named:
+        reason = (
+            f"Ciphersuite '{named[0]}' is of TLS 1.3, and this Python has no call to choose such "
+            "(3.15 is the first that has); "
+            f"{', '.join(TLS13_DEFAULT_SUITES)} are always used"
+        )
+        raise TlsConfigurationError("platform", reason)
+    warn(
+        f"TLS 1.3 ciphersuites {' and '.join(others)} of the security profile are not used: this "
+        "Python has no call to choose such (3.15 is the first that has)"
+    )
+
+
+def _name_check(expected: str) -> Callable[[object, str | None, ssl.SSLContext], int | None]:
+    """Return what refuses requestors that ask for another name, or for none (RFC 6066 3)."""
+
+    def check(_session: object, name: str | None, _context: ssl.SSLContext) -> int | None:
+        if name is not None and name.lower() == expected.lower():
+            return None
+        if name is None:
+            asked = "no server name"
+        else:
+            shown = "".join(letter if letter.isprintable() else "?" for letter in name)
+            asked = f"server '{shown}'"
+        _LOGGER.error("SNI failure: client requested %s, my name is '%s'.", asked, expected)
+        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    return check
