@@ -197,4 +197,4 @@ def shown_name(text: str, longest: int = _LONGEST_NAME) -> str:
     shown = "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[: longest + 1]
     )
-    return shown if len(text) <= longest else f"{shown[:longest]}..."
+    return shown if len(shown) <= longest else f"{shown[:longest]}..."

@@ -198,11 +198,12 @@ class _Locks:
             return
         self._fcntl = fcntl
         self._descriptor = _nameless_file()
+        self._close = os.close  # at the end of an interpreter there may be no `os` any more
 
     def __del__(self) -> None:
         """Close the file."""
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            self._close(self._descriptor)
 
     def take_one(self, places: range) -> int | None:
         """Take the first that is free and return it; None where none is."""

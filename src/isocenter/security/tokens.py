@@ -114,6 +114,11 @@ class TokenVerifier:
         self._keys: tuple[_Key, ...] = ()
         self.reload()
 
+    @property
+    def count(self) -> int:
+        """How many keys there are."""
+        return len(self._keys)
+
     def reload(self) -> None:
         """Read the keys again; who is identified already is not asked again.
 

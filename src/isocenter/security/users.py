@@ -117,6 +117,8 @@ def _parse_line(line: str, number: int, others: Mapping[str, User]) -> User:
         raise ValueError(f"the same user is in line {others[name].line}")
     kept, colon, listed = rest.partition(":")
     titles = tuple(title.strip() for title in listed.split(",")) if colon else ()
+    if not all(titles):
+        raise ValueError("an AE title behind the second colon is empty")
     for title in titles:
         aetitle.check("calling", title)
     return User(name=name, password=parse_hash(kept), titles=titles, line=number)
@@ -147,6 +149,11 @@ class UserFile:
         self._users: dict[bytes, User] = {}
         self._decoys: tuple[PasswordHash, ...] = ()
         self.reload()
+
+    @property
+    def count(self) -> int:
+        """How many users there are."""
+        return len(self._users)
 
     def reload(self) -> None:
         """Read the file again; who is identified already is not asked again.
