@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bench.lines import Measure
     from bench.pairs import Tools
 
-__all__ = ["LIMIT_ROWS"]
+__all__ = ["LIMIT_ROWS", "demand_open", "raise_descriptor_limit"]
 
 MIB = 1 << 20
 _HELD = Pair(sender=OURS, receiver=OURS)
@@ -59,7 +59,7 @@ def _big_object_memory(tools: Tools, folder: Path, *, quick: bool, rounds: int) 
             yield Line(what=f"{what}: {side}", values=(peak / MIB,), unit="MiB", limit=limit)
 
 
-def _raise_descriptor_limit(wanted: int) -> None:
+def raise_descriptor_limit(wanted: int) -> None:
     """Raise our own limit, which the receiver inherits.
 
     Raises:
@@ -87,7 +87,7 @@ def _echo_latencies(port: int, count: int) -> list[float]:
     return taken
 
 
-def _demand_open(held: Sequence[socket.socket]) -> None:
+def demand_open(held: Sequence[socket.socket]) -> None:
     """Check that the receiver still holds what we hold.
 
     Raises:
@@ -118,13 +118,13 @@ def _idle_associations(tools: Tools, folder: Path, *, quick: bool, rounds: int) 
     what = f"{count} idle associations"
     held: list[socket.socket] = []
     try:
-        _raise_descriptor_limit(count + 512)
+        raise_descriptor_limit(count + 512)
         with _our_receiver(tools, folder / "in") as (port, pid):
             before = resident_memory(pid)
             held.extend(associate(port, timeout=10) for _ in range(count))
             during = peak_memory(pid)
             latencies = _echo_latencies(port, 20)
-            _demand_open(held)
+            demand_open(held)
             for connection in held:
                 connection.close()
     except (BenchError, OSError) as error:
@@ -146,13 +146,13 @@ def _silent_sockets(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> 
     what = f"{count} silent sockets"
     held: list[socket.socket] = []
     try:
-        _raise_descriptor_limit(count + 512)
+        raise_descriptor_limit(count + 512)
         with _our_receiver(tools, folder / "in") as (port, pid):
             address = ("127.0.0.1", port)
             held.extend(socket.create_connection(address, timeout=10) for _ in range(count))
             latencies = _echo_latencies(port, 20)
             during = peak_memory(pid)
-            _demand_open(held)
+            demand_open(held)
     except (BenchError, OSError) as error:
         yield Line(what=what, error=str(error) or repr(error))
         return

@@ -19,12 +19,14 @@ from bench.limits import LIMIT_ROWS
 from bench.pairs import DCMTK, OURS, PDU_SIZES, ROOT, STOCK, Pair, Tools, find_dcmtk
 from bench.report import goals, limits_table, machine, row_table
 from bench.rows import COPY, Row, engine_pairs, normal_pairs, say, stock_pairs
+from bench.secure import SECURE_ROWS, make_credentials, secure_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from bench.data import DataSet
     from bench.lines import Line, Measure
+    from bench.secure import Credentials
 
 __all__ = ["main"]
 
@@ -98,6 +100,19 @@ class _Work:
         data = self._data(self.memory, "big", seed=3)
         title = "One object of 512 MiB, normal mode, memory file system"
         return self._engine("normal-big", title, data, normal_pairs())
+
+    def tls_ct(self) -> Row:
+        data = self._data(self.memory, "ct", seed=1)
+        title = "500 CT of 512 KiB over TLS, normal mode, memory file system"
+        return self._engine("tls-ct", title, data, secure_pairs(self._credentials()))
+
+    def tls_small(self) -> Row:
+        data = self._data(self.memory, "small", seed=2)
+        title = "2000 objects of 12 KiB over TLS, normal mode, memory file system"
+        return self._engine("tls-small", title, data, secure_pairs(self._credentials()))
+
+    def _credentials(self) -> Credentials:
+        return make_credentials(self.memory / "keys")
 
     def _engine(self, key: str, title: str, data: DataSet, pairs: list[Pair] | None = None) -> Row:
         return Row(
@@ -187,6 +202,8 @@ class _Work:
             "normal-ct": (self.normal_ct, DCMTK_PAIR),
             "normal-small": (self.normal_small, DCMTK_PAIR),
             "normal-big": (self.normal_big, DCMTK_PAIR),
+            "tls-ct": (self.tls_ct, f"{DCMTK_PAIR} over TLS"),
+            "tls-small": (self.tls_small, f"{DCMTK_PAIR} over TLS"),
             "parallel": (self.parallel, f"{OURS} to {OURS}"),
             "disk": (self.disk_ct, COPY.name),
             "disk-small": (self.disk_small, COPY.name),
@@ -202,13 +219,20 @@ _ROW_KEYS = (
     "normal-ct",
     "normal-small",
     "normal-big",
+    "tls-ct",
+    "tls-small",
     "parallel",
     "disk",
     "disk-small",
     "stock",
     "stock-ct",
 )
-_LINE_ROWS: dict[str, tuple[Measure, bool]] = {**CONVERSION_ROWS, **DURABLE_ROWS, **LIMIT_ROWS}
+_LINE_ROWS: dict[str, tuple[Measure, bool]] = {
+    **CONVERSION_ROWS,
+    **DURABLE_ROWS,
+    **LIMIT_ROWS,
+    **SECURE_ROWS,
+}
 _ON_DISK = frozenset({"memory", "durable"})
 
 

@@ -75,7 +75,7 @@ class Pair:
     Fields: `sender`, `receiver` names of implementations; `pdu` maximum length in bytes that the
     receiver announces, None for its default; `senders` started at once; `options` of the receiver;
     `sender_options` of each sender; `normal` has the receiver write in its normal mode, which is
-    its default, else bit for bit.
+    its default, else bit for bit; `secure`, options of both sides for TLS, () for plain DICOM.
     """
 
     sender: str
@@ -85,6 +85,7 @@ class Pair:
     options: tuple[str, ...] = ()
     sender_options: tuple[str, ...] = ()
     normal: bool = False
+    secure: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -92,7 +93,8 @@ class Pair:
         count = f"{self.senders} x " if self.senders > 1 else ""
         options = f" ({' '.join(self.options)})" if self.options else ""
         own = f" {' '.join(self.sender_options)}" if self.sender_options else ""
-        return f"{count}{self.sender}{own} to {self.receiver}{options}"
+        secure = " over TLS" if self.secure else ""
+        return f"{count}{self.sender}{own} to {self.receiver}{options}{secure}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +160,13 @@ def receiver_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Progr
     else:
         command += ["-od", str(folder)] if pair.normal else ["+B", "-od", str(folder)]
         command += ["-pdu", str(pair.pdu)] if pair.pdu else []
-    command += [*pair.options, str(port)]
+    command += [*pair.options, *pair.secure, str(port)]
     return Program(command=command, environment=_environment(pair.receiver))
 
 
 def sender_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Program:
     """Return the sender of a pair, sending every file of a folder."""
-    command = [*_command(tools, pair.sender, "storescu"), *pair.sender_options]
+    command = [*_command(tools, pair.sender, "storescu"), *pair.sender_options, *pair.secure]
     if pair.sender == PYNETDICOM:
         command += ["-q", _HOST, str(port), str(folder)]
     else:

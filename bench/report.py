@@ -77,6 +77,20 @@ _GOALS = (
         factor=3.0,
     ),
     _Goal(
+        row="tls-ct",
+        what="CT over TLS, our pair against DCMTK's best",
+        pair=f"{_OURS} over TLS",
+        base=f"{_DCMTK} over TLS",
+        factor=1.0,
+    ),
+    _Goal(
+        row="tls-small",
+        what="small objects over TLS, our pair against DCMTK's best",
+        pair=f"{_OURS} over TLS",
+        base=f"{_DCMTK} over TLS",
+        factor=1.5,
+    ),
+    _Goal(
         row="stock",
         what="small objects, stock sender to our receiver against stock to stock",
         pair=f"{STOCK} to {OURS}",

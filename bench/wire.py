@@ -11,7 +11,7 @@ import struct
 
 from bench.processes import BenchError
 
-__all__ = ["associate", "echo", "release"]
+__all__ = ["associate", "connect", "echo", "echo_over", "release", "release_over"]
 
 _VERIFICATION = b"1.2.840.10008.1.1"
 _IMPLICIT_LITTLE_ENDIAN = b"1.2.840.10008.1.2"
@@ -80,6 +80,17 @@ def _read(connection: socket.socket, count: int) -> bytes:
     return data
 
 
+def connect(port: int, *, timeout: float) -> socket.socket:
+    """Return a connection; each wait is at most `timeout` seconds.
+
+    Raises:
+        OSError: there is none.
+    """
+    connection = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
 def associate(port: int, *, timeout: float) -> socket.socket:
     """Return a connection with an established association; each wait is at most `timeout` seconds.
 
@@ -87,9 +98,8 @@ def associate(port: int, *, timeout: float) -> socket.socket:
         BenchError: it was not accepted.
         OSError: no connection, or no answer in time.
     """
-    connection = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    connection = connect(port, timeout=timeout)
     try:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(ASSOCIATE_RQ)
         _read_pdu(connection, 0x02)
     except BaseException:
@@ -116,6 +126,28 @@ def release(connection: socket.socket) -> None:
         BenchError: another PDU came.
         OSError: no answer in time.
     """
+    release_over(connection)
+    connection.close()
+
+
+def echo_over(connection: socket.socket) -> None:
+    """Associate on a connection and ask for one C-ECHO.
+
+    Raises:
+        BenchError: another PDU came.
+        OSError: no answer in time.
+    """
+    connection.sendall(ASSOCIATE_RQ)
+    _read_pdu(connection, 0x02)
+    echo(connection)
+
+
+def release_over(connection: socket.socket) -> None:
+    """Release an association; the connection stays.
+
+    Raises:
+        BenchError: another PDU came.
+        OSError: no answer in time.
+    """
     connection.sendall(RELEASE_RQ)
     _read_pdu(connection, 0x06)
-    connection.close()

@@ -60,4 +60,4 @@ class TlsOptions(Record):
     peer_certificate: str = "require"
     server_name: str | None = None
     expected_server_name: str | None = None
-    verify_host: bool = False
+    verify_host: bool = True
