@@ -36,6 +36,14 @@ if TYPE_CHECKING:
         TlsConfigurationError,
         TlsError,
     )
+    from isocenter.security.identity import (
+        IdentifiedUser,
+        IdentityClaim,
+        IdentityProvider,
+        IdentityRefused,
+    )
+    from isocenter.security.tokens import TokenVerifier
+    from isocenter.security.users import UserFile
     from isocenter.services.acceptor import Observer
     from isocenter.services.providers import (
         AbortAssociation,
@@ -45,6 +53,7 @@ if TYPE_CHECKING:
         VerificationProvider,
     )
     from isocenter.storage.options import StorageOptions
+    from isocenter.ul.admission import RequestFacts
     from isocenter.ul.pdu import UserIdentityRQ, UserIdentityType
     from isocenter.ul.request import ProposedContext
 
@@ -62,6 +71,10 @@ __all__ = [
     "DimseFailure",
     "DuplicateObject",
     "EchoRequest",
+    "IdentifiedUser",
+    "IdentityClaim",
+    "IdentityProvider",
+    "IdentityRefused",
     "IsocenterError",
     "LocalProtocolError",
     "NegotiationError",
@@ -71,6 +84,7 @@ __all__ = [
     "Peer",
     "PeerProtocolError",
     "ProposedContext",
+    "RequestFacts",
     "RewriteOptions",
     "Server",
     "StorageError",
@@ -83,6 +97,10 @@ __all__ = [
     "TimeoutExpired",
     "TlsConfigurationError",
     "TlsError",
+    "TlsFacts",
+    "TlsOptions",
+    "TokenVerifier",
+    "UserFile",
     "UserIdentityRQ",
     "UserIdentityType",
     "VerificationProvider",
@@ -97,15 +115,24 @@ __version__ = "0.1.0"
 _HOME = {
     "AbortAssociation": "services.providers",
     "EchoRequest": "services.providers",
+    "IdentifiedUser": "security.identity",
+    "IdentityClaim": "security.identity",
+    "IdentityProvider": "security.identity",
+    "IdentityRefused": "security.identity",
     "Observer": "services.acceptor",
     "Peer": "api",
     "ProposedContext": "ul.request",
+    "RequestFacts": "ul.admission",
     "RewriteOptions": "dataset.profile",
     "Server": "api",
     "StorageOptions": "storage.options",
     "StorageProvider": "services.providers",
     "StoreRequest": "services.providers",
     "StoreResult": "api",
+    "TlsFacts": "net.tls",
+    "TlsOptions": "net.tls_options",
+    "TokenVerifier": "security.tokens",
+    "UserFile": "security.users",
     "UserIdentityRQ": "ul.pdu",
     "UserIdentityType": "ul.pdu",
     "VerificationProvider": "services.providers",

@@ -13,24 +13,31 @@ import threading
 from isocenter import uids
 from isocenter.api.arguments import MAXIMUM_LENGTH, UNCOMPRESSED, check_port
 from isocenter.errors import ConfigurationError, StorageError
+from isocenter.logs import get_logger
 from isocenter.services import verification
 from isocenter.ul.negotiation import AcceptorPolicy
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
     from isocenter.net.gate import Gate
     from isocenter.net.listener import Listener
+    from isocenter.net.tls_options import TlsOptions
     from isocenter.node.files import FileStorage
+    from isocenter.security.identity import IdentityProvider
     from isocenter.services.acceptor import Acceptor, Observer
+    from isocenter.services.admission import Admission
     from isocenter.services.providers import StorageProvider, VerificationProvider
     from isocenter.storage.options import StorageOptions
     from isocenter.ul.options import EngineOptions
 
 __all__ = ["Server", "serve"]
+
+_LOGGER = get_logger(__name__)
 
 
 class Server:
@@ -42,13 +49,20 @@ class Server:
         port: the TCP port it listens on.
     """
 
-    def __init__(self, listener: Listener, port: int, close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        port: int,
+        close: Callable[[], None],
+        secure: _Secure | None = None,
+    ) -> None:
         """Start the thread; returns once connections are accepted. `close` is called at its end.
 
         Raises:
             What keeps the listener from accepting.
         """
         self._listener = listener
+        self._secure = secure
         self.port = port
         settled = threading.Event()
         problems: list[BaseException] = []
@@ -106,6 +120,18 @@ class Server:
         self._thread.join(timeout)
         return False
 
+    def reload_tls(self) -> None:
+        """Read keys, certificates and revocation lists anew, for connections from now on.
+
+        Associations that are there go on as they are. Without TLS nothing happens.
+
+        Raises:
+            TlsConfigurationError: one of the files cannot be used; the server goes on with what
+                it had.
+        """
+        if self._secure is not None:
+            self._secure.reload()
+
     def wait(self) -> None:
         """Wait until the server has been stopped."""
         self._thread.join()
@@ -123,6 +149,9 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     called_ae_titles: Sequence[str] | None = None,
     calling_ae_titles: Sequence[str] | None = None,
     networks: Sequence[str] | None = None,
+    identity: IdentityProvider | Sequence[IdentityProvider] | None = None,
+    require_identity: bool = True,
+    tls: TlsOptions | None = None,
     sop_classes: Iterable[str] | None = None,
     transfer_syntaxes: Sequence[str] | None = None,
     maximum_length: int = MAXIMUM_LENGTH,
@@ -147,6 +176,12 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         calling_ae_titles: titles that may call, None for any.
         networks: addresses (``192.0.2.7``) and nets (``192.0.2.0/24``, ``2001:db8::/32``) that may
             connect, None for any; other connections are closed before anything is read of them.
+        identity: vouches for the users that requests name: a `UserFile`, a `TokenVerifier`, an
+            `IdentityProvider` of your own, or several of them, asked in order. A request whose
+            user nobody vouches for is rejected. None looks at no identity.
+        require_identity: with `identity`, a request that names no user is rejected as well.
+        tls: key, certificate, trust and rules for TLS, None to speak plain DICOM. As long as it
+            does not say otherwise every peer needs a certificate that is trusted.
         sop_classes: storage SOP classes accepted; None for all that DCMTK's storescp accepts.
         transfer_syntaxes: accepted for each, in the order of preference; None for all known.
         maximum_length: bytes of P-DATA borne in a PDU, 0 for unlimited.
@@ -156,12 +191,13 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
 
     Raises:
         ConfigurationError: the port cannot be had.
+        TlsConfigurationError: a file of `tls` cannot be used, or it names no certificate.
         StorageError: the directory cannot be used.
         ValueError: the port is none, both `storage_provider` and `directory` were given, or what
             belongs to `directory` without it; `networks` is empty, or one of them is none.
-        TypeError: `storage_provider` has no method `store`.
+        TypeError: `storage_provider` has no method `store`, or an `identity` no `identify`.
 
-    PS3.4 annexes A and B.
+    PS3.4 annexes A and B, PS3.7 D.3.3.7.
     """
     if storage_provider is not None and directory is not None:
         raise ValueError("storage_provider and directory exclude each other")
@@ -173,6 +209,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         raise TypeError("storage_provider must have a method store(request) that returns a status")
     check_port(port, lowest=0)
     gate = None if networks is None else _gate(networks)
+    secure = None if tls is None else _Secure(tls)
+    admission = None if identity is None else _admission(identity, required=require_identity)
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
     from isocenter.ul.codec import Limits
@@ -203,16 +241,65 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     engine = EngineOptions(
         limits=Limits(), maximum_length=maximum_length, idle_timeout=idle_timeout
     )
-    acceptor = Acceptor(policy, registry, observer)
+    acceptor = Acceptor(policy, registry, observer, admission)
     try:
-        return _start(acceptor, engine, host, port, maximum_associations, close, gate)
+        return _start(acceptor, engine, host, port, maximum_associations, close, gate, secure)
     except BaseException:
         close()
         raise
 
 
+class _Secure:
+    """What a server speaks TLS with, and where it came from."""
+
+    def __init__(self, options: TlsOptions) -> None:
+        """Read what the options name.
+
+        Raises:
+            TlsConfigurationError: something of it cannot be used.
+        """
+        from isocenter.net.tls import ServerTls
+
+        self._options = options
+        self.tls = ServerTls(self._context())
+
+    def _context(self) -> SSLContext:
+        from isocenter.net.tls_context import server_context
+
+        return server_context(self._options, warn=_LOGGER.warning)
+
+    def reload(self) -> None:
+        """Read it anew, for connections from now on; what there is stays where it cannot be used.
+
+        Raises:
+            TlsConfigurationError: something of it cannot be used.
+        """
+        self.tls.replace(self._context())
+
+
 def _nothing() -> None:
     """Close nothing."""
+
+
+def _admission(
+    identity: IdentityProvider | Sequence[IdentityProvider], *, required: bool
+) -> Admission:
+    """Return what rejects requests by their user.
+
+    Raises:
+        ValueError: nobody is there to vouch.
+        TypeError: one of them cannot.
+    """
+    from collections.abc import Sequence as Several
+
+    from isocenter.security.identity import IdentityAdmission
+
+    providers = identity if isinstance(identity, Several) else (identity,)
+    if not providers:
+        raise ValueError("identity: one provider or several, or None to look at no identity")
+    if not all(hasattr(provider, "identify") for provider in providers):
+        raise TypeError("each identity must have a method identify(claim)")
+    return IdentityAdmission(providers, required=required)
 
 
 def _gate(networks: Sequence[str]) -> Gate:
@@ -257,6 +344,7 @@ def _start(
     maximum_associations: int,
     close: Callable[[], None],
     gate: Gate | None,
+    secure: _Secure | None,
 ) -> Server:
     """Listen, and serve each association in a thread of its own."""
     from isocenter.net.dispatch import ServeOptions, ThreadDispatcher
@@ -281,9 +369,10 @@ def _start(
         sockets,
         dispatcher,
         gate=gate,
+        tls=None if secure is None else secure.tls,
     )
     try:
         bound = listener.open()
     except ConfigurationError as problem:
         raise ConfigurationError(f"cannot listen on {host or '*'}:{port}: {problem}") from problem
-    return Server(listener, bound, close)
+    return Server(listener, bound, close, secure)

@@ -13,9 +13,10 @@ import threading
 from isocenter import aetitle, uids
 from isocenter.api.arguments import MAXIMUM_LENGTH, UNCOMPRESSED, check_port
 from isocenter.errors import DimseFailure, NegotiationError
+from isocenter.logs import get_logger
 from isocenter.net.client import ADDRESS_FAMILIES, ConnectOptions
 from isocenter.net.client import connect as _connect
-from isocenter.record import Record
+from isocenter.record import Record, replace
 from isocenter.services import storage, verification
 from isocenter.ul.identity import lacks_response
 from isocenter.ul.request import ProposedContext, build_request
@@ -29,12 +30,16 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from isocenter.net.association import Association
+    from isocenter.net.tls import ClientTls, TlsFacts
+    from isocenter.net.tls_options import TlsOptions
     from isocenter.sender.proposal import ContextChooser
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.pdu import UserIdentityRQ
     from isocenter.wire import Segment
 
 __all__ = ["Peer", "StoreResult", "connect", "contexts_for"]
+
+_LOGGER = get_logger(__name__)
 
 
 class StoreResult(Record):
@@ -70,7 +75,9 @@ class Peer:
     def __init__(self, association: Association) -> None:
         """Take the association over."""
         answer = association.accept
-        self.user_identity_response = answer and answer.user_information.user_identity_response
+        self.user_identity_response = (
+            None if answer is None else answer.user_information.user_identity_response
+        )
         self._association = association
         self._user: int | None = None
         self._chooser: ContextChooser | None = None
@@ -266,6 +273,7 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
     maximum_length: int = MAXIMUM_LENGTH,
     family: str = "auto",
     user_identity: UserIdentityRQ | None = None,
+    tls: TlsOptions | None = None,
 ) -> Peer:
     """Open an association and return it, to be used in a ``with`` block.
 
@@ -277,17 +285,23 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
         contexts: presentation contexts to propose besides Verification, at most 127; see
             `contexts_for`. None proposes 64 common storage classes, uncompressed.
         connect_timeout: seconds for the TCP connection, None for the system's own bound.
-        acse_timeout: seconds to wait for the answer to the association and release request.
+        acse_timeout: seconds to wait for the answer to the association and release request, and
+            for all of a TLS handshake.
         dimse_timeout: seconds to wait for each response, None for no bound. A peer that takes no
             more bytes of an object is given 5 s more.
         maximum_length: bytes of P-DATA that this side bears in a PDU, 0 for unlimited.
         family: ``auto``, ``ipv4`` or ``ipv6``.
         user_identity: who asks, None not to say: a user name (UTF-8), with a passcode or without,
-            a Kerberos ticket, SAML assertion or JSON Web Token. All of it can be read on the wire.
+            a Kerberos ticket, SAML assertion or JSON Web Token. Without `tls` all of it can be read
+            on the wire.
             Where names and passcodes request a positive response, its absence is an error.
+        tls: keys, trust and rules for TLS, None to speak plain DICOM. As long as it does not say
+            otherwise the peer's certificate has to be trusted, and of `host`.
 
     Raises:
         ConnectError: no connection.
+        TlsError: TLS could not be agreed on, for instance because the peer is not trusted.
+        TlsConfigurationError: a file of `tls` cannot be used.
         NegotiationError: the peer did not confirm the user name; it was aborted.
         AssociationRejected: the peer said no; the exception says why.
         AssociationAborted, ConnectionLost, TimeoutExpired, PeerProtocolError: no usable answer.
@@ -331,8 +345,25 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
         # Later than the other, so that a missing response is named as such; it bounds sending.
         socket_timeout=None if dimse_timeout is None else dimse_timeout + 5.0,
     )
+    if tls is not None:
+        options = replace(options, tls=_client_tls(tls))
     association = _connect(options, request)
     if association.accept is not None and lacks_response(request, association.accept):
         association.abort()
         raise NegotiationError("the peer did not confirm the user identity")
     return Peer(association)
+
+
+def _client_tls(options: TlsOptions) -> ClientTls:
+    """Return what the driver needs to speak TLS.
+
+    Raises:
+        TlsConfigurationError: something of the options cannot be used.
+        ValueError: they contradict each other.
+    """
+    from isocenter.net.tls import ClientTls
+    from isocenter.net.tls_context import client_context
+
+    return ClientTls(
+        client_context(options, warn=_LOGGER.warning), options.server_name, options.verify_host
+    )
