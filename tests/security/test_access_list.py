@@ -6,6 +6,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isocenter.errors import ConfigurationError
 from isocenter.security.access_list import Asker, parse_access_list, single_rule
@@ -163,15 +165,43 @@ class TestConnections:
             "deny calling=C*\ndeny from=192.0.2.7\nallow from=192.0.2.0/24",
         ],
     )
-    def test_nobody_is_refused_at_the_door_whom_the_rules_allow(self, rules: str) -> None:
+    def test_whom_the_rules_allow_under_no_title_is_refused_at_the_door(self, rules: str) -> None:
         access = _list(rules)
         for address in ("192.0.2.7", "192.0.2.200", "10.0.0.1", "203.0.113.1"):
-            some = any(
-                access.decide(_asker(calling, called, address)).allowed
-                for calling in ("CT1", "X")
-                for called in ("ARCHIVE", "X")
+            assert (access.refuses_from(ip_address(address)) is None) is _may_come_from(
+                access, address
             )
-            assert (access.refuses_from(ip_address(address)) is None) is some
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["allow", "deny"]),
+                st.sampled_from(["", "calling=CT1", "calling=C*"]),
+                st.sampled_from(["", "called=X", "called=?"]),
+                st.sampled_from(["", "from=192.0.2.0/25", "from=192.0.2.7", "from=::/0"]),
+                st.sampled_from(["", "from=h.example"]),
+            ),
+            min_size=1,
+            max_size=6,
+        )
+    )
+    def test_nobody_is_refused_at_the_door_whom_any_list_allows(
+        self, lines: list[tuple[str, ...]]
+    ) -> None:
+        access = _list("\n".join(" ".join(words) for words in lines))
+        for address in ("192.0.2.7", "192.0.2.200", "2001:db8::1"):
+            if access.refuses_from(ip_address(address)) is not None:
+                assert not _may_come_from(access, address)
+
+
+def _may_come_from(access: AccessList, address: str) -> bool:
+    """Tell whether a list allows anybody from an address, under some title and name."""
+    return any(
+        access.decide(_asker(calling, called, address, name)).allowed
+        for calling in ("CT1", "X")
+        for called in ("ARCHIVE", "X")
+        for name in ("", "h.example")
+    )
 
 
 class TestWords:
