@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import AssociationRejected
+from isocenter.net.tls import TlsFacts
 from isocenter.services.acceptor import Acceptor, SilentObserver
-from isocenter.services.admission import Admissions
+from isocenter.services.admission import Admissions, facts_of
 from isocenter.ul.admission import RequestFacts, UserIdentityAC
 from isocenter.ul.negotiation import rejection
 from isocenter.ul.pdu import AAssociateAC, AAssociateRJ, UserIdentityRQ
@@ -141,3 +142,16 @@ def test_rejection_is_one_of_the_service_user() -> None:
 
 def test_answer_to_an_identity_is_not_shown() -> None:
     assert "ticket" not in repr(UserIdentityAC(server_response=b"ticket"))
+
+
+@pytest.mark.parametrize("certificate", [None, b"DER"])
+def test_facts_tell_of_tls_and_the_certificate_that_was_shown(certificate: bytes | None) -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        association = driver(right, requestor=False)
+        assert facts_of(association) == RequestFacts(peer_address=association.peer_address)
+        association.tls = TlsFacts("TLSv1.3", "TLS_AES_128_GCM_SHA256", certificate, None)
+        facts = facts_of(association)
+        assert facts.is_encrypted
+        assert facts.peer_certificate == certificate
+        association.close()

@@ -74,14 +74,13 @@ class Admissions:
 
 def facts_of(association: Association) -> RequestFacts:
     """Return what is known of the requestor of an association."""
-    tls = getattr(association, "tls", None)
+    tls = association.tls
     if tls is None:
         return RequestFacts(peer_address=association.peer_address)
     return RequestFacts(
         peer_address=association.peer_address,
         is_encrypted=True,
         peer_certificate=tls.peer_certificate,
-        server_name=tls.server_name,
     )
 
 

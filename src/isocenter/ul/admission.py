@@ -26,13 +26,11 @@ class RequestFacts(Record):
         is_encrypted: the connection is one of TLS.
         peer_certificate: the certificate it proved to own, in DER; None where it showed none, or
             the connection is not one of TLS. Its chain was verified as the server was told to.
-        server_name: the name it called this side by in TLS (RFC 6066 3), None for none.
     """
 
     peer_address: str = "unknown"
     is_encrypted: bool = False
     peer_certificate: bytes | None = None
-    server_name: str | None = None
 
     @property
     def host(self) -> str:
