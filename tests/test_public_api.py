@@ -36,6 +36,8 @@ PINNED = {
     "StorageProvider",
     "StoreRequest",
     "StoreResult",
+    "TlsFacts",
+    "TlsOptions",
     "TokenVerifier",
     "UserFile",
     "UserIdentityRQ",

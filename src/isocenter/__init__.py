@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         TlsConfigurationError,
         TlsError,
     )
+    from isocenter.net.tls import TlsFacts
+    from isocenter.net.tls_options import TlsOptions
     from isocenter.security.identity import (
         IdentifiedUser,
         IdentityClaim,

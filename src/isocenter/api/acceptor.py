@@ -191,10 +191,11 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
 
     Raises:
         ConfigurationError: the port cannot be had.
-        TlsConfigurationError: a file of `tls` cannot be used, or it names no certificate.
+        TlsConfigurationError: a file of `tls` cannot be used.
         StorageError: the directory cannot be used.
         ValueError: the port is none, both `storage_provider` and `directory` were given, or what
-            belongs to `directory` without it; `networks` is empty, or one of them is none.
+            belongs to `directory` without it; `networks` is empty, or one of them is none; `tls`
+            names no certificate.
         TypeError: `storage_provider` has no method `store`, or an `identity` no `identify`.
 
     PS3.4 annexes A and B, PS3.7 D.3.3.7.

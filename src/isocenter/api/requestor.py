@@ -70,6 +70,7 @@ class Peer:
     Attributes:
         contexts: the accepted presentation contexts by id.
         user_identity_response: the peer's answer to a user identity (PS3.7 D.3.3.7.2), or None.
+        tls: what was agreed on, and the peer's certificate, where TLS is spoken; else None.
     """
 
     def __init__(self, association: Association) -> None:
@@ -78,6 +79,7 @@ class Peer:
         self.user_identity_response = (
             None if answer is None else answer.user_information.user_identity_response
         )
+        self.tls: TlsFacts | None = association.tls
         self._association = association
         self._user: int | None = None
         self._chooser: ContextChooser | None = None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from isocenter.dimse.commands import CEchoRQ, CStoreRQ
     from isocenter.net.association import Association
+    from isocenter.net.tls import TlsFacts
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.pdu import AAssociateRQ
 else:
@@ -48,9 +49,10 @@ class EchoRequest:
         context: the presentation context it came on.
         command: the C-ECHO-RQ.
         peer_address: ``host:port`` of the peer.
+        tls: what was agreed on, and the peer's certificate, where TLS is spoken; else None.
     """
 
-    __slots__ = ("association", "command", "context", "peer_address")
+    __slots__ = ("association", "command", "context", "peer_address", "tls")
 
     def __init__(
         self, association: Association, context: AcceptedContext, command: CEchoRQ
@@ -60,6 +62,7 @@ class EchoRequest:
         self.context = context
         self.command = command
         self.peer_address = association.peer_address
+        self.tls: TlsFacts | None = association.tls
 
 
 class StoreRequest:
@@ -96,6 +99,11 @@ class StoreRequest:
         self.context = context
         self.command = command
         self.peer_address = association.peer_address
+
+    @property
+    def tls(self) -> TlsFacts | None:
+        """What was agreed on, and the peer's certificate, where TLS is spoken; else None."""
+        return self._driver.tls
 
     @property
     def sop_class_uid(self) -> str:
