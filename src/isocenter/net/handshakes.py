@@ -29,7 +29,7 @@ class Handshakes:
             has no threads.
         wake: called, from any thread, when a job is done.
 
-    Threads are started with the first job and end with `close`.
+    Threads are started with the first jobs, as far as the system gives them, and end with `close`.
     """
 
     def __init__(self, threads: int, wake: Callable[[], None]) -> None:
@@ -48,7 +48,11 @@ class Handshakes:
             self._changed.notify()
         if len(self._started) < self._threads:
             thread = threading.Thread(target=self._run, name="handshakes", daemon=True)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more: those there are do it, or the loop
+                self._threads = len(self._started)
+                return
             self._started.append(thread)
 
     @property

@@ -47,6 +47,9 @@ _LINGER = 5.0
 """Seconds that a refused connection may take to close."""
 
 _HANDSHAKE_THREADS = 2
+_MAXIMUM_FIRST = 128 * 1024
+"""Bytes kept of what may be a ClientHello: the library takes no longer one."""
+
 _NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0301 0002 02 78")
 """The alert for a requestor that speaks no protocol of ours (RFC 7301 3.2)."""
 
@@ -241,8 +244,8 @@ class Reception:
         # A connection that made room for another a moment ago may still be in the list.
         if type(data) is _Pending:
             if self._pending.get(fd) is data:
-                if data.unsent:
-                    self._push(data)
+                if data.unsent and data.session is not None:
+                    self._push(data, data.session)
                 else:
                     self._read(data)
             return True
@@ -314,14 +317,16 @@ class Reception:
         if pending.session is None:
             self._begin_tls(pending, tls)
         session, data = pending.session, self._scratch[:count]
-        if session is None:
+        if session is None:  # it made room at once
             return
         session.feed(data)
         if session.facts is not None:
             self._decrypt(pending, session)
-        elif pending.first is None or self._speaks_dicom(pending, data):
-            self._unwatch(pending)
-            self._handshakes.submit(pending.host, lambda: self._shake(pending, session))
+            return
+        if pending.first is not None and len(pending.first) < _MAXIMUM_FIRST:
+            pending.first += data
+        self._unwatch(pending)
+        self._handshakes.submit(pending.host, lambda: self._shake(pending))
 
     def _begin_tls(self, pending: _Pending, tls: ServerTls) -> None:
         """Begin a session for a connection, and see to it that they are not too many."""
@@ -333,37 +338,25 @@ class Reception:
             host, _ = max(self._in_tls_of.items(), key=lambda item: item[1])
             self._crowd_out(next(other for other in self._in_tls if other.host == host))
 
-    def _speaks_dicom(self, pending: _Pending, data: memoryview) -> bool:
-        """Tell whether the handshake may go on, and refuse who asks for another protocol only.
+    def _speaks_dicom(self, pending: _Pending) -> bool:
+        """Tell whether the handshake may go on; asked once, when there is an answer to the hello.
 
-        Python's TLS does not tell a requestor that asks for other protocols from one that does not
-        ask (RFC 7301).
+        Reading it anew with each of many small pieces would keep the loop busy.
         """
-        from isocenter.net.tls_hello import offered_protocols
+        hello, pending.first = bytes(pending.first or b""), None
+        return self._tls is None or self._tls.may_answer(hello)
 
-        first = pending.first
-        if first is None:
-            return True
-        first += data
-        offered = offered_protocols(bytes(first))
-        if offered is None and len(first) < _SCRATCH:
-            return True  # the session knows what to do with half of a hello
-        pending.first = None
-        if not offered or "dicom" in offered:
-            return True
-        pending.unsent = _NO_APPLICATION_PROTOCOL
-        problem = TlsError("no application protocol", received=bytes(first[:SHOWN]))
-        self._refuse_tls(pending, problem)
-        return False
-
-    def _shake(self, pending: _Pending, session: TlsSession) -> None:
+    def _shake(self, pending: _Pending) -> None:
         """Do a step of the handshake; anywhere, and nothing else touches the session meanwhile."""
+        session = pending.session
+        if session is None:
+            return  # it was closed while this waited
         try:
             session.handshake()
         except TlsError as problem:
             pending.failure = problem
         except Exception as problem:  # noqa: BLE001 - a callback of the context; the loop goes on
-            pending.failure = TlsError(f"handshake failed: {problem}")
+            pending.failure = TlsError(f"handshake failed: {problem}", received=session.received)
         self._shaken.append(pending)
 
     def _take_shaken(self) -> None:
@@ -377,11 +370,16 @@ class Reception:
             pending.unsent = session.outgoing()
             if pending.failure is not None:
                 self._refuse_tls(pending, pending.failure)
-            elif self._push(pending) and session.facts is not None:
-                self._decrypt(pending, session)
+            elif pending.unsent and pending.first is not None and not self._speaks_dicom(pending):
+                pending.unsent = _NO_APPLICATION_PROTOCOL
+                self._refuse_tls(
+                    pending, TlsError("no application protocol", received=session.received)
+                )
+            else:
+                self._push(pending, session)
 
-    def _push(self, pending: _Pending) -> bool:
-        """Send what the handshake has to say and wait for what comes next; False where it broke."""
+    def _push(self, pending: _Pending, session: TlsSession) -> None:
+        """Send what the handshake has to say and go on with what came behind the peer's part."""
         try:
             if pending.unsent:
                 pending.unsent = pending.unsent[pending.sock.send(pending.unsent) :]
@@ -389,9 +387,10 @@ class Reception:
             pass
         except OSError:
             self._closed_by_peer(pending)
-            return False
+            return
         self._watch(pending, selectors.EVENT_WRITE if pending.unsent else selectors.EVENT_READ)
-        return True
+        if session.facts is not None and not pending.unsent:
+            self._decrypt(pending, session)
 
     def _decrypt(self, pending: _Pending, session: TlsSession) -> None:
         """Take in what the session has of the request."""
@@ -512,7 +511,7 @@ class Reception:
         """Go on with what waited for the gate or for a handshake; once in each turn of the loop."""
         if self._held:
             self._ask_again()
-        if self._in_tls:
+        if self._shaken or self._handshakes.waits_for_loop:
             self._take_shaken()
 
     def next_deadline(self) -> float | None:
@@ -567,6 +566,7 @@ class Reception:
 
     def _drop(self, pending: _Pending) -> None:
         self._forget(pending)
+        pending.session = None  # a step of its handshake may wait; what it holds does not
         pending.sock.close()
         self._gone()
 

@@ -101,6 +101,17 @@ class ServerTls:
         """Return a session for a connection that came."""
         return TlsSession(self.context, server_side=True)
 
+    @staticmethod
+    def may_answer(hello: bytes) -> bool:
+        """Tell whether a ClientHello may be answered; False where it asks for other protocols only.
+
+        Python's TLS does not tell that from one that asks for none. RFC 7301 3.2; PS3.15 B.9.
+        """
+        from isocenter.net.tls_hello import offered_protocols
+
+        offered = offered_protocols(hello)
+        return not offered or "dicom" in offered
+
 
 class TlsSession:
     """One side of one TLS connection: bytes in, bytes out.
