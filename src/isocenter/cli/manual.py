@@ -168,6 +168,13 @@ MANUALS = {
                 "would not obey, and lets nobody in where a file becomes so. Rules by address "
                 "are surer than those by name, which need the name server."
             ),
+            (
+                "With --access-list the rules in a file decide by AE titles and hosts; "
+                "--allow-calling, --allow-called and --allow-from are one such rule. A line is allow "
+                "or deny and conditions: calling=TITLE, called=TITLE, from=NET; the first line that fits "
+                "decides. Whoever no line is about is let in where the file has no allow, else "
+                "kept out."
+            ),
             _GRAMMAR,
         ),
         examples=(
@@ -195,6 +202,10 @@ MANUALS = {
             (
                 "SIGTERM, SIGINT",
                 "listen no more, finish what is being received, then end; a second one aborts it",
+            ),
+            (
+                "SIGHUP",
+                "read access lists, keys and certificates anew; without any it ends the tool",
             ),
         ),
     ),
