@@ -170,10 +170,10 @@ MANUALS = {
             ),
             (
                 "With --access-list the rules in a file decide by AE titles and hosts; "
-                "--allow-calling, --allow-called and --allow-from are one such rule. A line is allow "
-                "or deny and conditions: calling=TITLE, called=TITLE, from=NET; the first line that fits "
-                "decides. Whoever no line is about is let in where the file has no allow, else "
-                "kept out."
+                "--allow-calling, --allow-called and --allow-from are one such rule. A line is "
+                "allow or deny and conditions: calling=TITLE, called=TITLE, from=NET; the first "
+                "line that fits decides. Whoever no line is about is let in where the file has no "
+                "allow, else kept out."
             ),
             _GRAMMAR,
         ),
