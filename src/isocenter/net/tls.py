@@ -35,14 +35,20 @@ _RECORD = 16 * 1024
 """Bytes of plaintext in a record at most (RFC 8446 5.1)."""
 
 _CHUNK = 7 * _RECORD
-"""Bytes encrypted, and handed to the kernel, at a time, inclusive: the peer decrypts them
-meanwhile. With their records' headers they stay below the size from which the C library maps
-memory anew for each allocation (bench/micro/tls.py)."""
+"""Bytes encrypted, and handed to the kernel, at a time: the peer decrypts them meanwhile. A MiB
+takes 360 microseconds so, 380 record by record (bench/micro/tls.py)."""
 
 _RAW = 128 * 1024
 """Bytes taken from the kernel at a time: they stay in the processor's cache until decrypted."""
 
 _HANDSHAKE_READ = 16 * 1024
+
+_IN_VAIN = 8
+"""Reads in a row without plaintext, at most: a peer that sends no data has no turn of its own."""
+
+_MOST_UNSAID = 64 * 1024
+"""Bytes of the session's own answers that wait at most. An honest peer causes a few; one that asks
+again and again to renegotiate gets an alert each time, and need not take them."""
 
 _NUMBERS: dict[str, tuple[int, int]] = getattr(ssl._ssl, "err_names_to_codes", {})  # type: ignore[attr-defined]  # noqa: SLF001 - what the library calls its errors is nowhere else
 """Name of a reason to library and number; private to Python, and without it numbers are 0."""
@@ -130,7 +136,7 @@ class TlsSession:
         received: the first bytes of the peer.
     """
 
-    __slots__ = ("_incoming", "_object", "_outgoing", "ended", "facts", "received")
+    __slots__ = ("_incoming", "_object", "_outgoing", "_problem", "ended", "facts", "received")
 
     def __init__(
         self, context: ssl.SSLContext, *, server_side: bool, server_name: str | None = None
@@ -141,6 +147,7 @@ class TlsSession:
         self._object = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name
         )
+        self._problem: TlsError | None = None
         self.facts: TlsFacts | None = None
         self.ended = False
         self.received = b""
@@ -176,8 +183,11 @@ class TlsSession:
         """Decrypt what is there into `window`; bytes of plaintext, 0 where no record is complete.
 
         Raises:
-            TlsError: what came cannot be decrypted, or is an alert.
+            TlsError: what came cannot be decrypted, or is an alert; once all before it was
+                returned. Or the peer has the session answer and takes no answers.
         """
+        if self._problem is not None:
+            raise self._problem
         incoming, decrypted = self._incoming, self._object
         read = decrypted.read
         done, size = 0, len(window)
@@ -192,13 +202,23 @@ class TlsSession:
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as problem:
-            raise _tls_error(problem, b"") from problem
+            self._problem = _tls_error(problem, b"")
+            self._problem.__cause__ = problem
+        if self._outgoing.pending > _MOST_UNSAID:
+            self._problem = TlsError("the peer takes no answers")
+        if self._problem is not None and not done:
+            raise self._problem
         return done
 
     @property
     def holds_input(self) -> bool:
         """True where bytes of the peer wait, which may be less than a record."""
         return bool(self._incoming.pending or self._object.pending())
+
+    @property
+    def is_over(self) -> bool:
+        """True where the peer, or an error, has ended what can be read."""
+        return self.ended or self._problem is not None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt; the bytes for the peer are in `outgoing`.
@@ -242,7 +262,8 @@ class TlsTransport:
         self._plain = plain
         self._session = session
         self._buffers: list[bytes | bytearray | memoryview] = []
-        self._more = session.holds_input
+        self._lost: ConnectionLost | None = None
+        self._more = session.holds_input or session.is_over
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
@@ -258,12 +279,21 @@ class TlsTransport:
         done, size = 0, len(window)
         if self._more:
             self._more = False
+            if self._lost is not None:
+                raise self._lost
             if session.ended:
                 return 0
             done = self._decrypt(window)
-        while done < size:
+        in_vain = 0
+        while done < size and not session.is_over:
             raw = window[done : done + _RAW]
-            count = plain.receive_into(raw, 0.0 if done else patience)
+            try:
+                count = plain.receive_into(raw, 0.0 if done else patience)
+            except ConnectionLost as problem:
+                if not done:
+                    raise
+                self._lost = problem  # told by the next call
+                break
             if count is None:
                 break
             if count == 0:
@@ -271,12 +301,17 @@ class TlsTransport:
                 return done
             session.feed(raw[:count])
             done += self._decrypt(window[done:])
-            if session.ended:
-                self._more = done > 0
-                return done
-            if count < len(raw) and done:
-                break
-        self._more = done == size and session.holds_input
+            if done:
+                if count < len(raw):
+                    break
+            elif not session.ended:
+                in_vain += 1
+                if in_vain == _IN_VAIN:
+                    break
+        is_over = session.is_over or self._lost is not None
+        if session.ended and not done:
+            return 0
+        self._more = is_over or (done == size and session.holds_input)
         if session.has_outgoing and not self.unsent:
             self._answer()
         return done or None
@@ -306,18 +341,21 @@ class TlsTransport:
     def send(self) -> bool:
         """Encrypt and send what is queued; see `Transport`."""
         plain, session = self._plain, self._session
-        while True:
-            if plain.unsent and not plain.send():
-                return False
-            if self._buffers:
-                try:
+        try:
+            while True:
+                if plain.unsent and not plain.send():
+                    return False
+                if self._buffers:
                     self._encrypt_some()
-                except TlsError as problem:
-                    self._buffers = []
-                    raise ConnectionLost(str(problem)) from problem
-            if not session.has_outgoing:
-                return True
-            plain.queue([session.outgoing()])
+                if not session.has_outgoing:
+                    return True
+                plain.queue([session.outgoing()])
+        except TlsError as problem:
+            self._buffers = []
+            raise ConnectionLost(str(problem)) from problem
+        except ConnectionLost:
+            self._buffers = []
+            raise
 
     def _encrypt_some(self) -> None:
         """Encrypt some `_CHUNK` bytes of what is queued, in whole records where there are more.
@@ -402,7 +440,8 @@ def shake_hands(sock: socket.socket, session: TlsSession, deadline: Deadline) ->
     def wait(mask: int) -> None:
         poll.modify(sock.fileno(), mask)
         remaining = deadline.remaining()
-        if not poll.poll(None if remaining is None else remaining * 1000 + 1):
+        # Asked also where there is something: a peer may never stop sending a bit more.
+        if remaining == 0.0 or not poll.poll(None if remaining is None else remaining * 1000 + 1):
             raise deadline.error()
 
     def push() -> None:
@@ -418,7 +457,8 @@ def shake_hands(sock: socket.socket, session: TlsSession, deadline: Deadline) ->
             try:
                 done = session.handshake()
             except TlsError:
-                push()
+                with contextlib.suppress(OSError, TimeoutExpired):  # it says less than what failed
+                    push()
                 raise
             push()
             if done:
