@@ -11,6 +11,7 @@ def test_numbers() -> None:
     assert {code.name: code.value for code in ExitCode} == {
         "SUCCESS": 0,
         "FAILURE": 1,
+        "INVALID_INPUT_FILE": 22,
         "ECHO_FAILED": 70,
         "INHERITED_DESCRIPTOR": 99,
     }

@@ -24,5 +24,5 @@ def test_version_names_the_platform_where_the_system_has_no_uname(
 
 def test_version_tells_that_there_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "zlib", None)
-    monkeypatch.setitem(sys.modules, "ssl", None)
+    monkeypatch.setitem(sys.modules, "_ssl", None)
     assert version_text(TOOL).endswith("\nExternal libraries used: none\n")

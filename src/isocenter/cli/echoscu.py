@@ -36,6 +36,11 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     from isocenter.net.client import connect
 
     try:
+        if line.stands_alone:
+            from isocenter.cli.certificates import check_offline
+
+            return check_offline(line)
+        options = connect_options(line)
         check_titles(line)
     except ConfigurationError as problem:
         _LOGGER.critical("%s", problem)
@@ -46,7 +51,6 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
         _LOGGER.debug("Request Parameters:\n%s", request_dump(request))
     _LOGGER.info("Requesting Association")
-    options = connect_options(line)
     try:
         association = connect(options, request)
     except IsocenterError as problem:

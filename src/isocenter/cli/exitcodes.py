@@ -23,6 +23,9 @@ class ExitCode(IntEnum):
     FAILURE = 1
     """Command line, input files, connection, rejection or timeout."""
 
+    INVALID_INPUT_FILE = 22
+    """echoscu --verify-cert, --is-root-cert: the certificate is none to be trusted."""
+
     ECHO_FAILED = 70
     """echoscu: DIMSE timeout, protocol error, or the peer asked for release."""
 
@@ -55,6 +58,7 @@ MEANINGS = {
                 "it answers with anything but success"
             ),
         ),
+        ("22", "the certificate of --verify-cert or --is-root-cert is none to be trusted"),
         (
             "70",
             (

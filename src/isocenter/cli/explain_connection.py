@@ -18,6 +18,7 @@ from isocenter.errors import (
     ConnectionLost,
     PeerProtocolError,
     TimeoutExpired,
+    TlsError,
 )
 from isocenter.record import Record
 from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
@@ -39,8 +40,6 @@ __all__ = [
     "wants_probe",
 ]
 
-_NO_TLS = "This tool called without TLS: call the peer's port for plain DICOM"
-
 
 class Attempt(Record):
     """What was tried.
@@ -51,6 +50,8 @@ class Attempt(Record):
         called, calling: AE titles of the request.
         connect_timeout: seconds, None for the system's own bound.
         identified: True where the request had a user identity.
+        tls: True where the peer was called with TLS.
+        authenticated: True where a certificate of one's own was at hand then.
     """
 
     tool: Tool
@@ -60,6 +61,8 @@ class Attempt(Record):
     calling: str
     connect_timeout: float | None = None
     identified: bool = False
+    tls: bool = False
+    authenticated: bool = False
 
     @property
     def place(self) -> str:
@@ -68,7 +71,10 @@ class Attempt(Record):
 
 
 def wants_probe(problem: IsocenterError) -> bool:
-    """Tell whether a second connection could say more: the peer took the first and said nothing."""
+    """Tell whether a second connection could say more: the peer took the first and said nothing.
+
+    Of a request without TLS: a probe offers TLS, and would not tell one such server from another.
+    """
     if isinstance(problem, TimeoutExpired):
         return problem.which in {"acse", "socket"}
     return isinstance(problem, ConnectionLost)
@@ -88,7 +94,19 @@ def request_failed(
             f"{abort_words(problem.source, problem.reason)}.",
             "A peer that refuses an address or an AE title would rather reject; its log says more.",
         )
+    if isinstance(problem, TlsError):
+        from isocenter.cli.explain_tls import handshake_failed
+
+        return handshake_failed(
+            problem,
+            place=attempt.place,
+            tool=attempt.tool,
+            host=attempt.host,
+            authenticated=attempt.authenticated,
+        )
     if isinstance(problem, ConnectionLost):
+        if attempt.tls:
+            return _lost_over_tls(problem, attempt)
         return (
             (
                 f"the peer at {attempt.place} took the connection and ended it without an "
@@ -114,6 +132,29 @@ def request_failed(
     return (
         f"the answer of the peer at {attempt.place} is against the rules of DICOM: {problem}.",
         "The fault is the peer's; its manufacturer needs this line and a log with --debug.",
+    )
+
+
+def _lost_over_tls(problem: ConnectionLost, attempt: Attempt) -> Lines:
+    """Explain a connection that ended between the handshake and the answer."""
+    from isocenter.cli.explain_tls import is_about_tls, refused_afterwards
+
+    if is_about_tls(problem.reason):
+        return refused_afterwards(
+            problem.reason,
+            place=attempt.place,
+            tool=attempt.tool,
+            authenticated=attempt.authenticated,
+        )
+    return (
+        (
+            f"the peer at {attempt.place} agreed on TLS and ended the connection without an answer "
+            f"to the association request ({problem.reason})."
+        ),
+        (
+            "A peer that demands a certificate, or does not trust the one that it got, does so: "
+            "with TLS 1.3 it decides after this side. Its log says more."
+        ),
     )
 
 
@@ -199,7 +240,11 @@ def _strange_answer(problem: PeerProtocolError, attempt: Attempt) -> Lines:
 
 def _advice(look: Look, attempt: Attempt) -> str:
     if look.kind == "tls":
-        return f"{_NO_TLS}, or reach it through a tunnel."
+        enable = option_words(attempt.tool, "--enable-tls")
+        return (
+            f"This tool called without TLS: use {enable} with a key and certificate, or call the "
+            "peer's port for plain DICOM."
+        )
     if look.kind == "http":
         return (
             f"Port {attempt.port} is that of a web server (a viewer, DICOMweb, a proxy): the DICOM "
@@ -345,19 +390,25 @@ def arrival_failed(
     cause: Exception | None = None,
     limit: int = 0,
     seconds: float = 0.0,
+    tls: bool = False,
 ) -> Lines:
     """Explain, for an acceptor, why a connection never became an association.
 
     Args:
-        kind: ``closed``, ``expired``, ``invalid``, ``full`` or ``crowded``, see
+        kind: ``closed``, ``expired``, ``invalid``, ``full``, ``crowded`` or ``tls``, see
             `net.failures.FailedConnection`.
         peer: ``host:port``.
         received: the first bytes, `SHOWN` at most.
         tool: whose options may help.
-        cause: the violation where `kind` is ``invalid``.
+        cause: the violation where `kind` is ``invalid`` or ``tls``.
         limit: the longest association request taken, in bytes.
         seconds: how long the request was waited for.
+        tls: True where this receiver serves TLS.
     """
+    if isinstance(cause, TlsError):
+        from isocenter.cli.explain_tls import arrival_refused
+
+        return arrival_refused(cause, peer=peer, tool=tool)
     if kind == "full":
         return (
             (
@@ -372,7 +423,13 @@ def arrival_failed(
     look = look_at(received)
     if look.kind == "dicom":
         return _bad_request(kind, peer, received, cause, limit, seconds)
-    return _other_protocol(peer, look, f"It began with {escaped(received, look.shown)}.")
+    if look.kind == "tls" and tls:
+        how = "closed" if kind == "closed" else f"did not end it within {seconds:g} s"
+        return (
+            f"{peer} began a TLS handshake and {how}.",
+            "A peer that does not trust this receiver's certificate may leave without a word.",
+        )
+    return _other_protocol(peer, look, tool, f"It began with {escaped(received, look.shown)}.")
 
 
 def _silent_arrival(kind: str, peer: str, tool: Tool, seconds: float) -> Lines:
@@ -394,12 +451,16 @@ def _silent_arrival(kind: str, peer: str, tool: Tool, seconds: float) -> Lines:
     )
 
 
-def _other_protocol(peer: str, look: Look, shown: str) -> Lines:
+def _other_protocol(peer: str, look: Look, tool: Tool, shown: str) -> Lines:
     """Explain a connection that began with something other than DICOM."""
     if look.kind == "tls":
+        enable = option_words(tool, "--enable-tls")
         return (
             f"{peer} sent {look.words}: the peer wants TLS, and this receiver serves plain DICOM.",
-            "Switch TLS off for this destination at the peer, or serve TLS to it.",
+            (
+                f"Serve TLS on a port of its own with {enable}, or switch TLS off for this "
+                "destination at the peer."
+            ),
         )
     if look.kind == "http":
         return (

@@ -67,9 +67,11 @@ def explain_request(
         calling=request.calling_ae_title,
         connect_timeout=options.connect_timeout,
         identified=request.user_information.user_identity is not None,
+        tls=options.tls is not None,
+        authenticated=options.tls is not None and line.in_force("--enable-tls"),
     )
     finding = None
-    if connection.wants_probe(problem):
+    if not attempt.tls and connection.wants_probe(problem):
         from isocenter.net.probe import probe
 
         finding = probe(options)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from isocenter.cli import explain_connection as connection
 from isocenter.cli import explain_contexts as contexts
 from isocenter.cli import explain_transfer as transfer
-from isocenter.cli.explain import as_text
+from isocenter.cli.explain import as_text, option_words
 from isocenter.errors import PeerProtocolError
 from isocenter.logs import INFO, WARNING, get_logger
 from isocenter.services.acceptor import Acceptor
@@ -56,6 +56,7 @@ def explain_arrivals(line: ParsedCommandLine) -> Callable[[FailedConnection], No
     tool = line.tool
     seconds = float(line.integer("--acse-timeout"))
     limit = Limits().maximum_association_pdu_length
+    tls = bool(option_words(tool, "--enable-tls")) and line.in_force("--enable-tls")
 
     def explain(failed: FailedConnection) -> None:
         _say(
@@ -67,6 +68,7 @@ def explain_arrivals(line: ParsedCommandLine) -> Callable[[FailedConnection], No
                 cause=failed.cause,
                 limit=limit,
                 seconds=seconds,
+                tls=tls,
             )
         )
 

@@ -46,6 +46,15 @@ _GRAMMAR = (
     "An argument @FILE is replaced by the arguments in that file."
 )
 
+_TLS_REQUESTOR = (
+    "With --enable-tls the peer is called with TLS and shown the certificate, with "
+    "--anonymous-tls it is shown none. Nobody is trusted but whom --add-cert-file, --add-cert-dir "
+    "and --system-ca name; whether the certificate is of the host that was called is looked at "
+    "with --verify-host alone. A certificate file may have those of authorities between it and a "
+    "root behind it. Where a key is encrypted and no password is given, it is asked for on the "
+    "terminal."
+)
+
 _SOCKETS = (
     (
         "TCP_NODELAY",
@@ -81,6 +90,12 @@ MANUALS = {
                 "says by its exit code whether the answer was success. It shows that host, port "
                 "and AE titles are right and that the peer is alive."
             ),
+            _TLS_REQUESTOR,
+            (
+                "--verify-cert and --is-root-cert look at a certificate and call nobody: the first "
+                "says whether it would be trusted as that of a peer that is called, with the "
+                "options for TLS that stand beside it."
+            ),
             _GRAMMAR,
         ),
         examples=(
@@ -92,6 +107,10 @@ MANUALS = {
             (
                 "say in plain words why it fails",
                 "echoscu --explain -aec ARCHIVE pacs.example.org 104",
+            ),
+            (
+                "with TLS, and a look at whose certificate it is",
+                "echoscu +tls my.key my.pem +cf ca.pem --verify-host pacs.example.org 2762",
             ),
             ("show the association in detail", "echoscu -d localhost 11112"),
         ),
@@ -114,6 +133,7 @@ MANUALS = {
                 "and what stands on the command line by all who see the list of processes: put a "
                 "password into a file and give that as @FILE."
             ),
+            _TLS_REQUESTOR,
             _GRAMMAR,
         ),
         examples=(
@@ -127,8 +147,8 @@ MANUALS = {
                 "storescu -nh +sd -R --max-ops 8 pacs.example.org 104 images/",
             ),
             (
-                "identify by a JSON Web Token",
-                "storescu --jwt token.jwt pacs.example.org 104 image.dcm",
+                "identify by a JSON Web Token, over TLS",
+                "storescu +tla +cf ca.pem --jwt token.jwt pacs.example.org 2762 image.dcm",
             ),
             (
                 "say in plain words why it fails",
@@ -191,7 +211,10 @@ MANUALS = {
                 "confirm what is safely on the disk, and refuse before it is full",
                 "storescp -od received --durable --min-free 1024 11112",
             ),
-            ("use two processors", "storescp -od received --workers 2 11112"),
+            (
+                "use two processors, and TLS with peers that the authority certified",
+                "storescp -od received --workers 2 +tls my.key my.pem +cf ca.pem 2762",
+            ),
             (
                 "accept what an association profile says",
                 "storescp -od received -xf storescp.cfg AllDICOM 11112",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from isocenter.net.gate import Gate
     from isocenter.net.inherited import InheritedConnection
     from isocenter.net.listener import GivenListener, Listener
-    from isocenter.net.tls import ServerTls
+    from isocenter.net.tls import ClientTls, ServerTls
     from isocenter.ops.reload import Reloader
     from isocenter.services.acceptor import Acceptor
 else:
@@ -42,6 +42,7 @@ __all__ = [
     "run_server",
     "seconds",
     "socket_timeout",
+    "wants_tls",
 ]
 
 LONGEST_WAIT = 2_000_000
@@ -122,7 +123,13 @@ def patience() -> float:
 
 
 def connect_options(line: ParsedCommandLine) -> ConnectOptions:
-    """Return the driver's options of a requestor: peer, port and all timeouts."""
+    """Return the driver's options of a requestor: peer, port, all timeouts and TLS.
+
+    With TLS its files are read, and a password may be asked for: call it once.
+
+    Raises:
+        ConfigurationError: what TLS was to use cannot be used.
+    """
     from isocenter.net.client import ConnectOptions
 
     has_send_limit = any(option.long == "--max-send-pdu" for option in line.tool.options())
@@ -136,7 +143,26 @@ def connect_options(line: ParsedCommandLine) -> ConnectOptions:
         socket_timeout=socket_timeout(line),
         patience=patience(),
         max_send_pdu=line.integer_or_none("--max-send-pdu") if has_send_limit else None,
+        tls=_client_tls(line),
     )
+
+
+def wants_tls(line: ParsedCommandLine) -> bool:
+    """Tell whether a command line asks for TLS; nothing is loaded for that."""
+    return not line.in_force("--disable-tls")
+
+
+def _client_tls(line: ParsedCommandLine) -> ClientTls | None:
+    """Return how to speak TLS, None to speak plain DICOM.
+
+    Raises:
+        ConfigurationError: keys, certificates or cipher suites cannot be used.
+    """
+    if not wants_tls(line):
+        return None
+    from isocenter.cli.tls import client_tls
+
+    return client_tls(line)
 
 
 def log_request_failure(logger: Logger, level: int, problem: IsocenterError) -> None:

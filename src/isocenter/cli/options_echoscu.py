@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isocenter.cli import groups
+from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer
 
 __all__ = ["MAXIMUM_TRANSFER_SYNTAXES", "TOOL"]
@@ -60,7 +61,8 @@ TOOL = Tool(
                 ),
             ),
         ),
-        Group("isocenter options", (groups.explain(),)),
+        tls.requestor_group_with(tls.verify_certificates()),
+        Group("isocenter options", (*tls.OWN_REQUESTOR, groups.explain())),
     ),
     evaluation=(
         PARAMETERS,
@@ -71,7 +73,10 @@ TOOL = Tool(
         "--repeat",
         "--propose-ts",
         "--propose-pc",
+        *tls.REQUESTOR_EVALUATION,
         ("--ipv4", "--ipv6", "--ip-auto"),
+        *tls.OFFLINE_EVALUATION,
+        *tls.OWN_REQUESTOR_EVALUATION,
         "--explain",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isocenter.cli import groups
 from isocenter.cli import options_output as output
+from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import (
     LOGGING,
     PARAMETERS,
@@ -326,6 +327,7 @@ _OWN = Group(
             "let in only this address, net (192.0.2.0/24)\nor host name (several times)",
             string("net"),
         ),
+        *tls.OWN_ACCEPTOR,
         groups.explain(),
     ),
 )
@@ -336,7 +338,15 @@ TOOL = Tool(
     parameters=(
         Parameter("port", "TCP port to listen on", optional=True, minimum=1, maximum=65535),
     ),
-    groups=(groups.general_group(verbose_pc=True), _PROCESSES, _NETWORK, _OUTPUT, _EVENTS, _OWN),
+    groups=(
+        groups.general_group(verbose_pc=True),
+        _PROCESSES,
+        _NETWORK,
+        tls.ACCEPTOR_GROUP,
+        _OUTPUT,
+        _EVENTS,
+        _OWN,
+    ),
     evaluation=(
         "--inetd",
         ("--single-process", "--fork"),
@@ -361,6 +371,7 @@ TOOL = Tool(
         "--rename-on-eostudy",
         "--eostudy-timeout",
         "--exec-sync",
+        *tls.ACCEPTOR_EVALUATION,
         "--durable",
         "--on-duplicate",
         "--min-free",
@@ -370,6 +381,7 @@ TOOL = Tool(
         "--allow-called",
         "--allow-from",
         "--workers",
+        *tls.OWN_ACCEPTOR_EVALUATION,
         "--explain",
     ),
     required_unless=(("port", ("--inetd",)),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isocenter.cli import groups
+from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
 
 __all__ = ["IDENTITIES", "INVENTION", "MAXIMUM_OPERATIONS", "PROPOSALS", "READ_MODES", "TOOL"]
@@ -261,6 +262,7 @@ _OWN = Group(
             integer("number", 1, MAXIMUM_OPERATIONS),
             default="1",
         ),
+        *tls.OWN_REQUESTOR,
         groups.explain(),
     ),
 )
@@ -273,7 +275,13 @@ TOOL = Tool(
         Parameter("port", "TCP port of the peer", minimum=1, maximum=65535),
         Parameter("dcmfile-in", "DICOM file or directory to be sent", multiple=True),
     ),
-    groups=(groups.general_group(verbose_pc=True), _INPUT, _NETWORK, _OWN),
+    groups=(
+        groups.general_group(verbose_pc=True),
+        _INPUT,
+        _NETWORK,
+        tls.REQUESTOR_GROUP,
+        _OWN,
+    ),
     evaluation=(
         PARAMETERS,
         LOGGING,
@@ -297,9 +305,11 @@ TOOL = Tool(
         IDENTITIES,
         ("--password", "--empty-password"),
         "--pos-response",
+        *tls.REQUESTOR_EVALUATION,
         ("--ipv4", "--ipv6", "--ip-auto"),
         "--auto-contexts",
         "--max-ops",
+        *tls.OWN_REQUESTOR_EVALUATION,
         "--explain",
     ),
 )

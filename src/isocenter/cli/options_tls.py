@@ -16,12 +16,14 @@ __all__ = [
     "ACCEPTOR_GROUP",
     "OFFLINE_EVALUATION",
     "OWN_ACCEPTOR",
-    "OWN_EVALUATION",
+    "OWN_ACCEPTOR_EVALUATION",
     "OWN_REQUESTOR",
+    "OWN_REQUESTOR_EVALUATION",
     "PASSWORDS",
     "PROFILES",
     "REQUESTOR_EVALUATION",
     "REQUESTOR_GROUP",
+    "TITLE",
     "requestor_group_with",
     "verify_certificates",
 ]
@@ -404,8 +406,8 @@ ACCEPTOR_EVALUATION: tuple[str | tuple[str, ...], ...] = (
 )
 """`Tool.evaluation` of an acceptor's options."""
 
-OWN_EVALUATION = {
-    "requestor": ("--verify-host", "--system-ca"),
-    "acceptor": ("--system-ca",),
-}
-"""`Tool.evaluation` of what isocenter adds."""
+OWN_REQUESTOR_EVALUATION = ("--verify-host", "--system-ca")
+"""`Tool.evaluation` of what isocenter adds for requestors."""
+
+OWN_ACCEPTOR_EVALUATION = ("--system-ca",)
+"""`Tool.evaluation` of what isocenter adds for acceptors."""

@@ -209,12 +209,10 @@ def version_text(tool: Tool) -> str:
         pass
     else:
         libraries.append(f"- ZLIB, Version {ZLIB_RUNTIME_VERSION}")
-    try:
-        from ssl import OPENSSL_VERSION
-    except ImportError:  # nor has one without this TLS
-        pass
-    else:
-        libraries.append(f"- {OPENSSL_VERSION}")
+    from isocenter.net.tls_library import library_version
+
+    if tls := library_version():
+        libraries.append(f"- {tls}")
     heading = "External libraries used:" if libraries else "External libraries used: none"
     return "\n".join([*build_lines(tool), heading, *libraries]) + "\n"
 

@@ -1,6 +1,6 @@
 """The first steps that every tool takes with its command line.
 
-Owns the order: read, answer `--help` and `--version`, complain, set up the log. Must
+Owns the order: read, answer `--help`, `--version` and the like, complain, set up the log. Must
 not know what a tool does afterwards.
 """
 
@@ -50,8 +50,12 @@ def start(
             from isocenter.cli.terminal import style_of
 
             text = render.usage(tool, style_of(sys.stdout, os.environ))
-        else:
+        elif line.exclusive == "--version":
             text = render.version_text(tool)
+        else:
+            from isocenter.cli.tls_lists import list_text
+
+            text = list_text(tool, line.exclusive)
         return ExitCode.SUCCESS if _write(sys.stdout, text) else ExitCode.FAILURE
     from isocenter.cli import logsetup
 

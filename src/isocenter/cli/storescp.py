@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.net.gate import Gate
     from isocenter.net.inherited import InheritedConnection
+    from isocenter.net.tls import ServerTls
     from isocenter.ops.reload import Reloader
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.admission import Admission
@@ -68,12 +69,15 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         reloader = Reloader()
         gate, admission = _doors(line, reloader)
+        tls = _tls(line, reloader)
         acceptor, events = _acceptor(line, env, admission)
         if connection is not None:
             from isocenter.net.inherited import silence_output
 
             silence_output()
-        served = run_server(line, acceptor, _LOGGER, events, connection, gate, reloader=reloader)
+        served = run_server(
+            line, acceptor, _LOGGER, events, connection, gate, tls, reloader=reloader
+        )
     except (ConfigurationError, StorageError) as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.FAILURE
@@ -126,6 +130,23 @@ def _doors(line: ParsedCommandLine, reloader: Reloader) -> tuple[Gate | None, Ad
     from isocenter.cli.admission import doors_of
 
     return doors_of(line, reloader)
+
+
+def _tls(line: ParsedCommandLine, reloader: Reloader) -> ServerTls | None:
+    """Return how TLS is spoken, None to speak plain DICOM; its files are read anew at SIGHUP.
+
+    Raises:
+        ConfigurationError: keys, certificates or cipher suites cannot be used.
+    """
+    from isocenter.cli.network import wants_tls
+
+    if not wants_tls(line):
+        return None
+    from isocenter.cli.tls import ServerSide
+
+    side = ServerSide(line)
+    reloader.add("TLS", side.reload)
+    return side.tls
 
 
 def _acceptor(

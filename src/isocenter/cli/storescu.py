@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isocenter.dataset.dictionary import Dictionary
     from isocenter.errors import ConfigurationError
     from isocenter.net.association import Association
+    from isocenter.net.client import ConnectOptions
     from isocenter.sender.inputs import CheckedInputs
     from isocenter.sender.invention import Inventor
     from isocenter.sender.outcome import Outcome
@@ -40,7 +41,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     line = start(TOOL, argv)
     if isinstance(line, ExitCode):
         return line
-    from isocenter.cli.network import check_titles, max_pdu
+    from isocenter.cli.network import check_titles, connect_options, max_pdu
     from isocenter.errors import ConfigurationError, NegotiationError
     from isocenter.sender.conditions import BAD_PRESENTATION_CONTEXT_ID
 
@@ -52,6 +53,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         inputs = _inputs(line)
         max_pdu(line, _LOGGER)
+        peer = connect_options(line)
         identity = _identity(line)
         check_titles(line)
         plan = _plan(line, inputs, profiles)
@@ -68,7 +70,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
             explain_too_many(line)
         return ExitCode.FAILURE
-    return _exit_code(_run(line, plan, options, identity, ignored=inputs.ignored))
+    return _exit_code(_run(line, peer, plan, options, identity, ignored=inputs.ignored))
 
 
 def _profiles(line: ParsedCommandLine) -> ProfileSource | None:
@@ -196,6 +198,7 @@ def _plan(
 
 def _run(
     line: ParsedCommandLine,
+    peer: ConnectOptions,
     plan: Sequence[PlannedAssociation],
     options: TransferOptions,
     identity: UserIdentityRQ | None,
@@ -215,7 +218,7 @@ def _run(
             words = "starting association #%d of %d (%d files)"
             _LOGGER.info(words, number, len(plan), len(planned.files))
         request = _request(line, planned, identity)
-        result = _serve(line, request, planned.files, options, progress)
+        result = _serve(line, peer, request, planned.files, options, progress)
         lacking = result.without_context
         # `--explain` has said more of each such file.
         if lacking is not None and hint is None and not line.given("--explain"):
@@ -240,6 +243,7 @@ def _prefers_deflated(line: ParsedCommandLine) -> bool:
 
 def _serve(
     line: ParsedCommandLine,
+    peer: ConnectOptions,
     request: AAssociateRQ,
     files: Files,
     options: TransferOptions,
@@ -248,7 +252,7 @@ def _serve(
     """Open one association, send its files and end it."""
     from isocenter.sender.outcome import Outcome
 
-    association = _connect(line, request)
+    association = _connect(line, peer, request)
     if association is None:
         outcome = Outcome()
         outcome.broken = True
@@ -294,9 +298,11 @@ def _request(
     )
 
 
-def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | None:
+def _connect(
+    line: ParsedCommandLine, peer: ConnectOptions, request: AAssociateRQ
+) -> Association | None:
     """Open the association, or say why there is none."""
-    from isocenter.cli.network import connect_options, log_request_failure
+    from isocenter.cli.network import log_request_failure
     from isocenter.errors import IsocenterError
     from isocenter.net.client import connect
 
@@ -306,15 +312,14 @@ def _connect(line: ParsedCommandLine, request: AAssociateRQ) -> Association | No
 
         _LOGGER.log(dump_level, "Request Parameters:\n%s", request_dump(request))
     _LOGGER.info("Requesting Association")
-    options = connect_options(line)
     try:
-        association = connect(options, request)
+        association = connect(peer, request)
     except IsocenterError as problem:
         log_request_failure(_LOGGER, CRITICAL, problem)
         if line.given("--explain"):
             from isocenter.cli.explaining import explain_request
 
-            explain_request(line, options, request, problem)
+            explain_request(line, peer, request, problem)
         return None
     if _LOGGER.isEnabledFor(dump_level) and association.accept is not None:
         from isocenter.cli.dumps import accept_dump

@@ -64,8 +64,10 @@ def drop(tool: str, option: str, seen: str) -> Callable[[], None]:
 
     def split_and_forget(line: ParsedCommandLine, arguments: Sequence[str]) -> None:
         split(line, arguments)
-        # An exclusive option counts before anything is checked, and nothing depends on it.
-        if any(known.long == option and known.exclusive for known in line.tool.options()):
+        # An exclusive option counts before anything is checked, and nothing depends on it. One that
+        # is all of its block does nothing but contradict others, which is what is checked.
+        alone = (option,) in line.tool.evaluation
+        if alone or any(k.long == option and k.exclusive for k in line.tool.options()):
             forget(line)
 
     def run_and_forget(evaluation: parser._Evaluation) -> None:
