@@ -255,8 +255,8 @@ def test_weak_suites_are_warned_of_in_the_profile_of_rfc_8996() -> None:
         ),
         (
             "Ciphersuite 'TLS_DHE_RSA_WITH_AES_256_CBC_SHA256' uses CBC mode of operation. RFC "
-            "9325 recommends that such cipher suites should not be used, unless both sides support the "
-            "encrypt_then_mac extension (we do)."
+            "9325 recommends that such cipher suites should not be used, unless both sides "
+            "support the encrypt_then_mac extension (we do)."
         ),
     ]
     warned.clear()

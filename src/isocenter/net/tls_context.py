@@ -60,7 +60,7 @@ def client_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
         warn: told in one line of each thing that is weak or left out, in DCMTK's words.
 
     Where `options.verify_host` is set, a session's `server_hostname` is what the certificate has
-    to be for.
+    to be for, and a session must have one. A certificate that is ignored is not compared either.
 
     Raises:
         TlsConfigurationError: something cannot be used; `subject` says what.
@@ -68,13 +68,11 @@ def client_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
 
     PS3.15 annex B.
     """
-    if options.verify_host and options.peer_certificate == "ignore":
-        raise ValueError("the host cannot be verified where the certificate is ignored")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     ignored = options.peer_certificate == "ignore"
     context.verify_mode = ssl.CERT_NONE if ignored else ssl.CERT_REQUIRED
-    context.check_hostname = options.verify_host
+    context.check_hostname = options.verify_host and not ignored
     _prepare(context, options, server_side=False, warn=warn)
     return context
 
