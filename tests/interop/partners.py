@@ -24,8 +24,10 @@ from tests.support.processes import Completed, Process, run, wait_until
 from tests.support.tools import DCMTK, Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+
+    from tests.interop.tls_material import PeerTls
 
 __all__ = [
     "RECEIVERS",
@@ -35,6 +37,8 @@ __all__ = [
     "PartnerSender",
     "Received",
     "ReceivingPartner",
+    "Send",
+    "Start",
     "program",
 ]
 
@@ -58,11 +62,27 @@ class PartnerReceiver(Protocol):
         """Return what it has got, by SOP Instance UID."""
 
 
+class Start(Protocol):
+    """How a partner that receives is started, to be left as a context."""
+
+    def __call__(
+        self, folder: Path, tls: PeerTls | None = None
+    ) -> AbstractContextManager[PartnerReceiver]:
+        """Start it with a folder of its own; plain without `tls`."""
+
+
+class Send(Protocol):
+    """How a partner echoes and sends; no files for an echo alone."""
+
+    def __call__(self, port: int, files: list[Path], tls: PeerTls | None = None) -> Completed:
+        """Run it to its end; plain without `tls`."""
+
+
 class ReceivingPartner(NamedTuple):
     """A partner that receives: how to start it, and whether it shows the bytes it got."""
 
     peer: str
-    start: Callable[[Path], AbstractContextManager[PartnerReceiver]]
+    start: Start
     exact: bool = True
 
 
@@ -71,7 +91,8 @@ class PartnerSender(NamedTuple):
 
     Fields: `echo` and `store` take the port and, for store, files; `exact` is whether the
     bytes of a data set arrive as they are in the file; `true_code` whether its exit code
-    says how it went.
+    says how it went; `secure` is what it does over TLS (an echo, then the files), None where it
+    has none.
     """
 
     peer: str
@@ -79,6 +100,7 @@ class PartnerSender(NamedTuple):
     store: Callable[[int, list[Path]], Completed]
     exact: bool = True
     true_code: bool = True
+    secure: Send | None = None
 
 
 def program(peer: str, tool: str) -> str:
@@ -109,25 +131,34 @@ class _Folder:
 
 
 @contextmanager
-def _serving(argv: list[str | Path], port: int, folder: Path) -> Iterator[_Folder]:
+def _serving(
+    argv: list[str | Path], port: int, folder: Path, env: Mapping[str, str]
+) -> Iterator[_Folder]:
     folder.mkdir(parents=True)
-    with Process([str(word) for word in argv]) as process:
+    with Process([str(word) for word in argv], env=env) as process:
         if not wait_until_listening(port, process, timeout=30):
             raise RuntimeError(f"{argv[0]} does not start: {process.stderr}")
         yield _Folder(port, folder)
 
 
-def _pynetdicom(folder: Path) -> AbstractContextManager[PartnerReceiver]:
+def _environment(tls: PeerTls | None) -> dict[str, str]:
+    """Return what says to a program of tests/interop/programs that it speaks TLS."""
+    return {} if tls is None else {"ISOCENTER_PEER_TLS": json.dumps(tls._asdict())}
+
+
+def _pynetdicom(folder: Path, tls: PeerTls | None = None) -> AbstractContextManager[_Folder]:
     port = free_port()
     python = program("pynetdicom", "python")
-    return _serving([python, PROGRAMS / "pynetdicom_scp.py", str(port), folder], port, folder)
+    argv: list[str | Path] = [python, PROGRAMS / "pynetdicom_scp.py", str(port), folder]
+    return _serving(argv, port, folder, _environment(tls))
 
 
-def _dcmjs(folder: Path) -> AbstractContextManager[PartnerReceiver]:
+def _dcmjs(folder: Path, tls: PeerTls | None = None) -> AbstractContextManager[_Folder]:
     port = free_port()
     node = program("dcmjs-dimse", "node")
     script = PROGRAMS / "dcmjs_scp.cjs"
-    return _serving([node, script, NODE_MODULES, str(port), folder], port, folder)
+    argv: list[str | Path] = [node, script, NODE_MODULES, str(port), folder]
+    return _serving(argv, port, folder, _environment(tls))
 
 
 class _Storescp:
@@ -147,8 +178,9 @@ class _Storescp:
 
 
 @contextmanager
-def _dcmtk(folder: Path) -> Iterator[_Storescp]:
-    with Receiver(DCMTK, folder, "+B", "+xa") as receiver:
+def _dcmtk(folder: Path, tls: PeerTls | None = None) -> Iterator[_Storescp]:
+    options = () if tls is None else tls.options
+    with Receiver(DCMTK, folder, "+B", "+xa", *options) as receiver:
         yield _Storescp(receiver)
 
 
@@ -189,10 +221,10 @@ class Orthanc:
 
 
 @contextmanager
-def _orthanc(folder: Path) -> Iterator[Orthanc]:
+def _orthanc(folder: Path, tls: PeerTls | None = None) -> Iterator[Orthanc]:
     folder.mkdir(parents=True)
     port, http = free_port(), free_port()
-    configuration = {
+    configuration: dict[str, object] = {
         "Name": "interop",
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "index"),
@@ -210,6 +242,14 @@ def _orthanc(folder: Path) -> Iterator[Orthanc]:
         "DicomScuTimeout": 10,
         "Plugins": [],
     }
+    if tls is not None:
+        configuration |= {
+            "DicomTlsEnabled": True,
+            "DicomTlsPrivateKey": tls.private_key,
+            "DicomTlsCertificate": tls.certificate,
+            "DicomTlsTrustedCertificates": tls.authority,
+            "DicomTlsRemoteCertificateRequired": tls.peer_certificate == "require",
+        }
     file = folder / "orthanc.json"
     file.write_text(json.dumps(configuration))
     with Process([program("orthanc", "Orthanc"), file]) as process:
@@ -223,21 +263,34 @@ def _storescu_echo(port: int) -> Completed:
     return DCMTK.run("echoscu", "127.0.0.1", str(port))
 
 
-def _storescu(port: int, files: list[Path]) -> Completed:
+def _storescu(port: int, files: list[Path], tls: PeerTls | None = None) -> Completed:
     # It converts what it can, so it is told to propose nothing else for an implicit VR file.
     implicit = part10.read(files[0]).transfer_syntax == IMPLICIT_LITTLE
-    option = "-xi" if implicit else "-xe"
-    return DCMTK.run("storescu", "-R", option, "127.0.0.1", str(port), *files)
+    options = ("-R", "-xi" if implicit else "-xe", *(tls.options if tls else ()))
+    return DCMTK.run("storescu", *options, "127.0.0.1", str(port), *files)
 
 
-def _pynetdicom_scu(port: int, files: list[Path]) -> Completed:
+def _echo_and_storescu(port: int, files: list[Path], tls: PeerTls | None = None) -> Completed:
+    options = tls.options if tls else ()
+    done = DCMTK.run("echoscu", *options, "127.0.0.1", str(port))
+    return _storescu(port, files, tls) if files and done.code == 0 else done
+
+
+def _pynetdicom_scu(port: int, files: list[Path], tls: PeerTls | None = None) -> Completed:
     python = program("pynetdicom", "python")
-    return run([python, PROGRAMS / "pynetdicom_scu.py", str(port), *files])
+    return run([python, PROGRAMS / "pynetdicom_scu.py", str(port), *files], env=_environment(tls))
 
 
-def _dcmjs_scu(port: int, files: list[Path]) -> Completed:
+def _dcmjs_scu(port: int, files: list[Path], tls: PeerTls | None = None) -> Completed:
     node = program("dcmjs-dimse", "node")
-    return run([node, PROGRAMS / "dcmjs_scu.cjs", NODE_MODULES, str(port), *files])
+    argv: list[str | Path] = [
+        node,
+        PROGRAMS / "dcmjs_scu.cjs",
+        NODE_MODULES,
+        str(port),
+        *files,
+    ]
+    return run(argv, env=_environment(tls))
 
 
 def _gdcm_echo(port: int) -> Completed:
@@ -249,11 +302,12 @@ def _gdcm_store(port: int, files: list[Path]) -> Completed:
     return run([program("gdcm", "gdcmscu"), "--store", "127.0.0.1", str(port), *words])
 
 
-def _through_orthanc(port: int, files: list[Path]) -> Completed:
+def _through_orthanc(port: int, files: list[Path], tls: PeerTls | None = None) -> Completed:
     """Put files into an Orthanc and have it echo and send them on; its failure raises."""
     start = time.monotonic()
-    with TemporaryDirectory() as name, _orthanc(Path(name, "orthanc")) as orthanc:
-        orthanc.ask("/modalities/receiver", method="PUT", body=["RECEIVER", "127.0.0.1", port])
+    receiver = {"AET": "RECEIVER", "Host": "127.0.0.1", "Port": port, "UseDicomTls": bool(tls)}
+    with TemporaryDirectory() as name, _orthanc(Path(name, "orthanc"), tls) as orthanc:
+        orthanc.ask("/modalities/receiver", method="PUT", body=receiver)
         orthanc.ask("/modalities/receiver/echo", method="POST", body={})
         names = [
             json.loads(orthanc.ask("/instances", method="POST", body=file.read_bytes()))["ID"]
@@ -276,17 +330,24 @@ RECEIVERS = {
 }
 
 SENDERS = {
-    "dcmtk": PartnerSender("dcmtk", _storescu_echo, _storescu),
+    "dcmtk": PartnerSender("dcmtk", _storescu_echo, _storescu, secure=_echo_and_storescu),
     "pynetdicom": PartnerSender(
-        "pynetdicom", lambda port: _pynetdicom_scu(port, []), _pynetdicom_scu
+        "pynetdicom",
+        lambda port: _pynetdicom_scu(port, []),
+        _pynetdicom_scu,
+        secure=_pynetdicom_scu,
     ),
     # It converts to implicit VR where the receiver offers it.
     "dcmjs-dimse": PartnerSender(
-        "dcmjs-dimse", lambda port: _dcmjs_scu(port, []), _dcmjs_scu, exact=False
+        "dcmjs-dimse",
+        lambda port: _dcmjs_scu(port, []),
+        _dcmjs_scu,
+        exact=False,
+        secure=_dcmjs_scu,
     ),
     # gdcmscu 3.0.21 throws at its end, whatever the peer: DCMTK's receiver sees it too.
     "gdcm": PartnerSender("gdcm", _gdcm_echo, _gdcm_store, true_code=False),
-    "orthanc": PartnerSender("orthanc", _orthanc_echo, _through_orthanc),
+    "orthanc": PartnerSender("orthanc", _orthanc_echo, _through_orthanc, secure=_through_orthanc),
 }
 
 

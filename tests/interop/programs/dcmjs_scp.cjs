@@ -1,5 +1,6 @@
 // A receiver made of dcmjs-dimse: keeps each data set as it came, byte for byte.
-// Arguments: folder of dcmjs-dimse, port, output folder. Ends with SIGTERM.
+// Arguments: folder of dcmjs-dimse, port, output folder. Ends with SIGTERM. Speaks TLS where
+// ISOCENTER_PEER_TLS says so (peer_tls.cjs).
 'use strict';
 const fs = require('fs');
 const path = require('path');
@@ -9,6 +10,7 @@ const dimse = require(require.resolve('dcmjs-dimse', { paths: [modules] }));
 const { Server, Scp, Dataset } = dimse;
 const { CEchoResponse, CStoreResponse } = dimse.responses;
 const { Status, PresentationContextResult, SopClass } = dimse.constants;
+const security = require('./peer_tls.cjs');
 
 class Kept extends Writable {
   constructor() {
@@ -56,5 +58,5 @@ class Receiver extends Scp {
 
 const server = new Server(Receiver);
 server.on('networkError', (error) => console.error('network error:', error.message));
-server.listen(Number(port));
+server.listen(Number(port), security);
 process.on('SIGTERM', () => process.exit(0));

@@ -2,6 +2,7 @@
 
 Arguments: port, output folder. Run by the interpreter that has pynetdicom, which is why
 the package is looked up at run time and not imported where a type checker would miss it.
+Speaks TLS where ISOCENTER_PEER_TLS says so (peer_tls.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from io import BytesIO
 
 pynetdicom = import_module("pynetdicom")
+peer_tls = import_module("peer_tls")
 
 
 class Context(Protocol):
@@ -52,7 +54,12 @@ def main() -> None:
         return 0x0000
 
     handlers = [(pynetdicom.evt.EVT_C_STORE, on_store)]
-    entity.start_server(("127.0.0.1", port), block=True, evt_handlers=handlers)
+    entity.start_server(
+        ("127.0.0.1", port),
+        block=True,
+        evt_handlers=handlers,
+        ssl_context=peer_tls.context(server=True),
+    )
 
 
 main()

@@ -1,7 +1,7 @@
 """A sender made of pynetdicom: an echo, then a store of each file, bytes unchanged.
 
 Arguments: port, files. Exit code 0 if every status was Success. Run by the interpreter
-that has pynetdicom (see pynetdicom_scp.py).
+that has pynetdicom (see pynetdicom_scp.py). Speaks TLS where ISOCENTER_PEER_TLS says so.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib import import_module
 pynetdicom = import_module("pynetdicom")
 pydicom = import_module("pydicom")
 config = import_module("pynetdicom._config")
+peer_tls = import_module("peer_tls")
 
 
 def main() -> int:
@@ -27,7 +28,10 @@ def main() -> int:
         wanted.add((str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)))
     for sop_class, syntax in sorted(wanted):
         entity.add_requested_context(sop_class, syntax)
-    association = entity.associate("127.0.0.1", port)
+    secure = peer_tls.context(server=False)
+    # The second is the name for SNI.
+    tls = None if secure is None else (secure, "localhost")
+    association = entity.associate("127.0.0.1", port, tls_args=tls)
     if not association.is_established:
         sys.stderr.write("no association\n")
         return 1
