@@ -77,9 +77,9 @@ def test_user_of_a_file_gets_in_and_nobody_else(
         assert refused(server, user(password=None)) == (1, 1, 1)
         assert refused(server, None) == (1, 1, 1)
         assert refused(server, user(password="Geheim_7")) == (1, 1, 1)
-    assert "User identified: joe (calling AE title ISOCENTER, from 127.0.0.1:" in caplog.text
-    assert "user ann: no such user" in caplog.text
-    assert "user joe: wrong password" in caplog.text
+    assert "association of 'ISOCENTER' at 127.0.0.1 with 'ANY-SCP' is of user 'joe'" in caplog.text
+    assert "user 'ann': no such user" in caplog.text
+    assert "user 'joe': wrong password" in caplog.text
     assert "Geheim" not in caplog.text
 
 

@@ -106,6 +106,9 @@ def _package_page() -> str:
         ".br",
     ]
     lines += [f"{_bold('isocenter completion')} {_italic('SHELL')}", ".br"]
+    options = f"[{_bold('--algorithm')} {_italic('NAME')}] [{_bold('--titles')} {_italic('LIST')}]"
+    words = f"{options} [{_bold('--delete')}] {_italic('FILE')} {_italic('USER')}"
+    lines += [f"{_bold('isocenter passwd')} {words}", ".br"]
     lines += [f"{_bold('isocenter')} [{_bold('--help')} | {_bold('--version')}]"]
     lines.append(".SH DESCRIPTION")
     lines += _text(
@@ -116,7 +119,9 @@ def _package_page() -> str:
     lines += [".SH COMMANDS", *_items(COMMANDS.items())]
     lines += _text(
         f"The shells are {', '.join(SHELLS[:-1])} and {SHELLS[-1]}; "
-        "isocenter completion --help says where the script belongs."
+        "isocenter completion --help says where the script belongs. "
+        "isocenter passwd asks for a password twice, or takes the first line of standard input "
+        "where that is no terminal."
     )
     lines.append(".SH OPTIONS")
     lines += _item(f"{_bold('-h')}, {_bold('--help')}", "Show the tools and exit.")

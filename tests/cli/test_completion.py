@@ -11,7 +11,7 @@ import pytest
 from isocenter.cli import completion
 from isocenter.cli.completion import COMMAND, DIRECTORY, FILE, NOTHING, PROFILE, WORDS
 from isocenter.cli.levels import level_from_name
-from isocenter.cli.main import TOOLS, main
+from isocenter.cli.main import COMMANDS, TOOLS, main
 from isocenter.cli.manual import SHELLS
 from isocenter.cli.spec import Group, Option, Tool, Value, choice, integer, string
 from tests.support.programs import find_program
@@ -84,10 +84,13 @@ def test_options_are_offered(shell: Shell, tool: str, beginning: str, prefix: st
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("isocenter ", sorted((*TOOLS, "completion"))),
+        ("isocenter ", sorted((*TOOLS, *COMMANDS))),
         ("isocenter stores", ["storescp", "storescu"]),
         ("isocenter --v", ["--version"]),
         ("isocenter completion ", sorted(SHELLS)),
+        ("isocenter passwd im", ["image.dcm", "images"]),
+        ("isocenter passwd --de", ["--delete"]),
+        ("isocenter passwd --algorithm ", ["argon2id", "scrypt"]),
         ("storescu -ll ", sorted(completion.LEVELS)),
         ("isocenter echoscu --log-level d", ["debug"]),
         ("storescp --on-duplicate ", ["ignore", "keep-both", "overwrite", "reject"]),

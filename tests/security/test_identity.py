@@ -81,9 +81,7 @@ def test_user_that_a_provider_vouches_for_is_answered(caplog: pytest.LogCaptureF
     assert admission.judge(FACTS, request()) == UserIdentityAC(server_response=b"ticket")
     (record,) = caplog.records
     assert record.levelname == "INFO"
-    assert record.getMessage() == (
-        "User identified: joe (calling AE title SCU, from 192.0.2.1:50000)"
-    )
+    assert record.getMessage() == ("association of 'SCU' at 192.0.2.1 with 'SCP' is of user 'joe'")
 
 
 @pytest.mark.parametrize(("transient", "expected"), [(False, PERMANENT), (True, TRANSIENT)])
@@ -96,7 +94,7 @@ def test_user_who_is_refused_is_rejected(
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.getMessage() == (
-        "User identity refused: user joe: no such (calling AE title SCU, from 192.0.2.1:50000)"
+        "refused association of 'SCU' at 192.0.2.1 with 'SCP': user 'joe': no such"
     )
 
 
@@ -106,7 +104,7 @@ def test_request_without_identity_is_let_in_unless_one_is_required(
     assert IdentityAdmission([PASSWORDS], required=False).judge(FACTS, request(None)) is None
     assert not caplog.records
     assert IdentityAdmission([PASSWORDS], required=True).judge(FACTS, request(None)) == PERMANENT
-    assert "refused: there is none, and one is required (calling" in caplog.text
+    assert "user identity: none is given, and one is required" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -126,7 +124,7 @@ def test_identity_that_nobody_can_verify_is_refused(
 ) -> None:
     admission = IdentityAdmission([PASSWORDS], required=required)
     assert admission.judge(FACTS, request(kind)) == PERMANENT
-    assert f"nothing here can verify {called} (calling" in caplog.text
+    assert f"user identity: nothing here can verify {called}\n" in caplog.text
 
 
 def test_providers_are_asked_in_order_until_one_knows_the_kind() -> None:

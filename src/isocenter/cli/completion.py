@@ -93,6 +93,30 @@ class ToolCompletion(Record):
     repeated: bool
 
 
+_COMMANDS = (
+    ToolCompletion(
+        name="passwd",
+        options=(
+            OptionCompletion(
+                names=("--algorithm",),
+                description="how the password is kept",
+                kinds=(f"{WORDS}argon2id,scrypt",),
+            ),
+            OptionCompletion(
+                names=("--titles",),
+                description="AE titles that the user may call from",
+                kinds=(NOTHING,),
+            ),
+            OptionCompletion(names=("--delete",), description="delete the user", kinds=()),
+            OptionCompletion(names=("-h", "--help"), description="show help and exit", kinds=()),
+        ),
+        parameters=(FILE, NOTHING),
+        repeated=False,
+    ),
+)
+"""Commands of `isocenter` that have options of their own; their names alone are no programs."""
+
+
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Run `isocenter completion` with the arguments behind that; return the exit code."""
     del env
@@ -118,7 +142,8 @@ def script(shell: str) -> str:
 def script_of(shell: str, tools: tuple[Tool, ...]) -> str:
     """Return the script for some tools."""
     module = __import__(f"isocenter.cli.completion_{shell}", fromlist=["script"])
-    text: str = module.script(tuple(completion_of(tool) for tool in tools), built_in_profiles())
+    completions = tuple(completion_of(tool) for tool in tools)
+    text: str = module.script(completions, _COMMANDS, built_in_profiles())
     return text
 
 

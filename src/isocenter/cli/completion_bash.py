@@ -127,7 +127,7 @@ _isocenter() {
         if [[ $current == -* ]]; then
             _isocenter_take -h --help --version
         else
-            _isocenter_take @NAMES@ completion
+            _isocenter_take @NAMES@ completion @COMMANDS@
         fi
         return
     fi
@@ -141,13 +141,18 @@ complete -F _isocenter isocenter @NAMES@
 """
 
 
-def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, ...]]) -> str:
+def script(
+    tools: tuple[ToolCompletion, ...],
+    commands: tuple[ToolCompletion, ...],
+    built_in: Mapping[str, tuple[str, ...]],
+) -> str:
     """Return the script; `built_in` are the profiles of files that need not exist."""
-    names = [tool.name for tool in tools]
-    engine = _ENGINE.replace("@NAMES@", " ".join(names)).replace("@TOOLS@", " | ".join(names))
+    names, others = [tool.name for tool in tools], [command.name for command in commands]
+    engine = _ENGINE.replace("@NAMES@", " ".join(names)).replace("@COMMANDS@", " ".join(others))
+    engine = engine.replace("@TOOLS@", " | ".join(names + others))
     engine = engine.replace("@BUILT_IN@", _cases(built_in))
     engine = engine.replace("@PROFILE_READER@", PROFILE_READER)
-    tables = "".join(_table(tool) for tool in tools)
+    tables = "".join(_table(tool) for tool in tools + commands)
     return _HEAD + tables + engine.replace("@SHELLS@", " ".join(SHELLS))
 
 

@@ -94,9 +94,9 @@ function __isocenter_complete
         if string match -q -- '-*' (commandline -ct)
             printf '%s\n' -h --help --version
         else
-            printf '%s\n' @NAMES@ completion
+            printf '%s\n' @NAMES@ completion @COMMANDS@
         end
-    else if contains -- $words[2] @NAMES@
+    else if contains -- $words[2] @NAMES@ @COMMANDS@
         __isocenter_tool $words[2] $words[3..-1]
     else if test "$words[2]" = completion; and test (count $words) -eq 2
         printf '%s\n' @SHELLS@
@@ -109,10 +109,15 @@ end
 """
 
 
-def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, ...]]) -> str:
+def script(
+    tools: tuple[ToolCompletion, ...],
+    commands: tuple[ToolCompletion, ...],
+    built_in: Mapping[str, tuple[str, ...]],
+) -> str:
     """Return the script; `built_in` are the profiles of files that need not exist."""
     names = " ".join(tool.name for tool in tools)
-    text = _HEAD + "".join(_table(tool) for tool in tools) + _ENGINE
+    text = _HEAD + "".join(_table(tool) for tool in tools + commands) + _ENGINE
+    text = text.replace("@COMMANDS@", " ".join(command.name for command in commands))
     text = text.replace("@BUILT_IN@", _cases(built_in)).replace("@PROFILE_READER@", PROFILE_READER)
     return text.replace("@NAMES@", names).replace("@SHELLS@", " ".join(SHELLS))
 

@@ -84,7 +84,7 @@ _isocenter() {
         if [[ $PREFIX == -* ]]; then
             compadd -- -h --help --version
         else
-            compadd -- @NAMES@ completion
+            compadd -- @NAMES@ completion @COMMANDS@
         fi
         return
     fi
@@ -102,15 +102,20 @@ fi
 """
 
 
-def script(tools: tuple[ToolCompletion, ...], built_in: Mapping[str, tuple[str, ...]]) -> str:
+def script(
+    tools: tuple[ToolCompletion, ...],
+    commands: tuple[ToolCompletion, ...],
+    built_in: Mapping[str, tuple[str, ...]],
+) -> str:
     """Return the script; `built_in` are the profiles of files that need not exist."""
-    names = [tool.name for tool in tools]
-    text = _HEAD + "".join(_table(tool) for tool in tools) + _ENGINE
+    names, others = [tool.name for tool in tools], [command.name for command in commands]
+    text = _HEAD + "".join(_table(tool) for tool in tools + commands) + _ENGINE
     text = (
         text.replace("@BUILT_IN@", _cases(built_in))
         .replace("@PROFILE_READER@", PROFILE_READER)
         .replace("@NAMES@", " ".join(names))
-        .replace("@TOOLS@", "|".join(names))
+        .replace("@COMMANDS@", " ".join(others))
+        .replace("@TOOLS@", "|".join(names + others))
     )
     return text.replace("@SHELLS@", " ".join(SHELLS))
 

@@ -143,25 +143,28 @@ class IdentityAdmission:
         identity = request.user_information.user_identity
         if identity is None and not self._required:
             return None
-        calling = shown_name(normalise(request.calling_ae_title))
+        titles = normalise(request.calling_ae_title), normalise(request.called_ae_title)
+        host = facts.host or "unknown address"
         try:
             user = self._identify(identity, facts, request)
         except IdentityRefused as refused:
             _LOGGER.warning(
-                "User identity refused: %s%s (calling AE title %s, from %s)",
-                f"user {shown_name(refused.user)}: " if refused.user else "",
+                "refused association of %a at %s with %a: %s: %s",
+                titles[0],
+                host,
+                titles[1],
+                f"user '{shown_name(refused.user)}'" if refused.user else "user identity",
                 shown_name(refused.reason, _LONGEST_REASON),
-                calling,
-                facts.peer_address,
             )
             return rejection(RejectReason.USER_NO_REASON, transient=refused.transient)
         if len(user.server_response) > _LONGEST_RESPONSE:
             raise ValueError(f"a server response of more than {_LONGEST_RESPONSE} bytes")
         _LOGGER.info(
-            "User identified: %s (calling AE title %s, from %s)",
+            "association of %a at %s with %a is of user '%s'",
+            titles[0],
+            host,
+            titles[1],
             shown_name(user.name),
-            calling,
-            facts.peer_address,
         )
         return UserIdentityAC(server_response=user.server_response)
 
@@ -174,7 +177,7 @@ class IdentityAdmission:
             IdentityRefused: there is no identity, one refuses it, or none knows this kind.
         """
         if identity is None:
-            raise IdentityRefused("there is none, and one is required")
+            raise IdentityRefused("none is given, and one is required")
         kind = int(identity.user_identity_type)
         claim = IdentityClaim(
             kind=kind,

@@ -125,6 +125,8 @@ class TokenVerifier:
         Raises:
             ConfigurationError: a file cannot be used; the keys stay as they were.
         """
+        import jwt  # noqa: F401 - before processes are forked
+
         keys: list[_Key] = []
         if self._key_file is not None:
             keys.append(_pem_key(self._key_file))
