@@ -19,18 +19,7 @@ from isocenter.net.tls_options import TlsOptions
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from ssl import SSLContext
-    from typing import Protocol
-
     from isocenter.cli.parser import ParsedCommandLine
-
-    class MakeContext(Protocol):
-        """`client_context` or `server_context`."""
-
-        def __call__(self, options: TlsOptions, *, warn: Callable[[str], None]) -> SSLContext:
-            """Make a context; raises TlsConfigurationError."""
-
 
 __all__ = ["Asker", "ServerSide", "client_tls", "condition_of_setup", "tls_options"]
 
@@ -100,7 +89,10 @@ def client_tls(line: ParsedCommandLine) -> ClientTls:
     """
     _mention_seeds(line)
     options = tls_options(line)
-    context = _context(client_context, options)
+    try:
+        context = client_context(options, warn=_warn)
+    except TlsConfigurationError as problem:
+        raise ConfigurationError(condition_of_setup(problem, options)) from problem
     return ClientTls(context, options.server_name, options.verify_host)
 
 
@@ -123,7 +115,7 @@ class ServerSide:
         """Read the files; may ask for a password."""
         _mention_seeds(line)
         self._options = tls_options(line)
-        self.tls = ServerTls(_context(server_context, self._options))
+        self.tls = _server_tls(self._options)
 
     def reload(self) -> str:
         """Read all files again, and use what they say for connections that come from now on.
@@ -136,7 +128,7 @@ class ServerSide:
         Raises:
             ConfigurationError: they cannot be used; what was used is used on.
         """
-        self.tls.replace(_context(server_context, self._options))
+        self.tls.replace(_server_tls(self._options).context)
         return f"{self._options.certificate}, {self._options.private_key}"
 
 
@@ -162,7 +154,7 @@ def condition_of_setup(problem: TlsConfigurationError, options: TlsOptions) -> s
         case _:
             words = "000b:0001 Unable to create TLS transport layer"
             return f"{words} ({problem})"
-    return f"{words} ({problem.reason})"
+    return words if problem.reason in words else f"{words} ({problem.reason})"
 
 
 def _about_suites(options: TlsOptions) -> str:
@@ -225,16 +217,20 @@ def _has_terminal() -> bool:
     return True
 
 
-def _context(make: MakeContext, options: TlsOptions) -> SSLContext:
-    """Make a context; warnings go to the log.
+def _server_tls(options: TlsOptions) -> ServerTls:
+    """Make what an acceptor speaks TLS with.
 
     Raises:
         ConfigurationError: it cannot be made, in DCMTK's words.
     """
     try:
-        return make(options, warn=lambda text: _LOGGER.warning("%s", text))
+        return ServerTls(server_context(options, warn=_warn))
     except TlsConfigurationError as problem:
         raise ConfigurationError(condition_of_setup(problem, options)) from problem
+
+
+def _warn(text: str) -> None:
+    _LOGGER.warning("%s", text)
 
 
 def _mention_seeds(line: ParsedCommandLine) -> None:
