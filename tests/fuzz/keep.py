@@ -9,6 +9,7 @@ looked at first, so that a corpus only changes where something new is reached.
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,7 @@ def fewest(target: Target, inputs: Iterable[bytes]) -> list[bytes]:
 def main(arguments: list[str]) -> int:
     """Renew the kept corpora from a folder."""
     source = Path(arguments[0])
+    logging.getLogger().addHandler(logging.NullHandler())  # warnings are no news here
     for name in arguments[1:] or NAMES:
         folder = source / name
         new = [path.read_bytes() for path in folder.iterdir()] if folder.is_dir() else []

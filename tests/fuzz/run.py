@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import importlib.util
 import json
+import logging
 import random
 import resource
 import signal
@@ -144,6 +145,7 @@ def main(arguments: list[str]) -> int:
     chosen.findings.mkdir(parents=True, exist_ok=True)
     if chosen.corpus:
         chosen.corpus.mkdir(parents=True, exist_ok=True)
+    logging.getLogger().addHandler(logging.NullHandler())  # warnings are no news here
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
     has_atheris = importlib.util.find_spec("atheris") is not None and not chosen.no_atheris
     fuzz = _with_atheris if has_atheris else _without_atheris
