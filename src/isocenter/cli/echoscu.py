@@ -60,6 +60,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
             explain_request(line, options, request, problem)
         return ExitCode.FAILURE
+    if association.tls is not None and _LOGGER.isEnabledFor(DEBUG):
+        from isocenter.cli.tls_details import log_tls
+
+        log_tls(association.tls)
     if _LOGGER.isEnabledFor(DEBUG) and association.accept is not None:
         from isocenter.cli.dumps import accept_dump
 

@@ -176,6 +176,10 @@ class ReceiverObserver(SilentObserver):
             if self._own_title and not same(self._own_title, request.called_ae_title):
                 called = normalise(request.called_ae_title)
                 _LOGGER.info("Called AE Title is %s and not %s", called, self._own_title)
+        if self._debug and association.tls is not None:
+            from isocenter.cli.tls_details import log_tls
+
+            log_tls(association.tls)
         if self._dumps:
             from isocenter.cli.dumps import request_dump
 

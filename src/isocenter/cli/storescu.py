@@ -321,6 +321,10 @@ def _connect(
 
             explain_request(line, peer, request, problem)
         return None
+    if association.tls is not None and _LOGGER.isEnabledFor(DEBUG):
+        from isocenter.cli.tls_details import log_tls
+
+        log_tls(association.tls)
     if _LOGGER.isEnabledFor(dump_level) and association.accept is not None:
         from isocenter.cli.dumps import accept_dump
 
