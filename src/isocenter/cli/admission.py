@@ -85,6 +85,12 @@ def doors_of(line: ParsedCommandLine, reloader: Reloader) -> Doors:
     if access is not None:
         gates.append(access)
         judges.append(access)
+    if line.given("--cert-ae"):
+        from isocenter.security.certificate_titles import CertificateTitles
+
+        titles = CertificateTitles(line.value("--cert-ae"))
+        reloader.add("titles of certificates", titles.reload)
+        judges.append(titles)
     if line.block("--access-full", "--access-control") == "--access-control":
         gates.append(gate_of(line))
     admission = None

@@ -217,7 +217,7 @@ _OUTPUT = Group(
     ),
 )
 
-ADMITTING = ("--access-list", "--allow-calling", "--allow-called", "--allow-from")
+ADMITTING = ("--cert-ae", "--access-list", "--allow-calling", "--allow-called", "--allow-from")
 """Options of our own that keep somebody out."""
 
 SORTING = ("--sort-conc-studies", "--sort-on-study-uid", "--sort-on-patientname")
@@ -327,6 +327,15 @@ _OWN = Group(
             "let in only this address, net (192.0.2.0/24)\nor host name (several times)",
             string("net"),
         ),
+        Option(
+            "--cert-ae",
+            "",
+            "let a certificate use the calling AE titles\nthat this file has for it, and no "
+            "others; read\nanew at SIGHUP",
+            string("filename"),
+            conflicts=("--ignore-peer-cert",),
+            requires=("--enable-tls",),
+        ),
         *tls.OWN_ACCEPTOR,
         groups.explain(),
     ),
@@ -380,6 +389,7 @@ TOOL = Tool(
         "--allow-calling",
         "--allow-called",
         "--allow-from",
+        "--cert-ae",
         "--workers",
         *tls.OWN_ACCEPTOR_EVALUATION,
         "--explain",
