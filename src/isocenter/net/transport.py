@@ -210,6 +210,9 @@ class PlainTransport:
         run_end = -1
         for segment in segments:
             if isinstance(segment, FramedRegion):
+                if run:
+                    _read_run(run, scratch, position - (run_end - run[0].offset))
+                    run = []
                 end = position + segment.pieces * segment.size
                 target = scratch[position:end]
                 _read_whole(segment.fd, segment.offset, target)
