@@ -285,32 +285,28 @@ class TlsTransport:
                 return 0
             done = self._decrypt(window)
         in_vain = 0
-        while done < size and not session.is_over:
-            raw = window[done : done + _RAW]
-            try:
+        try:
+            while done < size and not session.is_over:
+                raw = window[done : done + _RAW]
                 count = plain.receive_into(raw, 0.0 if done else patience)
-            except ConnectionLost as problem:
-                if not done:
-                    raise
-                self._lost = problem  # told by the next call
-                break
-            if count is None:
-                break
-            if count == 0:
-                # The end stays readable: it is told by the next call.
-                return done
-            session.feed(raw[:count])
-            done += self._decrypt(window[done:])
-            if done:
-                if count < len(raw):
+                if count is None:
                     break
-            elif not session.ended:
-                in_vain += 1
-                if in_vain == _IN_VAIN:
+                if count == 0:
+                    # The end stays readable: it is told by the next call.
+                    return done
+                session.feed(raw[:count])
+                more = self._decrypt(window[done:])
+                done += more
+                in_vain = 0 if more else in_vain + 1
+                if in_vain == _IN_VAIN or (done and count < len(raw)):
                     break
-        is_over = session.is_over or self._lost is not None
+        except ConnectionLost as problem:
+            if not done:
+                raise
+            self._lost = problem  # told by the next call
         if session.ended and not done:
             return 0
+        is_over = session.is_over or self._lost is not None
         self._more = is_over or (done == size and session.holds_input)
         if session.has_outgoing and not self.unsent:
             self._answer()
