@@ -544,11 +544,14 @@ def rejected_by_us(
         return (f"{head} it proposes no presentation context: there is nothing to agree on.",)
     if answer[1:] == (1, 7):
         return (
-            f"{head} {called} is not the AE title of this receiver.",
-            "Correct the called AE title at the peer.",
+            f"{head} {called} is not an AE title that {calling} may call here.",
+            "The warning before this names the rule: correct the title at the peer, or the rule.",
         )
     if answer[1:] == (1, 3):
-        return (f"{head} {calling} is not among the AE titles that may call here.",)
+        return (
+            f"{head} {calling} may not call here, or not from its host or with its certificate.",
+            "The warning before this names the rule.",
+        )
     if not request.user_information.implementation_class_uid:
         return (f"{head} it names no implementation class UID and --reject is given.",)
     words = AssociationRejected(*answer)
