@@ -93,12 +93,28 @@ def doors_of(line: ParsedCommandLine, reloader: Reloader) -> Doors:
         judges.append(titles)
     if line.block("--access-full", "--access-control") == "--access-control":
         gates.append(gate_of(line))
+    identity = _identity_of(line, reloader)
+    if identity is not None:
+        judges.append(identity)
     admission = None
     if judges:
         from isocenter.services.admission import Admissions
 
         admission = Admissions(judges)
     return Doors(Gates(gates) if gates else None, admission)
+
+
+def _identity_of(line: ParsedCommandLine, reloader: Reloader) -> Admission | None:
+    """Return who judges requests by their user, None where no option asks for that.
+
+    Raises:
+        ConfigurationError: an option or a file cannot be used.
+    """
+    if not any(line.given(option) for option in ("--users", "--jwt-key", "--jwt-keys")):
+        return None
+    from isocenter.cli.users import identity_of
+
+    return identity_of(line, reloader)
 
 
 def _access_of(line: ParsedCommandLine, reloader: Reloader) -> AccessControl | None:

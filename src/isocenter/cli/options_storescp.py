@@ -217,7 +217,17 @@ _OUTPUT = Group(
     ),
 )
 
-ADMITTING = ("--cert-ae", "--access-list", "--allow-calling", "--allow-called", "--allow-from")
+_VERIFYING = ("--users", "--jwt-key", "--jwt-keys")
+"""Options of our own by which users are verified."""
+
+ADMITTING = (
+    "--cert-ae",
+    *_VERIFYING,
+    "--access-list",
+    "--allow-calling",
+    "--allow-called",
+    "--allow-from",
+)
 """Options of our own that keep somebody out."""
 
 SORTING = ("--sort-conc-studies", "--sort-on-study-uid", "--sort-on-patientname")
@@ -336,6 +346,45 @@ _OWN = Group(
             conflicts=("--ignore-peer-cert",),
             requires=("--enable-tls",),
         ),
+        Option(
+            "--users",
+            "",
+            "verify names and passwords of users by this\n"
+            "file (isocenter passwd); read anew at SIGHUP",
+            string("filename"),
+        ),
+        Option(
+            "--jwt-key",
+            "",
+            "verify JSON Web Tokens of users by this public\nkey (PEM); read anew at SIGHUP",
+            string("filename"),
+        ),
+        Option(
+            "--jwt-keys",
+            "",
+            "verify them by this set of keys (JWKS); read\nanew at SIGHUP",
+            string("filename"),
+        ),
+        Option(
+            "--jwt-issuer",
+            "",
+            "take tokens of this issuer (iss) only",
+            string("name"),
+            requires=("--jwt-key", "--jwt-keys"),
+        ),
+        Option(
+            "--jwt-audience",
+            "",
+            "take tokens for this audience (aud) only; else\nthose that name no audience",
+            string("name"),
+            requires=("--jwt-key", "--jwt-keys"),
+        ),
+        Option(
+            "--require-identity",
+            "",
+            "keep out whoever gives no user identity, too",
+            requires=_VERIFYING,
+        ),
         *tls.OWN_ACCEPTOR,
         groups.explain(),
     ),
@@ -390,6 +439,12 @@ TOOL = Tool(
         "--allow-called",
         "--allow-from",
         "--cert-ae",
+        "--users",
+        "--jwt-key",
+        "--jwt-keys",
+        "--jwt-issuer",
+        "--jwt-audience",
+        "--require-identity",
         "--workers",
         *tls.OWN_ACCEPTOR_EVALUATION,
         "--explain",
