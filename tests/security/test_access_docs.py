@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from isocenter.errors import ConfigurationError
 from isocenter.security.access_list import parse_access_list
 from isocenter.security.certificate_titles import parse_certificate_titles
+from isocenter.security.hosts_access import parse_table
 from tests.peers import ROOT
+
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 TEXT = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
 
@@ -35,3 +40,15 @@ def test_error_that_is_shown_is_the_one_that_comes() -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_access_list("\n\nallow calling=MR* from=192.0.2.7/26", "/etc/isocenter/access")
     assert str(caught.value) == shown[1]
+
+
+@pytest.mark.parametrize(("table", "allows"), [("allow", True), ("deny", False)])
+def test_rules_of_the_system_that_are_shown_are_some(table: str, allows: bool) -> None:
+    found = re.search(rf"^    # /etc/hosts\.{table}\n    (.*)$", TEXT, re.MULTILINE)
+    assert found is not None
+
+    def no_file(path: str) -> NoReturn:
+        pytest.fail(f"{path} was read")
+
+    rules = parse_table(found[1], "F", daemon="storescp", allows=allows, file=no_file)
+    assert [rule.allowed for rule in rules] == [allows]
