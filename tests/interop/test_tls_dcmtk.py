@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from isocenter.testing import ct_image
+from isocenter.testing.certificates import Authority
 from tests.interop.tls_material import keys, material, trusting
 from tests.support import part10
 from tests.support.tools import DCMTK, UNDER_TEST, Receiver
@@ -119,7 +120,7 @@ def test_keys_of_elliptic_curves_serve_as_well(
     direction: str, tmp_path: Path, images: list[tuple[DicomObject, Path]]
 ) -> None:
     """Authority, acceptor and requestor: then the suites with ECDSA are agreed on."""
-    root = material().stranger
+    root = Authority("Curves", key="ec-p256")
     acceptor, requestor = _sides(direction)
     words = [
         (*keys(root.issue(name, key="ec-p256")), "+cf", root.path, "+pz") for name in ("a", "r")

@@ -34,7 +34,7 @@ class Material(NamedTuple):
 @functools.cache
 def material() -> Material:
     """Return what there is, made on the first call."""
-    root, stranger = Authority("Root"), Authority("Stranger", key="ec-p256")
+    root, stranger = Authority("Root"), Authority("Stranger")
     acceptor = root.issue("acceptor", names=["localhost"], addresses=["127.0.0.1"])
     return Material(root, stranger, acceptor, root.issue("requestor"))
 
