@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,7 +49,7 @@ def no_warning(text: str) -> None:
 def agree(
     client: ssl.SSLContext, server: ssl.SSLContext, *, server_name: str | None = None
 ) -> Agreed:
-    """Shake hands in memory and exchange a byte each way.
+    """Shake hands in memory, exchange a byte each way, and end in order.
 
     Raises:
         Refused: one side did not want to.
@@ -78,13 +79,17 @@ def agree(
     assert cipher is not None
     assert theirs.cipher() == cipher
     assert theirs.selected_alpn_protocol() == ours.selected_alpn_protocol()
-    return Agreed(
+    agreed = Agreed(
         str(ours.version()),
         cipher[0],
         ours.selected_alpn_protocol(),
         ours.getpeercert(binary_form=True),
         theirs.getpeercert(binary_form=True),
     )
+    for session in (ours, theirs, ours):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            session.unwrap()
+    return agreed
 
 
 def options_of(authority: Authority, identity: Identity | None, **others: object) -> TlsOptions:

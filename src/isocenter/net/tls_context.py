@@ -4,7 +4,9 @@ Owns everything that can be said to a context: versions, suites, keys, trust, na
 connections: what only shows with the first bytes of a peer is `tls_hello`'s and the driver's.
 
 Sessions are not resumed by tickets, nothing is compressed or renegotiated (RFC 9325 3.3 to 3.5). An
-acceptor chooses among suites by strength, not by the wishes of the requestor.
+acceptor chooses among suites by strength, not by the wishes of the requestor. Of TLS up to 1.2
+OpenSSL keeps sessions, 16 KiB each and up to 20480, and Python has no call against it: an
+acceptor's context goes on with a new one after `MOST_SESSIONS`.
 
 OpenSSL's security level does what DCMTK does in a callback of its own, which Python has not: from
 level 2 on, keys of RSA below 2048 bits and signatures with SHA-1 are refused in the certificates
@@ -27,6 +29,7 @@ from isocenter.net.tls_profiles import (
     available_suites,
     profile_named,
 )
+from isocenter.net.tls_snapshot import Snapshot
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -37,12 +40,15 @@ if TYPE_CHECKING:
 
     Warn = Callable[[str], None]
 
-__all__ = ["client_context", "server_context"]
+__all__ = ["MOST_SESSIONS", "client_context", "server_context"]
 
 _LOGGER = get_logger(__name__)
 
 _PROTOCOL = "dicom"
 """The protocol's name in the registry of RFC 7301 (PS3.15 B.9)."""
+
+MOST_SESSIONS = 64
+"""Sessions that an acceptor's context keeps at most; nobody needs to resume one."""
 
 _VERSIONS = {
     "1.0": ssl.TLSVersion.MINIMUM_SUPPORTED,  # SSL 3 is off in every context of Python
@@ -73,7 +79,7 @@ def client_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
     ignored = options.peer_certificate == "ignore"
     context.verify_mode = ssl.CERT_NONE if ignored else ssl.CERT_REQUIRED
     context.check_hostname = options.verify_host and not ignored
-    _prepare(context, options, server_side=False, warn=warn)
+    _prepare(context, options, Snapshot(), server_side=False, warn=warn)
     return context
 
 
@@ -92,7 +98,71 @@ def server_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
     """
     if options.certificate is None:
         raise ValueError("an acceptor needs a private key and a certificate")
+    context = _AcceptorContext(ssl.PROTOCOL_TLS_SERVER)
+    files = Snapshot()
+    said: list[str] = []
+    _prepare_acceptor(context, options, files, warn=said.append)
+    for text in said:
+        warn(text)
+    context.make = lambda: _again(options, files, said)
+    return context
+
+
+class _AcceptorContext(ssl.SSLContext):
+    """A context that goes on with another one of the same kind before it keeps many sessions.
+
+    Attributes:
+        make: makes the other one, None where that cannot be done now.
+    """
+
+    make: Callable[[], ssl.SSLContext | None]
+    _current: ssl.SSLContext | None = None
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,  # noqa: FBT001, FBT002 - the signature is the base's
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Begin a session, of this context or of the one that goes on for it."""
+        current = self._current or self
+        if current.session_stats()["number"] >= MOST_SESSIONS:
+            current = self._current = self.make() or current
+        wrap = super().wrap_bio if current is self else current.wrap_bio
+        return wrap(incoming, outgoing, server_side, server_hostname, session)
+
+
+def _again(options: TlsOptions, files: Snapshot, said: list[str]) -> ssl.SSLContext | None:
+    """Make an acceptor's context a second time, from the same files.
+
+    Args:
+        options: as before.
+        files: as they were before.
+        said: what was warned of before.
+
+    Returns:
+        None where it is not the same: without a descriptor left, say, certificates cannot be read.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    again: list[str] = []
+    try:
+        _prepare_acceptor(context, options, files, warn=again.append)
+    except (TlsConfigurationError, OSError):
+        return None
+    return context if again == said else None
+
+
+def _prepare_acceptor(
+    context: ssl.SSLContext, options: TlsOptions, files: Snapshot, *, warn: Warn
+) -> None:
+    """Say to a context what acceptors have.
+
+    Raises:
+        TlsConfigurationError: something cannot be used.
+        ValueError: options contradict each other.
+    """
     modes = {
         "require": ssl.CERT_REQUIRED,
         "verify": ssl.CERT_OPTIONAL,
@@ -100,18 +170,22 @@ def server_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
     }
     context.verify_mode = modes[options.peer_certificate]
     context.num_tickets = 0
-    suites = _prepare(context, options, server_side=True, warn=warn)
+    suites = _prepare(context, options, files, server_side=True, warn=warn)
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     if options.expected_server_name is not None:
         context.sni_callback = _name_check(options.expected_server_name)
     if any(name.startswith("TLS_DHE_") for name in suites) or options.dh_parameters is not None:
         profile = profile_named(options.profile)
-        load_dh_parameters(context, options.dh_parameters, profile, warn=warn)
-    return context
+        load_dh_parameters(context, options.dh_parameters, profile, files, warn=warn)
 
 
 def _prepare(
-    context: ssl.SSLContext, options: TlsOptions, *, server_side: bool, warn: Warn
+    context: ssl.SSLContext,
+    options: TlsOptions,
+    files: Snapshot,
+    *,
+    server_side: bool,
+    warn: Warn,
 ) -> tuple[str, ...]:
     """Say to a context what both sides have; return its suites up to TLS 1.2.
 
@@ -127,8 +201,8 @@ def _prepare(
     context.minimum_version = _VERSIONS[profile.minimum]
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols([_PROTOCOL])
-    load_trust(context, options, warn=warn)
-    is_dsa = load_identity(context, options, profile, server_side=server_side, warn=warn)
+    load_trust(context, options, files, warn=warn)
+    is_dsa = load_identity(context, options, profile, files, server_side=server_side, warn=warn)
     context.maximum_version = _VERSIONS["1.2" if is_dsa else profile.maximum]
     return _choose_suites(context, options, profile, warn)
 

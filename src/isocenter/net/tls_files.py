@@ -21,6 +21,7 @@ import re
 import ssl
 
 from isocenter.errors import TlsConfigurationError
+from isocenter.net.tls_snapshot import file_in_memory
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from isocenter.net.tls_options import TlsOptions
     from isocenter.net.tls_profiles import TlsProfile
+    from isocenter.net.tls_snapshot import Snapshot
 
     Warn = Callable[[str], None]
 
@@ -61,12 +63,16 @@ _SIGNERS = {"1.2.840.113549.1.1.": "RSA-", "1.2.840.10045.4.": "ecdsa-with-"}
 """What the object identifiers of signatures begin with, and OpenSSL's short names for them."""
 
 
-def load_trust(context: ssl.SSLContext, options: TlsOptions, *, warn: Warn) -> None:
+def load_trust(
+    context: ssl.SSLContext, options: TlsOptions, files: Snapshot, *, warn: Warn
+) -> None:
     """Make a context trust what the options say, and check what they say is revoked.
 
     Args:
         context: the context.
         options: of which `ca_files`, `ca_directories`, `system_ca`, `crl_files` and `crl_check`.
+        files: read through it. Of folders in PEM and of the system, OpenSSL reads what it needs
+            when it needs it.
         warn: told of each certificate file and folder that cannot be read.
 
     Raises:
@@ -76,18 +82,18 @@ def load_trust(context: ssl.SSLContext, options: TlsOptions, *, warn: Warn) -> N
     """
     der = options.file_format == "der"
     for path in options.ca_files:
-        _load_ca(context, path, der=der, warn=warn)
+        _load_ca(context, path, files, der=der, warn=warn)
     for path in options.ca_directories:
         if not os.path.isdir(path):
             warn(f"unable to load certificates from directory '{path}', ignoring")
         elif der:
-            _load_der_directory(context, path, warn)
+            _load_der_directory(context, path, files, warn)
         else:
             context.load_verify_locations(capath=path)
     if options.system_ca:
         _load_system_ca(context, warn)
     for path in options.crl_files:
-        _load_crl(context, path, der=der)
+        _load_crl(context, path, files, der=der)
     check = options.crl_check
     if check == "none" and options.crl_files:
         check = "leaf"
@@ -101,6 +107,7 @@ def load_identity(
     context: ssl.SSLContext,
     options: TlsOptions,
     profile: TlsProfile,
+    files: Snapshot,
     *,
     server_side: bool,
     warn: Warn,
@@ -111,6 +118,7 @@ def load_identity(
         context: the context, at the profile's security level.
         options: of which `certificate`, `private_key`, `password`, `ask_password`, `file_format`.
         profile: whose rules for keys hold.
+        files: read through it, and asked for the password through it.
         server_side: True as acceptor.
         warn: told of weak keys that the profile allows.
 
@@ -125,8 +133,8 @@ def load_identity(
     path, key_path = options.certificate, options.private_key
     if path is None or key_path is None:
         return False
-    key, password = _read_key(key_path, options)
-    certificate = _read_certificate(path, options.file_format)
+    key, password = _read_key(key_path, options, files)
+    certificate = _read_certificate(path, options.file_format, files)
     is_dsa = _check_certificate(certificate, path, profile, server_side=server_side, warn=warn)
     if key is not None and not _belong_together(key, certificate):
         reason = f"Private key '{key_path}' and certificate '{path}' do not match"
@@ -135,7 +143,8 @@ def load_identity(
         if options.file_format == "der":
             _load_der_pair(context, certificate, key)
         else:
-            context.load_cert_chain(path, key_path, password=lambda: password or "")
+            with files.named(path) as first, files.named(key_path) as second:
+                context.load_cert_chain(first, second, password=lambda: password or "")
     except (OSError, ValueError) as problem:  # ssl.SSLError is an OSError
         if key is None and password is not None:
             raise _wrong_password(key_path) from problem
@@ -144,7 +153,12 @@ def load_identity(
 
 
 def load_dh_parameters(
-    context: ssl.SSLContext, path: str | None, profile: TlsProfile, *, warn: Warn
+    context: ssl.SSLContext,
+    path: str | None,
+    profile: TlsProfile,
+    files: Snapshot,
+    *,
+    warn: Warn,
 ) -> None:
     """Give an acceptor's context a group for ephemeral Diffie-Hellman.
 
@@ -153,22 +167,25 @@ def load_dh_parameters(
         path: a file in PEM, None for the group ffdhe2048, which is also used where the file is of
             no use.
         profile: whose rules for keys hold.
+        files: read through it.
         warn: told of a file that cannot be used, and of a short one.
 
     RFC 7919, RFC 9325 4.2.
     """
     if path is not None:
-        if _load_dh_file(context, path, profile, warn):
+        if _load_dh_file(context, path, profile, files, warn):
             return
         warn(f"unable to load temporary DH parameter file '{path}', ignoring")
-    with _file_in_memory(_FFDHE2048.encode()) as builtin:
+    with file_in_memory(_FFDHE2048.encode()) as builtin:
         context.load_dh_params(builtin)
 
 
-def _load_dh_file(context: ssl.SSLContext, path: str, profile: TlsProfile, warn: Warn) -> bool:
+def _load_dh_file(
+    context: ssl.SSLContext, path: str, profile: TlsProfile, files: Snapshot, warn: Warn
+) -> bool:
     """Return False where the file is of no use."""
     try:
-        bits = _dh_bits(_read(path))
+        bits = _dh_bits(files.read(path))
         if bits < 2048:
             warn(
                 "Key length of Diffie-Hellman parameter file too short: RFC 9325 recommends at "
@@ -176,7 +193,8 @@ def _load_dh_file(context: ssl.SSLContext, path: str, profile: TlsProfile, warn:
             )
             if profile.additions == "none":
                 return False
-        context.load_dh_params(path)
+        with files.named(path) as name:
+            context.load_dh_params(name)
     except (OSError, ValueError):
         return False
     return True
@@ -212,18 +230,19 @@ def _element(der: bytes) -> tuple[int, bytes]:
     return der[0], der[start : start + length]
 
 
-def _load_ca(context: ssl.SSLContext, path: str, *, der: bool, warn: Warn) -> None:
+def _load_ca(context: ssl.SSLContext, path: str, files: Snapshot, *, der: bool, warn: Warn) -> None:
     """Trust the certificates of a file, or warn."""
     try:
         if der:
-            context.load_verify_locations(cadata=_read(path))
+            context.load_verify_locations(cadata=files.read(path))
         else:
-            context.load_verify_locations(cafile=path)
+            with files.named(path) as name:
+                context.load_verify_locations(cafile=name)
     except (OSError, ValueError):
         warn(f"unable to load certificate file '{path}', ignoring")
 
 
-def _load_der_directory(context: ssl.SSLContext, folder: str, warn: Warn) -> None:
+def _load_der_directory(context: ssl.SSLContext, folder: str, files: Snapshot, warn: Warn) -> None:
     """Trust what a hashed folder has in DER; OpenSSL looks into such ones only in PEM."""
     for name in sorted(os.listdir(folder)):
         found = _HASHED_NAME.fullmatch(name)
@@ -231,9 +250,9 @@ def _load_der_directory(context: ssl.SSLContext, folder: str, warn: Warn) -> Non
             continue
         path = os.path.join(folder, name)
         if found[1]:
-            _load_crl(context, path, der=True)
+            _load_crl(context, path, files, der=True)
         else:
-            _load_ca(context, path, der=True, warn=warn)
+            _load_ca(context, path, files, der=True, warn=warn)
 
 
 def _load_system_ca(context: ssl.SSLContext, warn: Warn) -> None:
@@ -245,24 +264,26 @@ def _load_system_ca(context: ssl.SSLContext, warn: Warn) -> None:
         warn("this system has no certificates to trust")
 
 
-def _load_crl(context: ssl.SSLContext, path: str, *, der: bool) -> None:
+def _load_crl(context: ssl.SSLContext, path: str, files: Snapshot, *, der: bool) -> None:
     """Let a context check a revocation list; nothing else in the file is trusted.
 
     Raises:
         TlsConfigurationError: there is none in the file.
     """
     try:
-        data = _read(path)
+        data = files.read(path)
         blocks = [_pem("X509 CRL", data)] if der else _CRL_BLOCK.findall(data)
         if not blocks:
             raise TlsConfigurationError("crl", "it has no revocation list in PEM", path=path)
-        with _file_in_memory(b"\n".join(blocks) + b"\n") as file:
+        with file_in_memory(b"\n".join(blocks) + b"\n") as file:
             context.load_verify_locations(cafile=file)
     except OSError as problem:
         raise TlsConfigurationError("crl", _reason(problem), path=path) from problem
 
 
-def _read_key(path: str, options: TlsOptions) -> tuple[PrivateKeyTypes | None, str | None]:
+def _read_key(
+    path: str, options: TlsOptions, files: Snapshot
+) -> tuple[PrivateKeyTypes | None, str | None]:
     """Return a private key and its password, None where it is not encrypted.
 
     Returns:
@@ -274,14 +295,14 @@ def _read_key(path: str, options: TlsOptions) -> tuple[PrivateKeyTypes | None, s
     from cryptography.exceptions import UnsupportedAlgorithm
 
     try:
-        data = _read(path)
+        data = files.read(path)
     except OSError as problem:
         raise TlsConfigurationError("key", _reason(problem), path=path) from problem
     der = options.file_format == "der"
     try:
         return _decode_key(data, None, der=der), None
     except TypeError:
-        password = _password_of(path, options)
+        password = _password_of(path, options, files)
     except UnsupportedAlgorithm:
         return None, None
     except ValueError as problem:
@@ -317,10 +338,12 @@ def _decode_key(data: bytes, password: bytes | None, *, der: bool) -> PrivateKey
     )
 
     with _quiet():
-        return (load_der_private_key if der else load_pem_private_key)(data, password)
+        load = load_der_private_key if der else load_pem_private_key
+        # Its own key is not what a tool has to be protected from, and checking it takes 40 ms.
+        return load(data, password, unsafe_skip_rsa_key_validation=True)
 
 
-def _password_of(path: str, options: TlsOptions) -> str:
+def _password_of(path: str, options: TlsOptions, files: Snapshot) -> str:
     """Return the password of an encrypted key.
 
     Raises:
@@ -331,10 +354,10 @@ def _password_of(path: str, options: TlsOptions) -> str:
     if options.ask_password is None:
         reason = "it is encrypted, and there is nobody to ask for the password"
         raise TlsConfigurationError("password", reason, path=path)
-    return options.ask_password(path)
+    return files.password(path, options.ask_password)
 
 
-def _read_certificate(path: str, form: str) -> x509.Certificate:
+def _read_certificate(path: str, form: str, files: Snapshot) -> x509.Certificate:
     """Return the first certificate of a file.
 
     Raises:
@@ -343,7 +366,7 @@ def _read_certificate(path: str, form: str) -> x509.Certificate:
     from cryptography import x509
 
     try:
-        data = _read(path)
+        data = files.read(path)
         with _quiet():
             if form == "der":
                 return x509.load_der_x509_certificate(data)
@@ -491,7 +514,7 @@ def _load_der_pair(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password.encode())
     )
     public = certificate.public_bytes(Encoding.PEM)
-    with _file_in_memory(public) as first, _file_in_memory(locked) as second:
+    with file_in_memory(public) as first, file_in_memory(locked) as second:
         context.load_cert_chain(first, second, password=password)
 
 
@@ -522,34 +545,6 @@ def _pem(label: str, der: bytes) -> bytes:
     """Return DER in PEM (RFC 7468)."""
     body = base64.encodebytes(der)
     return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label.encode(), body, label.encode())
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
-
-@contextlib.contextmanager
-def _file_in_memory(data: bytes) -> Iterator[str]:
-    """Have bytes under a name for the time of a block: in memory, or in a file only we may read."""
-    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
-        descriptor = os.memfd_create("isocenter")
-        try:
-            with open(descriptor, "wb", closefd=False) as file:
-                file.write(data)
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-        return
-    import tempfile
-
-    descriptor, path = tempfile.mkstemp()
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-        yield path
-    finally:
-        os.unlink(path)
 
 
 @contextlib.contextmanager
