@@ -156,7 +156,7 @@ class TlsProfile(NamedTuple):
     @property
     def name(self) -> str:
         """The title without what follows in parentheses, as messages name the profile."""
-        return self.title.rpartition(" (")[0]
+        return self.title.partition(" (")[0]
 
 
 PROFILES: Mapping[str, TlsProfile] = {
