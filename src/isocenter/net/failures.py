@@ -20,11 +20,12 @@ class FailedConnection(NamedTuple):
 
     Fields:
         kind: ``closed`` by the peer; ``expired``, no whole request in time; ``invalid``, what came
-            is no association request; ``full``, too many associations; ``crowded``, closed to
-            make room for others.
+            is no association request; ``tls``, TLS could not be agreed on; ``full``, too many
+            associations; ``crowded``, closed to make room for others.
         peer_address: as ``host:port``.
-        received: the first bytes, `SHOWN` at most.
-        cause: the violation where `kind` is ``invalid``, else None.
+        received: the first bytes, `SHOWN` at most; where TLS is spoken as they came, encrypted.
+        cause: the violation where `kind` is ``invalid``, the `TlsError` where it is ``tls``, else
+            None.
     """
 
     kind: str

@@ -375,6 +375,10 @@ class GivenListener(Listener):
             return
         self._reception.take(arrival.sock, arrival.peer_address, arrival.accepted_at)
 
+    def make_room(self) -> None:
+        """Close a connection that has not associated: descriptors have run out."""
+        self._reception.make_room()
+
     def abort(self) -> None:
         """Stop as a second `stop` does."""
         self.stop()

@@ -1,11 +1,10 @@
 """Dispatchers that serve associations in processes of their own.
 
 The parent is one thread: the listener's loop. It holds every connection that has not
-associated; what a process gets is a connection whose request is complete. A channel
-(a socket pair) to each process carries arrivals and the words stop and abort one way,
-"one association ended" and answers to pings the other way; its end of file means that
-the process is gone. A forked child closes everything of the parent before it serves.
-What workers share beside that is asked over a second one (`channel`).
+associated; what a process gets is a connection whose request is complete, or, where
+TLS is spoken, one that has begun. They talk over a channel to each process (`words`). A
+forked child closes everything of the parent before it serves. What workers share beside
+that is asked over a second one (`channel`).
 
 POSIX only; elsewhere `available` is False, and whoever asks for processes is told so.
 """
@@ -16,14 +15,26 @@ import contextlib
 import os
 import signal
 import socket
-import struct
 import threading
 import time
 
 from isocenter.logs import get_logger, shut_down
 from isocenter.net.channel import open_channel
-from isocenter.net.dispatch import Arrival, ThreadDispatcher
-from isocenter.record import NamedTuple
+from isocenter.net.dispatch import ThreadDispatcher
+from isocenter.net.words import (
+    ABORT,
+    ARRIVAL,
+    ENDED,
+    HEADER,
+    PING,
+    RELOAD,
+    STOP,
+    Teller,
+    Words,
+    follow,
+    obey,
+    tell,
+)
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -31,16 +42,13 @@ if TYPE_CHECKING:
 
     from isocenter.net.association import Association
     from isocenter.net.channel import Answerer, Asker, Shared
-    from isocenter.net.dispatch import Dispatcher, Loop, ServeOptions
+    from isocenter.net.dispatch import Arrival, Dispatcher, Loop, ServeOptions
     from isocenter.net.listener import GivenListener
 
 __all__ = ["ForkDispatcher", "WorkerDispatcher", "available"]
 
 _LOGGER = get_logger(__name__)
 
-_HEADER = struct.Struct(">cdHI")
-_ARRIVAL, _STOP, _ABORT, _PING, _RELOAD = b"C", b"S", b"A", b"P", b"R"
-_ENDED, _ALIVE = b"e", b"p"
 _SEND_TIMEOUT = 5.0
 """Seconds that a worker may take to read an arrival before it counts as stuck."""
 _PING_INTERVAL = 10.0
@@ -78,7 +86,7 @@ class _Child:
 
     def tell(self, word: bytes) -> None:
         with contextlib.suppress(OSError):
-            self.channel.sendall(_HEADER.pack(word, 0.0, 0, 0))
+            self.channel.sendall(HEADER.pack(word, 0.0, 0, 0))
 
     def close(self) -> None:
         self.channel.close()
@@ -181,7 +189,7 @@ class _ProcessDispatcher:
             self._bury(child)
             return
         child.handed = child.pinged = None
-        child.load -= words.count(_ENDED)
+        child.load -= words.count(ENDED)
 
     def _bury(self, child: _Child) -> None:
         if self._loop is not None:
@@ -213,18 +221,18 @@ class _ProcessDispatcher:
     def reload(self) -> None:
         """Tell the children to read anew what was read anew here."""
         for child in self._children.values():
-            child.tell(_RELOAD)
+            child.tell(RELOAD)
 
     def stop(self) -> None:
         """Let each association finish the message it is in, then end."""
         self._stopping = True
         for child in self._children.values():
-            child.tell(_STOP)
+            child.tell(STOP)
 
     def abort(self) -> None:
         """End each association at once with A-ABORT."""
         for child in self._children.values():
-            child.tell(_ABORT)
+            child.tell(ABORT)
 
     def abandon(self) -> None:
         """Kill the children that did not end."""
@@ -338,8 +346,8 @@ class ForkDispatcher(_ProcessDispatcher):
             if self._at_stop is not None:
                 self._at_stop()
 
-        words = _Words(stop, association.request_abort)
-        threading.Thread(target=_obey, args=(channel, words), daemon=True).start()
+        words = Words(stop, association.request_abort)
+        threading.Thread(target=obey, args=(channel, words), daemon=True).start()
         threads.run(association)
 
 
@@ -399,6 +407,9 @@ class WorkerDispatcher(_ProcessDispatcher):
         """False where no worker may take another association."""
         # Here and not in `dispatch`: a new worker must not inherit the connection on its way.
         self._replace_missing()
+        if self.shakes_hands:
+            # Handshakes count as load, and are not what is bounded: the worker rejects, in TLS.
+            return bool(self._children)
         return any(
             child.load < self._options.maximum_associations for child in self._children.values()
         )
@@ -407,9 +418,7 @@ class WorkerDispatcher(_ProcessDispatcher):
         """Hand the arrival to the least loaded worker."""
         for child in sorted(self._children.values(), key=lambda child: child.load):
             address = arrival.peer_address.encode()
-            header = _HEADER.pack(
-                _ARRIVAL, arrival.accepted_at, len(address), len(arrival.received)
-            )
+            header = HEADER.pack(ARRIVAL, arrival.accepted_at, len(address), len(arrival.received))
             try:
                 socket.send_fds(child.channel, [header], [arrival.sock.fileno()])
                 child.channel.sendall(address + arrival.received)
@@ -447,7 +456,7 @@ class WorkerDispatcher(_ProcessDispatcher):
             if child.pinged is None:
                 if now - child.handed >= _PING_INTERVAL:
                     child.pinged = now
-                    child.tell(_PING)
+                    child.tell(PING)
             elif now - child.pinged >= _PING_LIMIT:
                 _LOGGER.error("worker %d does not answer: replacing it", child.pid)
                 child.handed = child.pinged = None  # its channel says when it is gone
@@ -471,12 +480,20 @@ class WorkerDispatcher(_ProcessDispatcher):
             self._shared.join(self._asker)
         threads = ThreadDispatcher(self._serve, self._options, at_stop=self._at_stop)
         if self._make_listener is not None:
-            listener = self._make_listener(threads, lambda: _tell(channel, _ENDED))
-            words = _Words(listener.stop, listener.abort, listener.give, self._at_reload)
-            listener.run_for(channel, lambda: _follow(channel, words))
+            say = Teller(channel)
+            listener = self._make_listener(threads, lambda: say(ENDED))
+            words = Words(
+                listener.stop,
+                listener.abort,
+                listener.give,
+                self._at_reload,
+                say,
+                listener.make_room,
+            )
+            listener.run_for(channel, lambda: follow(channel, words))
             return
         threads.start(_Reporter(channel))
-        _obey(channel, _Words(threads.stop, threads.abort, threads.dispatch, self._at_reload))
+        obey(channel, Words(threads.stop, threads.abort, threads.dispatch, self._at_reload))
         while not threads.join(3600):
             pass
 
@@ -488,7 +505,7 @@ class _Reporter:
         self._channel = channel
 
     def wake(self) -> None:
-        _tell(self._channel, _ENDED)
+        tell(self._channel, ENDED)
 
     def watch(self, fd: int, ready: Callable[[], None]) -> None:
         """Watch nothing: threads have no descriptors."""
@@ -502,87 +519,3 @@ class _Reporter:
 
     def close_all(self) -> None:
         """Close nothing: a worker does not fork."""
-
-
-def _tell(channel: socket.socket, word: bytes) -> None:
-    """Say a word to the parent, who may be gone."""
-    with contextlib.suppress(OSError):
-        channel.sendall(word)
-
-
-class _Words(NamedTuple):
-    """What a child does at the parent's words; None where a word does not concern it."""
-
-    stop: Callable[[], None]
-    abort: Callable[[], None]
-    serve: Callable[[Arrival], None] | None = None
-    reload: Callable[[], None] | None = None
-
-
-def _obey(channel: socket.socket, words: _Words) -> None:
-    """Follow the parent's words until it is gone; after stop, in a thread of its own."""
-    channel.setblocking(True)
-    while True:
-        word = _follow(channel, words)
-        if word is None:
-            return
-        if word == _STOP and words.serve is not None:
-            words = _Words(words.stop, words.abort)
-            threading.Thread(target=_obey, args=(channel, words), daemon=True).start()
-            return
-
-
-def _follow(channel: socket.socket, words: _Words) -> bytes | None:
-    """Do what the parent's next word says and return it; None where it is gone: that is a stop."""
-    header, descriptors = _read_header(channel)
-    if header is None:
-        words.stop()
-        return None
-    word, accepted_at, address_length, length = _HEADER.unpack(header)
-    if word == _STOP:
-        words.stop()
-    elif word == _ABORT:
-        words.abort()
-    elif word == _PING:
-        _tell(channel, _ALIVE)
-    elif word == _RELOAD:
-        if words.reload is not None:
-            words.reload()
-    elif descriptors:
-        address = _read_exactly(channel, address_length).decode()
-        received = _read_exactly(channel, length)
-        sock = socket.socket(fileno=descriptors[0])
-        sock.setblocking(False)
-        if words.serve is None:
-            sock.close()
-        else:
-            words.serve(Arrival(sock, received, address, accepted_at))
-    return bytes(word)
-
-
-def _read_header(channel: socket.socket) -> tuple[bytes | None, list[int]]:
-    """Read one header and the descriptors that came with it; None where the parent is gone."""
-    try:
-        header, descriptors, _, _ = socket.recv_fds(channel, _HEADER.size, 1)
-        if not header:
-            return None, []
-        if len(header) < _HEADER.size:
-            header += _read_exactly(channel, _HEADER.size - len(header))
-    except OSError:
-        return None, []
-    return header, descriptors
-
-
-def _read_exactly(channel: socket.socket, size: int) -> bytes:
-    """Read `size` bytes.
-
-    Raises:
-        OSError: the parent is gone.
-    """
-    parts = bytearray()
-    while len(parts) < size:
-        part = channel.recv(size - len(parts))
-        if not part:
-            raise ConnectionResetError
-        parts += part
-    return bytes(parts)
