@@ -9,19 +9,26 @@ children as at its beginning, no unfinished file, and nothing to complain of its
 from __future__ import annotations
 
 import os
+import socket
+import ssl
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from isocenter.testing import ScriptedAcceptor, ScriptedRequestor
-from tests.support.day import sample
-from tests.support.hostile import CONTEXTS, Step, crowds, play
-from tests.support.processes import child_pids, wait_until
-from tests.support.tools import OURS, Receiver
+from isocenter.testing.certificates import Authority
+from isocenter.testing.peer import RawConnection
+from tests.fuzz.fuzz_client_hello import hello_of
+from tests.support.hostile import CONTEXTS, Step, changed, crowds, play
+from tests.support.watched import Watched
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from isocenter.testing.certificates import Identity
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -29,7 +36,6 @@ TIMES = 50 if os.environ.get("ISOCENTER_HYPOTHESIS") == "soak" else 1
 """How many times as many examples scripts/soak plays."""
 DEADLINE = 20.0
 """Seconds that anything of the well-behaved peer may take; the machine may be busy."""
-MIB = 1024 * 1024
 
 
 def examples(count: int) -> settings:
@@ -40,69 +46,16 @@ def examples(count: int) -> settings:
     )
 
 
-class Watched:
-    """A receiver, and what it had before anybody came."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.receiver = Receiver(OURS, folder, "-ta", "5", "-ts", "10", "-q", *options)
-        self.has_children = "--workers" in options
-        if self.has_children:
-            wait_until(lambda: len(self.children) == 2, timeout=DEADLINE, what="the workers")
-        for _ in range(20):  # what is made when first needed is there then, in each worker
-            echo(self.receiver.port)
-        self.rest()
-        self.before = self.look()
-
-    @property
-    def children(self) -> list[int]:
-        return child_pids(self.receiver.process.pid)
-
-    def look(self) -> list[tuple[int, int]]:
-        """Return descriptors and threads of the process, and of its workers."""
-        pids = [self.receiver.process.pid, *(self.children if self.has_children else ())]
-        looks = [sample(pid, 0) for pid in pids]
-        return [(each.descriptors, each.threads) for each in looks]
-
-    def rest(self) -> None:
-        """Wait until no child serves an association any more."""
-        if not self.has_children:
-            wait_until(lambda: not self.children, timeout=60, what="the children to end")
-
-    def is_as_before(self) -> bool:
-        # A thread that served may wait for the next one; files kept open for speed are few.
-        return len(self.look()) == len(self.before) and all(
-            now[0] <= then[0] + 2 and now[1] <= then[1] + 1
-            for now, then in zip(self.look(), self.before, strict=True)
-        )
-
-    def check(self) -> None:
-        """Check that nothing of the peers is left, and end the receiver."""
-        process = self.receiver.process
-        assert process.running, self.receiver.log
-        self.rest()
-        wait_until(self.is_as_before, timeout=60, what=f"{self.look()} to be {self.before}")
-        assert sample(process.pid, 0).resident < 150 * MIB
-        assert self.receiver.leftovers == []
-        ended = process.terminate(timeout=30)
-        assert ended.code == 0
-        assert "Traceback" not in ended.stderr
-
-
 def echo(port: int) -> None:
     """Associate, echo and release, as a peer does that knows its manners."""
     with ScriptedRequestor(port, timeout=DEADLINE) as peer:
-        peer.associate(CONTEXTS)
-        assert peer.echo(1) == 0
-        peer.release()
+        talk(peer)
 
 
-def check_crowd(port: int, crowd: list[list[Step]]) -> None:
-    left = play(port, crowd)
-    try:
-        echo(port)
-    finally:
-        for sock in left:
-            sock.close()
+def talk(peer: RawConnection) -> None:
+    peer.associate(CONTEXTS)
+    assert peer.echo(1) == 0
+    peer.release()
 
 
 def check_receiver(watched: Watched, count: int, most: int = 5) -> None:
@@ -118,19 +71,102 @@ def check_receiver(watched: Watched, count: int, most: int = 5) -> None:
         watched.check()
 
 
+def check_crowd(port: int, crowd: list[list[Step]]) -> None:
+    left = play(port, crowd)
+    try:
+        echo(port)
+    finally:
+        for sock in left:
+            sock.close()
+
+
 def test_receiver_answers_an_echo_whatever_others_send(tmp_path: Path) -> None:
-    check_receiver(Watched(tmp_path), 100)
+    check_receiver(Watched(tmp_path, warm=echo), 100)
 
 
 def test_receiver_with_workers_answers_an_echo_whatever_others_send(tmp_path: Path) -> None:
-    check_receiver(Watched(tmp_path, "--workers", "2"), 40)
+    check_receiver(Watched(tmp_path, "--workers", "2", warm=echo), 40)
 
 
 def test_receiver_with_fork_answers_an_echo_whatever_others_send(tmp_path: Path) -> None:
-    check_receiver(Watched(tmp_path, "--fork"), 20, most=3)
+    check_receiver(Watched(tmp_path, "--fork", warm=echo), 20, most=3)
 
 
 def test_receiver_that_answers_nobody_any_more_is_noticed() -> None:
     crowd = [[Step("send", b"\0"), Step("listen")], [Step("associate"), Step("reset")]]
     with ScriptedAcceptor(lambda connection: None) as acceptor, pytest.raises(OSError):
         check_crowd(acceptor.port, crowd)
+
+
+HELLOS = st.sampled_from((hello_of(("dicom",)), hello_of(("h2",)), hello_of(())))
+PIECES = st.sampled_from((1 << 20, 60))
+TLS_FIRST = st.one_of(
+    st.just(Step("wrap")),
+    st.just(Step("wrap")),
+    st.just(Step("associate")),
+    st.builds(Step, st.just("send"), HELLOS, PIECES),
+    st.builds(Step, st.just("send"), st.builds(changed, HELLOS, st.integers(0)), PIECES),
+)
+"""How a peer begins on a port of TLS: with a handshake, and what it likes within it; with the hello
+of one, as it should be or not; or as if there were no TLS."""
+
+
+@cache
+def authority() -> Authority:
+    return Authority("Hospital Root", key="ec-p256")
+
+
+@cache
+def identity() -> Identity:
+    return authority().issue("storescp", addresses=["127.0.0.1"], key="ec-p256")
+
+
+@cache
+def context() -> ssl.SSLContext:
+    made = ssl.create_default_context(cafile=authority().path)
+    made.set_alpn_protocols(["dicom"])
+    return made
+
+
+def shake(sock: socket.socket) -> ssl.SSLSocket:
+    """Shake hands over a connection, within its timeout."""
+    return context().wrap_socket(sock, server_hostname="127.0.0.1")
+
+
+def echo_over_tls(port: int) -> None:
+    sock = socket.create_connection(("127.0.0.1", port), DEADLINE)
+    with RawConnection(shake(sock), timeout=DEADLINE) as peer:
+        talk(peer)
+
+
+def check_tls(folder: Path, count: int, *more: str) -> None:
+    """As `check_receiver`, on a port of TLS."""
+    options = ("+tls", identity().private_key, identity().certificate, "-ic", *more)
+    watched = Watched(folder, *options, warm=echo_over_tls)
+
+    @given(crowd=crowds(first=TLS_FIRST))
+    @examples(count)
+    def every_crowd(crowd: list[list[Step]]) -> None:
+        port = watched.receiver.port
+        left = play(port, crowd, shake)
+        try:
+            echo_over_tls(port)
+        finally:
+            for sock in left:
+                sock.close()
+
+    with watched.receiver:
+        every_crowd()
+        watched.check()
+
+
+def test_receiver_with_tls_answers_an_echo_whatever_others_send(tmp_path: Path) -> None:
+    check_tls(tmp_path, 60)
+
+
+def test_receiver_with_tls_and_workers_answers_an_echo_whatever_others_send(tmp_path: Path) -> None:
+    check_tls(tmp_path, 20, "--workers", "2")
+
+
+def test_receiver_with_tls_and_fork_answers_an_echo_whatever_others_send(tmp_path: Path) -> None:
+    check_tls(tmp_path, 15, "--fork")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Wrap: TypeAlias = Callable[[socket.socket], socket.socket]
 
-__all__ = ["CONTEXTS", "Step", "crowds", "play"]
+__all__ = ["CONTEXTS", "Step", "changed", "crowds", "play"]
 
 CONTEXTS = (
     Context(1, VERIFICATION, (EXPLICIT_LITTLE,)),
@@ -74,13 +74,14 @@ class Step(NamedTuple):
     piece: int = 1 << 20
 
 
-def _changed(data: bytes, seed: int) -> bytes:
+def changed(data: bytes, seed: int) -> bytes:
+    """Return bytes after a few changes, the same for the same seed."""
     return mutated(random.Random(seed), data, tuple(_PARTS.values()))
 
 
 _DATA = st.one_of(
     st.sampled_from(sorted(_PARTS)).map(_PARTS.__getitem__),
-    st.builds(_changed, st.sampled_from(sorted(_PARTS)).map(_PARTS.__getitem__), st.integers(0)),
+    st.builds(changed, st.sampled_from(sorted(_PARTS)).map(_PARTS.__getitem__), st.integers(0)),
     st.binary(max_size=300),
 )
 _ENDS = ("half-close", "reset", "close")
