@@ -73,6 +73,12 @@ class TestReading:
         (tmp_path / "rules").write_bytes(b"allow calling=\xe4\xff\n")
         assert read_text(str(tmp_path / "rules")) == "allow calling=\xe4\xff\n"
 
+    def test_file_of_another_system_reads_the_same(self, tmp_path: Path) -> None:
+        (tmp_path / "rules").write_bytes(b"\xef\xbb\xbfallow calling=A\r\n")
+        (line,) = lines_of(read_text(str(tmp_path / "rules")), "F")
+        assert line.text == "allow calling=A"
+        assert [word.column for word in line.words] == [1, 7]
+
     @pytest.mark.parametrize("kind", ["missing", "directory", "pipe", "long", "null"])
     def test_what_cannot_be_read_is_told_by_name(self, tmp_path: Path, kind: str) -> None:
         path = tmp_path / "rules"

@@ -30,6 +30,8 @@ _LONGEST = 1024 * 1024
 _SHOWN = 60
 """Letters of a word or rule that an error or a log line shows."""
 _BLANKS = " \t\r"
+_MARK = b"\xef\xbb\xbf"
+"""What some editors put before text in UTF-8."""
 
 
 class Word(NamedTuple):
@@ -74,7 +76,7 @@ def read_text(path: str) -> str:
         raise ConfigurationError(f"{path}: {reason or problem}") from problem
     if len(content) > _LONGEST:
         raise ConfigurationError(f"{path}: longer than {_LONGEST} bytes")
-    return content.decode("latin-1")
+    return content.removeprefix(_MARK).decode("latin-1")
 
 
 def lines_of(text: str, path: str) -> Iterator[RuleLine]:
