@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.testing import ScriptedRequestor, raw
+from isocenter.testing import ScriptedRequestor, ct_image, raw
+from isocenter.testing.certificates import Authority
 from isocenter.testing.reading import parse_associate
 from tests.faults.conftest import CONTEXTS, ECHO_CONTEXT
 from tests.support.superserver import Handed, connection_pair
@@ -259,6 +260,22 @@ class TestWarnings:
         with Receiver(OURS, tmp_path / "out", *options) as receiver:
             receiver.process.wait_for_line("W: without TLS")
             assert "whoever gives no user" not in receiver.log
+
+    def test_passwords_over_tls_are_not_warned_of(self, users: Path, tmp_path: Path) -> None:
+        authority = Authority("Hospital", key="ec-p256")
+        own = authority.issue("archive", key="ec-p256")
+        keys = ("+tls", own.private_key, own.certificate, "--ignore-peer-cert")
+        image = ct_image(rows=4, columns=4)
+        image.write(tmp_path / "a.dcm")
+        options = (*keys, "-v", "--users", users, "--require-identity")
+        with Receiver(OURS, tmp_path / "out", *options) as receiver:
+            words = ("+tla", "+cf", authority.path, "-usr", "joe", "-rsp")
+            to = ("127.0.0.1", str(receiver.port), "a.dcm")
+            sent = OURS.run("storescu", *words, "-pwd", SECRET, *to, cwd=tmp_path)
+            assert (sent.code, sent.stderr) == (0, "")
+            assert OURS.run("storescu", *words, "-pwd", "x", *to, cwd=tmp_path).code == 1
+            receiver.process.wait_for_line("user 'joe': wrong password")
+            assert "without TLS" not in receiver.log
 
     def test_file_that_all_can_read(self, users: Path, tmp_path: Path) -> None:
         users.chmod(0o644)
