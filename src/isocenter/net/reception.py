@@ -260,11 +260,15 @@ class Reception:
         is_unread = self._tls is not None and self._dispatcher.shakes_hands
         room = min(_SCRATCH, self._options.maximum_pending_bytes - self._pending_bytes)
         if room <= 0:
+            # Who holds most goes, and not whoever comes last: that one may be a good peer.
+            heaviest = max(self._pending.values(), key=lambda other: len(other.received))
             _LOGGER.warning(
-                "closing connection from %s: too much unassociated data", pending.address
+                "closing connection from %s: too much unassociated data", heaviest.address
             )
-            self._drop(pending)
-            return
+            room = min(_SCRATCH, len(heaviest.received))
+            self._drop(heaviest)
+            if heaviest is pending:
+                return
         try:
             if is_unread:
                 count = len(pending.sock.recv(1, socket.MSG_PEEK))
