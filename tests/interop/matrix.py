@@ -3,7 +3,6 @@
 Test names are given as ``module::test``; modules are files of this folder, or of
 tests/conformance with ``conformance/`` before them. test_matrix.py checks that every option of
 the three tools has a row, that each test is there, and that it gives the option to a tool.
-TLS and host access control come with the next step.
 """
 
 from __future__ import annotations
@@ -65,6 +64,60 @@ _SYNTAXES = [
     "deflated",
 ]
 
+_TLS_OPTIONS = (
+    "--disable-tls",
+    "--enable-tls",
+    "--std-passwd",
+    "--use-passwd",
+    "--null-passwd",
+    "--pem-keys",
+    "--der-keys",
+    "--add-cert-file",
+    "--add-cert-dir",
+    "--add-crl-file",
+    "--enable-crl-vfy",
+    "--enable-crl-all",
+    "--profile-bcp195-nd",
+    "--profile-bcp195",
+    "--profile-bcp195-ex",
+    "--profile-aes",
+    "--profile-null",
+    "--cipher",
+    "--seed",
+    "--write-seed",
+    "--write-seed-file",
+    "--require-peer-cert",
+    "--ignore-peer-cert",
+)
+_SUITES = {"--list-ciphers": "test_differential_tls::test_suites_of_the_oracle_are_listed"}
+_TLS_CALLING = {
+    **dict.fromkeys(
+        _TLS_OPTIONS, "test_differential_tls::test_requestors_with_an_option_fare_alike"
+    ),
+    **_SUITES,
+    "--anonymous-tls": "test_differential_tls::test_requestors_without_a_certificate_fare_alike",
+}
+_TLS_CALLED = {
+    **dict.fromkeys(
+        _TLS_OPTIONS, "test_differential_tls::test_acceptors_with_an_option_fare_alike"
+    ),
+    **_SUITES,
+    "--null-passwd": "test_differential_tls::test_tools_that_cannot_begin_say_the_same",
+    "--verify-peer-cert": (
+        "test_differential_tls::test_acceptors_take_the_same_callers_without_a_certificate"
+    ),
+    "--dhparam": (
+        "test_differential_tls::test_acceptors_warn_alike_of_parameters_that_cannot_be_read"
+    ),
+}
+_TLS_SINCE = {
+    "--list-profiles",
+    "--profile-8996",
+    "--profile-8996-mod",
+    "--profile-basic",  # Debian's OpenSSL has no 3DES
+    "--no-sni",
+}
+
 _EVERYWHERE = {
     "--help": LINES,
     "--version": LINES,
@@ -76,6 +129,7 @@ _EVERYWHERE = {
 OPTIONS: dict[str, dict[str, str]] = {
     "storescu": {
         **_EVERYWHERE,
+        **_TLS_CALLING,
         "--quiet": _SENDER,
         "--verbose": _SENDER,
         "--debug": "test_differential_failures::test_dumps_of_a_failure_are_those_of_the_oracle",
@@ -128,6 +182,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     },
     "echoscu": {
         **_EVERYWHERE,
+        **_TLS_CALLING,
         "--quiet": LINES,
         "--verbose": _ECHO_LINES,
         "--debug": "test_differential_failures::test_dumps_of_a_failure_are_those_of_the_oracle",
@@ -145,6 +200,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     },
     "storescp": {
         **_EVERYWHERE,
+        **_TLS_CALLED,
         "--quiet": _RECEIVER,
         "--verbose": _LIFE,
         "--debug": _LIFE,
@@ -223,11 +279,26 @@ OPTIONS: dict[str, dict[str, str]] = {
 """Tool and long option to the test that gives it to both tools."""
 
 NOT_IN_THE_ORACLE = {
-    "storescu": {"--ipv4", "--ipv6", "--ip-auto"},
-    "echoscu": {"--ipv4", "--ipv6", "--ip-auto"},
-    "storescp": {"--ipv4", "--ipv6", "--ip-auto", "--max-associations"},
+    "storescu": {"--ipv4", "--ipv6", "--ip-auto", "--request-sni", *_TLS_SINCE},
+    "echoscu": {
+        "--ipv4",
+        "--ipv6",
+        "--ip-auto",
+        "--request-sni",
+        "--verify-cert",
+        "--is-root-cert",
+        *_TLS_SINCE,
+    },
+    "storescp": {
+        "--ipv4",
+        "--ipv6",
+        "--ip-auto",
+        "--max-associations",
+        "--expect-sni",
+        *_TLS_SINCE,
+    },
 }
-"""Options of 3.6.9 and 3.7.0: no run of 3.6.7 can show them; tests/options.toml has ours."""
+"""Options of 3.6.8, 3.6.9 and 3.7.0: no run of 3.6.7 can show them; tests/options.toml has ours."""
 
 
 class Rule(NamedTuple):
@@ -240,6 +311,31 @@ class Rule(NamedTuple):
 
 _SORTING = "--sort-conc-studies, --sort-on-study-uid"
 _ENDING = "--exec-on-eostudy or --rename-on-eostudy"
+
+_STACK = "--enable-tls or --anonymous-tls"
+_DEPENDENT = tuple(
+    name
+    for name in (*_TLS_OPTIONS, "--profile-8996", "--profile-8996-mod", "--profile-basic")
+    if name not in {"--disable-tls", "--enable-tls", "--write-seed", "--write-seed-file"}
+    and not name.endswith("-passwd")
+)
+
+
+def _tls_rules(stack: str, name: str, *more: str) -> tuple[str, ...]:
+    """Return what an option for TLS needs, with `name` for the one about a server's name."""
+    return (
+        *(
+            f"{option} only allowed with {stack}"
+            for option in (*_DEPENDENT, "--write-seed", "--write-seed-file", name, "--no-sni")
+        ),
+        *(f"{option} only allowed with {stack}" for option in more),
+        *(f"--{option}-passwd only allowed with --enable-tls" for option in ("std", "use", "null")),
+        "--write-seed only allowed with --seed",
+        "--write-seed-file only allowed with --seed",
+        "--cipher not allowed with --profile-bcp195-ex",
+        f"--no-sni not allowed with {name}",
+    )
+
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "storescu": (
@@ -259,10 +355,12 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "--config-file not allowed with --propose-big",
         "--config-file not allowed with --propose-implicit",
         *(f"--config-file not allowed with --propose-{name}" for name in _SYNTAXES),
+        *_tls_rules(_STACK, "--request-sni"),
     ),
     "echoscu": (
         "--log-level not allowed with --verbose, --debug or --quiet",
         "--log-config not allowed with --verbose, --debug or --quiet",
+        *_tls_rules(_STACK, "--request-sni"),
     ),
     "storescp": (
         "--verbose-pc only allowed with verbose mode",
@@ -307,6 +405,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         f"--rename-on-eostudy only allowed with {_SORTING} or --sort-on-patientname",
         f"--eostudy-timeout only allowed with {_SORTING}, --sort-on-patientname, {_ENDING}",
         "--compression-level only allowed with --write-xfer-deflated or --write-xfer-same",
+        *_tls_rules("--enable-tls", "--expect-sni", "--dhparam", "--verify-peer-cert"),
     ),
 }
 """Every documented conflict and requirement; each has a line in the table of command lines."""
@@ -401,6 +500,11 @@ RULES = (
         "test_user_identity::test_storescu_fails_over_an_identity_as_the_oracle_does",
     ),
     Rule("timeouts of storescu", "5.8", _STORE_FAILS),
+    Rule(
+        "TLS: keys, certificates and suites that cannot be used",
+        "10.1, 3.1",
+        "test_differential_tls::test_tools_that_cannot_begin_say_the_same",
+    ),
     Rule("echoscu: what is sent", "companion 2.1", _ECHO),
     Rule("echoscu: lines", "companion 2.2", _ECHO_LINES),
     Rule("echoscu: failures and exit codes", "companion 1.2, 2.4", _ECHO_FAILS),

@@ -224,7 +224,41 @@ OTHERWISE += [
     for line in ("storescu +cl 6 SU", "storescu +cl 99 SU", "storescu -xd -xe +cl 9 SU")
 ]
 
-TABLE = [*_read(), *_conversions(), *_profiles(), *OTHERWISE]
+
+def _tls() -> Iterator[Row]:
+    """Yield what options for TLS need that 3.6.7 has not, or says otherwise."""
+    either = "--enable-tls or --anonymous-tls"
+    for tool, place, stack, name in (
+        ("storescu", "SU", either, "--request-sni"),
+        ("echoscu", "EC", either, "--request-sni"),
+        ("storescp", "SP", "--enable-tls", "--expect-sni"),
+    ):
+        newer = {"+pg": "--profile-8996", "+pm": "--profile-8996-mod", "+pb": "--profile-basic"}
+        for short, long in newer.items():
+            text = f"error: {long} only allowed with {stack}"
+            yield Row(f"{tool} {short} {place}", 1, text, re.escape(UNKNOWN + short), "since 3.6.8")
+        if tool != "storescp":
+            text = "error: --use-passwd only allowed with --enable-tls"
+            theirs = "E: OpenSSL error .*"
+            yield Row(f"{tool} +tls A B +tla +pw x {place}", 1, text, theirs, "since 3.7.0")
+        text = f"only allowed with {stack}"
+        yield Row(
+            f"{tool} +pa {place}",
+            1,
+            f"error: --profile-aes {text}",
+            f"error: --profile-basic {text}",
+            "it names another option",
+        )
+        for words, said in (
+            (f"--no-sni {place}", f"--no-sni {text}"),
+            (f"{name} x {place}", f"{name} {text}"),
+            (f"+tls A B --no-sni {name} x {place}", f"--no-sni not allowed with {name}"),
+        ):
+            theirs = re.escape(UNKNOWN) + "--[a-z]+-?sni"
+            yield Row(f"{tool} {words}", 1, f"error: {said}", theirs, "since 3.6.8")
+
+
+TABLE = [*_read(), *_conversions(), *_profiles(), *OTHERWISE, *_tls()]
 
 FILES = {
     "good": "-v -nh 127.0.0.1 PORT a.dcm",

@@ -24,13 +24,9 @@ DATA_OF = {
 
 
 def _documented(tool: str) -> dict[str, str]:
-    """Return long option to short one, of what this step is about."""
+    """Return long option to short one."""
     rows = json.loads((OPTION_TABLES / f"{tool}.json").read_text())["options"]
-    return {
-        row["long"]: row.get("short", "")
-        for row in rows
-        if not row["group"].startswith("transport layer")
-    }
+    return {row["long"]: row.get("short", "") for row in rows}
 
 
 def _module(test: str) -> Path:

@@ -443,8 +443,9 @@ class _Evaluation:
         for other in option.conflicts:
             if self.line.in_force(other):
                 raise self.fail(f"{name} not allowed with {other}")
-        if option.requires and not any(self.holds(other) for other in option.requires):
-            raise self.fail(f"{name} only allowed with {_join_or(option.requires)}")
+        for required in (self.inherited(option), option.requires):
+            if required and not any(self.holds(other) for other in required):
+                raise self.fail(f"{name} only allowed with {_join_or(required)}")
         for index, value in enumerate(option.values):
             if value.kind == "integer":
                 text = self.line.value_or_none(name, index)
@@ -453,6 +454,12 @@ class _Evaluation:
                 text = self.line.value_or_none(name, index)
                 known = _join_or(value.choices)
                 raise self.fail(f"Invalid value for option {name} ({text}): it is {known}")
+
+    def inherited(self, option: Option) -> tuple[str, ...]:
+        """Return what the one option that another requires requires itself."""
+        if len(option.requires) != 1 or option.requires[0] == VERBOSE_MODE:
+            return ()
+        return self.line.option(option.requires[0]).requires
 
     def holds(self, condition: str) -> bool:
         if condition == VERBOSE_MODE:
