@@ -129,6 +129,21 @@ SETUPS = [
             "'BCP 195 RFC 8996 TLS Profile')"
         ),
     ),
+    (
+        [
+            "+tls",
+            "{key}",
+            "{certificate}",
+            "+pm",
+            "+cs",
+            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        ],
+        (
+            "F: 000b:000a Ciphersuite not allowed in current DICOM security profile "
+            "(Additional ciphersuites not permitted with security profile "
+            "'Modified BCP 195 RFC 8996 TLS Profile')"
+        ),
+    ),
 ]
 
 

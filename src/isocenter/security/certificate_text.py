@@ -43,8 +43,8 @@ def certificate_text(certificate: bytes | None) -> str:
             ),
             f"  Public key  : {kind}, {bits} bits",
         )
-    except ValueError as problem:
-        return f"Peer certificate cannot be read: {problem}"
+    except Exception as problem:  # noqa: BLE001 - what a peer made up may be wrong in any way
+        return f"Peer certificate cannot be read: {type(problem).__name__}"
     return "\n".join(lines)
 
 

@@ -30,7 +30,7 @@ def fault_of_root(certificate: bytes) -> str | None:
             for extension in root.extensions
             if isinstance(extension.value, x509.BasicConstraints)
         ]
-    except ValueError:
+    except Exception:  # noqa: BLE001 - the library has no error of its own for all that may be
         return "it cannot be read"
     if issued_to != issued_by:
         return f"it was issued by {issued_by.rfc4514_string()[:200]!a}, and not by itself"
