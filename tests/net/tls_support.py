@@ -152,6 +152,7 @@ class Caller:
             ("127.0.0.1", port), timeout=WAIT, source_address=(source, 0)
         )
         self.session = TlsSession(context or calling(), server_side=False)
+        self._hello = b""
 
     def __enter__(self) -> Self:
         return self
@@ -161,8 +162,10 @@ class Caller:
 
     def hello(self) -> bytes:
         """Return the ClientHello, which is for the test to send."""
-        assert not self.session.handshake()
-        return self.session.outgoing()
+        if not self._hello:
+            assert not self.session.handshake()
+            self._hello = self.session.outgoing()
+        return self._hello
 
     def shake(self) -> None:
         """Shake hands to the end, the last bytes sent."""

@@ -479,8 +479,14 @@ def _tls_error(problem: ssl.SSLError | ssl.CertificateError, received: bytes) ->
     """Return the library's error as ours."""
     verify_code = getattr(problem, "verify_code", 0)
     name = getattr(problem, "reason", None) or ""
-    reason = name.lower().replace("_", " ") or "handshake failure"
+    reason = name.lower().replace("_", " ") or _words_of(problem)
     if verify_code:
         reason += f": {getattr(problem, 'verify_message', '')}"
     _, code = _NUMBERS.get(name, (0, 0))
     return TlsError(reason, code=code, verify_code=verify_code, received=received)
+
+
+def _words_of(problem: ssl.SSLError | ssl.CertificateError) -> str:
+    """Return the library's words for an error that Python has no name for, as of some alerts."""
+    text = str(problem.args[-1]) if problem.args else ""
+    return text.partition("] ")[2].partition(" (_ssl")[0] or "handshake failure"
