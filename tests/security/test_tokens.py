@@ -233,12 +233,9 @@ class TestForgery:
     [
         ({"exp": None}, "lacks exp"),
         ({"exp": 1}, "has expired"),
-        ({"exp": int(time.time()) - LEEWAY - 5}, "has expired"),
         ({"exp": "soon"}, "not well-formed"),
         ({"exp": [1]}, "not well-formed"),
         ({"exp": True}, "has expired"),
-        ({"nbf": int(time.time()) + LEEWAY + 600}, "does not hold yet"),
-        ({"iat": int(time.time()) + LEEWAY + 600}, "does not hold yet"),
         ({"nbf": "x"}, "not well-formed"),
         ({"aud": "somebody"}, "another audience"),
         ({"aud": ["somebody", "else"]}, "another audience"),
@@ -251,6 +248,29 @@ def test_claim_that_does_not_hold(
     verifier: TokenVerifier, claims: dict[str, object], reason: str
 ) -> None:
     assert reason in reason_of(verifier, token(claims=claims))
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "reason"),
+    [
+        ("exp", -LEEWAY - 5, "has expired"),
+        ("nbf", LEEWAY + 600, "does not hold yet"),
+        ("iat", LEEWAY + 600, "does not hold yet"),
+    ],
+)
+def test_time_beyond_the_leeway(
+    verifier: TokenVerifier, name: str, seconds: int, reason: str
+) -> None:
+    content = token(claims={name: int(time.time()) + seconds})
+    assert reason in reason_of(verifier, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("exp", -LEEWAY + 40), ("exp", 100.5), ("nbf", LEEWAY - 5), ("iat", LEEWAY - 5)],
+)
+def test_time_within_the_leeway(verifier: TokenVerifier, name: str, seconds: float) -> None:
+    assert name_by(verifier, token(claims={name: time.time() + seconds})) == "joe"
 
 
 @pytest.mark.parametrize("subject", [1, ["joe"], {"name": "joe"}, True])
@@ -295,16 +315,8 @@ def return_or_refusal(verifier: TokenVerifier, content: str) -> None:
         return
 
 
-@pytest.mark.parametrize(
-    "claims",
-    [
-        {"exp": int(time.time()) - LEEWAY + 40},
-        {"nbf": int(time.time()) + LEEWAY - 5},
-        {"exp": time.time() + 100.5},
-        {"jti": "1", "roles": ["a"], "nested": {"a": 1}},
-    ],
-)
-def test_claims_that_hold(verifier: TokenVerifier, claims: dict[str, object]) -> None:
+def test_claims_that_mean_nothing_here_are_left_alone(verifier: TokenVerifier) -> None:
+    claims: dict[str, object] = {"jti": "1", "roles": ["a"], "nested": {"a": 1}}
     assert name_by(verifier, token(claims=claims)) == "joe"
 
 
@@ -392,16 +404,17 @@ class TestKeys:
             (b"secret", "no public key"),
             (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no public key"),
             (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "no public key"),
-            (public_pem("rsa-1024"), "RSA key of 1024 bits is too short"),
-            (public_pem("p224"), "signs no tokens"),
+            ("rsa-1024", "RSA key of 1024 bits is too short"),
+            ("p224", "signs no tokens"),
         ],
     )
-    def test_unusable_key(self, tmp_path: Path, content: bytes, reason: str) -> None:
+    def test_unusable_key(self, tmp_path: Path, content: bytes | str, reason: str) -> None:
         path = tmp_path / "key.pem"
-        path.write_bytes(content)
+        path.write_bytes(public_pem(content) if isinstance(content, str) else content)
         with pytest.raises(ConfigurationError, match=f"^{path}: .*{reason}"):
             TokenVerifier(key_file=path)
 
+    @pytest.mark.slow
     def test_key_of_a_kind_that_signs_no_tokens(self, tmp_path: Path) -> None:
         path = tmp_path / "key.pem"
         public = dsa.generate_private_key(1024).public_key()

@@ -15,9 +15,10 @@ __all__ = ["quick_hash", "write_users"]
 
 
 def quick_hash(password: str, *, algorithm: str = "scrypt") -> str:
-    """Return the string kept of a password, of the least cost that there is."""
+    """Return the string kept of a password, of the least cost; the same each time."""
     if algorithm == "argon2id":
-        return argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
+        hasher = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        return hasher.hash(password, salt=b"saltsalt")
     from hashlib import scrypt
 
     digest = scrypt(password.encode(), salt=b"saltsalt", n=2, r=1, p=1, dklen=32)
