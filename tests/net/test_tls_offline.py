@@ -1,0 +1,99 @@
+"""A certificate is judged without anybody who shows it, as in a handshake."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from isocenter.net.tls_context import client_context
+from isocenter.net.tls_offline import certificates_of_pem, distrust_of
+from isocenter.net.tls_options import TlsOptions
+from isocenter.net.tls_profiles import PROFILES
+from isocenter.testing.certificates import Authority
+
+if TYPE_CHECKING:
+    import ssl
+
+
+@functools.cache
+def root(key: str = "ec-p256") -> Authority:
+    return Authority("Root", key=key)
+
+
+def context(**facts: object) -> ssl.SSLContext:
+    options = {"ca_files": (root().path,), "verify_host": False, **facts}
+    return client_context(TlsOptions(**options), warn=lambda _: None)  # type: ignore[arg-type]
+
+
+def verdict(path: str, **facts: object) -> str | None:
+    problem = distrust_of(context(**facts), certificates_of_pem(Path(path).read_text()))
+    return None if problem is None else problem.reason
+
+
+@pytest.mark.parametrize("key", ["ec-p256", "ec-p521", "rsa-2048"])
+def test_one_of_a_trusted_authority_is_trusted(key: str) -> None:
+    assert verdict(root().issue("a", key=key).certificate) is None
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "basic"])
+def test_it_is_judged_in_every_profile(profile: str) -> None:
+    assert verdict(root().issue("a", key="ec-p256").certificate, profile=profile) is None
+    unknown = Authority("Other", key="ec-p256").issue("a", key="ec-p256")
+    said = verdict(unknown.certificate, profile=profile)
+    assert said == "unable to get local issuer certificate"
+
+
+def test_dates_count() -> None:
+    assert verdict(root().issue("a", key="ec-p256", expired=True).certificate) == (
+        "certificate has expired"
+    )
+    early = root().issue("a", key="ec-p256", not_yet_valid=True)
+    assert verdict(early.certificate) == "certificate is not yet valid"
+
+
+def test_authorities_in_between_are_taken_from_the_file() -> None:
+    identity = root().intermediate("Ward", key="ec-p256").issue("a", key="ec-p256")
+    assert verdict(identity.chain) is None
+    assert verdict(identity.certificate) == "unable to get local issuer certificate"
+
+
+def test_revocation_lists_count() -> None:
+    authority = Authority("Root", key="ec-p256")
+    good, bad = (authority.issue(name, key="ec-p256") for name in ("good", "bad"))
+    authority.revoke(bad)
+    lists = {
+        "ca_files": (authority.path,),
+        "crl_files": (authority.crl(),),
+        "crl_check": "leaf",
+    }
+    assert verdict(good.certificate, **lists) is None
+    assert verdict(bad.certificate, **lists) == "certificate revoked"
+    assert verdict(good.certificate, ca_files=(authority.path,), crl_check="leaf") == (
+        "unable to get certificate CRL"
+    )
+
+
+def test_a_chain_longer_than_a_record_is_judged() -> None:
+    data = certificates_of_pem(Path(root().issue("a", key="ec-p256").certificate).read_text())
+    problem = distrust_of(context(), data + data * 60)
+    assert problem is None
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage", b"\x30\x82\xff\xff" * 9])
+def test_what_is_no_certificate_is_not_trusted(data: bytes) -> None:
+    assert distrust_of(context(), [data]) is not None
+
+
+def test_no_certificate_is_not_trusted() -> None:
+    assert distrust_of(context(), []) is not None
+
+
+def test_a_file_may_have_text_and_several_certificates() -> None:
+    pem = Path(root().path).read_text()
+    assert len(certificates_of_pem(f"subject\n{pem}\nmore\n{pem}")) == 2
+    assert certificates_of_pem("nothing") == []
+    with pytest.raises(ValueError, match="no end"):
+        certificates_of_pem(pem.split("-----END")[0])
