@@ -23,7 +23,8 @@ class FailedConnection(NamedTuple):
             is no association request; ``tls``, TLS could not be agreed on; ``full``, too many
             associations; ``crowded``, closed to make room for others.
         peer_address: as ``host:port``.
-        received: the first bytes, `SHOWN` at most; where TLS is spoken as they came, encrypted.
+        received: the first bytes, `SHOWN` at most; as they came, where TLS was begun and no request
+            had come whole.
         cause: the violation where `kind` is ``invalid``, the `TlsError` where it is ``tls``, else
             None.
     """
