@@ -89,7 +89,7 @@ def imported(importer: str, target: str) -> bool:
         ("isocenter.dimse.codec", "isocenter.ul.pdu"),
         ("isocenter.net.transport", "socket"),
         ("isocenter.dataset.bridge", "pydicom"),
-        ("isocenter.net.tls_files", "cryptography"),
+        ("isocenter.net.tls_identity", "cryptography"),
         ("isocenter.security.password_file", "argon2"),
         ("isocenter.security.tokens", "jwt"),
         ("isocenter.cli.storescp", "isocenter.storage.receive"),

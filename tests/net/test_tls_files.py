@@ -14,7 +14,7 @@ from isocenter.errors import TlsConfigurationError
 from isocenter.net import tls_files
 from isocenter.net.tls_context import client_context, server_context
 from isocenter.net.tls_profiles import PROFILES
-from isocenter.net.tls_snapshot import file_in_memory
+from isocenter.net.tls_snapshot import file_in_memory, pem
 from isocenter.testing.certificates import Authority
 from isocenter.testing.signatures import tlv
 from tests.net.tls_pairs import Refused, Warnings, agree, client_of, options_of, server_of
@@ -391,7 +391,7 @@ def dh_file(folder: Path, prime: int = SHORT_PRIME) -> str:
     number = b"\x00" + prime.to_bytes(prime.bit_length() // 8)
     der = tlv(0x30, tlv(0x02, number) + tlv(0x02, b"\x02"))
     path = folder / "dh.pem"
-    path.write_bytes(tls_files._pem("DH PARAMETERS", der))
+    path.write_bytes(pem("DH PARAMETERS", der))
     return str(path)
 
 

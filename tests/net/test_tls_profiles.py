@@ -21,7 +21,7 @@ from isocenter.net.tls_profiles import (
 )
 from tests.net.tls_pairs import Warnings, no_warning
 
-ND = [
+WITHOUT_DOWNGRADE = [
     "ECDHE-RSA-AES256-GCM-SHA384",
     "DHE-RSA-AES256-GCM-SHA384",
     "ECDHE-RSA-AES128-GCM-SHA256",
@@ -62,12 +62,17 @@ EXPECTED = [
             "ECDHE-RSA-CAMELLIA128-GCM-SHA256",
         ],
     ),
-    ("bcp195-nd", "Non-downgrading BCP 195 TLS Profile (retired)", ("1.2", "1.3"), ND),
+    (
+        "bcp195-nd",
+        "Non-downgrading BCP 195 TLS Profile (retired)",
+        ("1.2", "1.3"),
+        WITHOUT_DOWNGRADE,
+    ),
     (
         "bcp195",
         "BCP 195 TLS Profile (retired)",
         ("1.0", "1.3"),
-        [*ND, "AES128-SHA", "DES-CBC3-SHA"],
+        [*WITHOUT_DOWNGRADE, "AES128-SHA", "DES-CBC3-SHA"],
     ),
     (
         "bcp195-extended",

@@ -21,7 +21,8 @@ import ssl
 
 from isocenter.errors import TlsConfigurationError
 from isocenter.logs import get_logger
-from isocenter.net.tls_files import load_dh_parameters, load_identity, load_trust
+from isocenter.net.tls_files import load_dh_parameters, load_trust
+from isocenter.net.tls_identity import load_identity
 from isocenter.net.tls_profiles import (
     CIPHER_SUITES,
     TLS13_DEFAULT_SUITES,

@@ -1,19 +1,21 @@
 """Files as they were when they were first read, and bytes under a name for those who want one.
 
 Owns both, so that a context can be made again from the same keys, certificates and lists, whatever
-has become of the files. Must not know what is in them.
+has become of the files, and the words for what is wrong with one. Must not know what is in them.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
+import ssl
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Snapshot", "file_in_memory"]
+__all__ = ["Snapshot", "file_in_memory", "pem", "reason_of"]
 
 
 class Snapshot:
@@ -88,6 +90,21 @@ def file_in_memory(data: bytes) -> Iterator[str]:
         yield path
     finally:
         os.unlink(path)
+
+
+def pem(label: str, der: bytes) -> bytes:
+    """Return DER in PEM (RFC 7468)."""
+    body = base64.encodebytes(der)
+    return b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label.encode(), body, label.encode())
+
+
+def reason_of(problem: Exception) -> str:
+    """Return what is wrong, in lower case as OpenSSL has it, or in the words of the system."""
+    if isinstance(problem, ssl.SSLError):
+        return (problem.reason or "it cannot be used").replace("_", " ").lower()
+    if isinstance(problem, OSError):
+        return problem.strerror or str(problem)
+    return str(problem)
 
 
 def _has_memory_files() -> bool:
