@@ -104,6 +104,7 @@ __all__ = [
     "VERIFICATION",
     "SopClass",
     "TransferSyntax",
+    "abridged",
     "is_known_uid",
     "is_valid_uid",
     "modality_prefix",
@@ -1163,13 +1164,21 @@ def is_known_uid(uid: str) -> bool:
     return uid in SOP_CLASSES or uid in TRANSFER_SYNTAXES or uid in OTHER_NAMES
 
 
+_SHOWN = 128  # characters; twice what PS3.5 9.1 allows
+
+
 def name_of(uid: str) -> str:
-    """Return the name of a UID in DCMTK's style, the UID itself where it is not known."""
+    """Return the name of a UID in DCMTK's style, or the UID, abridged, where it is not known."""
     known = SOP_CLASSES.get(uid)
     if known is not None:
         return known.keyword
     syntax = TRANSFER_SYNTAXES.get(uid)
-    return OTHER_NAMES.get(uid, uid) if syntax is None else syntax.name
+    return OTHER_NAMES.get(uid) or abridged(uid) if syntax is None else syntax.name
+
+
+def abridged(uid: str) -> str:
+    """Return a UID as a message may repeat it: what a file or a peer puts there has no bound."""
+    return uid if len(uid) <= _SHOWN else uid[:_SHOWN] + "..."
 
 
 def is_valid_uid(uid: str) -> bool:

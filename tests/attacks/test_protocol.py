@@ -286,7 +286,7 @@ def test_cve_2024_34508_and_34509_command_set_that_is_invalid(
 
 
 @pytest.mark.parametrize("said", [0, 1, 4, 0x7FFFFFFF, 0xFFFFFFFF])
-def test_cve_2024_34509_group_length_that_lies(receiver: Receiver, said: int) -> None:
+def test_cve_2024_34508_and_34509_group_length_that_lies(receiver: Receiver, said: int) -> None:
     answer = _attack(
         receiver, raw.message(STORE, raw.command_set(_STORE, group_length=said), IMAGE.data_set)
     )

@@ -33,6 +33,7 @@ from isocenter.uids import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
+    abridged,
     modality_prefix,
     name_of,
 )
@@ -509,7 +510,7 @@ class _Transfer:
         if other is None:
             condition = NO_VALID_PRESENTATION_CONTEXT
             prefix = modality_prefix(sop_class, "") or "unknown SOP class"
-            _LOGGER.error("No presentation context for: (%s) %s", prefix, sop_class)
+            _LOGGER.error("No presentation context for: (%s) %s", prefix, abridged(sop_class))
         else:
             own = current.transfer_syntax_uid
             why = _why_not_as_it_is(
