@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.net.tls_context import client_context
-from isocenter.net.tls_offline import certificates_of_pem, distrust_of
+from isocenter.net.tls_context import client_context, server_context
+from isocenter.net.tls_offline import (
+    certificates_of_pem,
+    distrust_of_client,
+    distrust_of_server,
+)
 from isocenter.net.tls_options import TlsOptions
 from isocenter.net.tls_profiles import PROFILES
 from isocenter.testing.certificates import Authority
@@ -29,7 +33,7 @@ def context(**facts: object) -> ssl.SSLContext:
 
 
 def verdict(path: str, **facts: object) -> str | None:
-    problem = distrust_of(context(**facts), certificates_of_pem(Path(path).read_text()))
+    problem = distrust_of_server(context(**facts), certificates_of_pem(Path(path).read_text()))
     return None if problem is None else problem.reason
 
 
@@ -76,19 +80,57 @@ def test_revocation_lists_count() -> None:
     )
 
 
+def _acceptor(**facts: object) -> ssl.SSLContext:
+    own = root().issue("acceptor", key="ec-p256")
+    asked = {
+        "ca_files": (root().path,),
+        "private_key": own.private_key,
+        "certificate": own.certificate,
+        **facts,
+    }
+    return server_context(TlsOptions(**asked), warn=lambda _: None)  # type: ignore[arg-type]
+
+
+def verdict_of_acceptor(path: str, **facts: object) -> str | None:
+    problem = distrust_of_client(_acceptor(**facts), certificates_of_pem(Path(path).read_text()))
+    return None if problem is None else problem.reason
+
+
+@pytest.mark.parametrize("key", ["ec-p256", "ec-p521", "rsa-2048"])
+@pytest.mark.parametrize(
+    "profile", ["bcp195-rfc8996", "bcp195-rfc8996-modified", "bcp195-extended"]
+)
+def test_an_acceptor_judges_certificates_of_clients(key: str, profile: str) -> None:
+    client = root().issue("a", key=key, purpose="client").certificate
+    assert verdict(client) == "unsuitable certificate purpose"
+    assert verdict_of_acceptor(client, profile=profile) is None
+
+
+def test_an_acceptor_judges_by_all_rules() -> None:
+    authority = Authority("Other", key="ec-p256")
+    unknown = authority.issue("a", key="ec-p256").certificate
+    assert verdict_of_acceptor(unknown) == "unable to get local issuer certificate"
+    server = root().issue("a", key="ec-p256", purpose="server").certificate
+    assert verdict_of_acceptor(server) == "unsuitable certificate purpose"
+    late = root().issue("a", key="ec-p256", purpose="client", expired=True).certificate
+    assert verdict_of_acceptor(late) == "certificate has expired"
+    assert distrust_of_client(_acceptor(), [b"garbage"]) is not None
+    assert distrust_of_client(_acceptor(), []) is not None
+
+
 def test_a_chain_longer_than_a_record_is_judged() -> None:
     data = certificates_of_pem(Path(root().issue("a", key="ec-p256").certificate).read_text())
-    problem = distrust_of(context(), data + data * 60)
+    problem = distrust_of_server(context(), data + data * 60)
     assert problem is None
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"\x30\x82\xff\xff" * 9])
 def test_what_is_no_certificate_is_not_trusted(data: bytes) -> None:
-    assert distrust_of(context(), [data]) is not None
+    assert distrust_of_server(context(), [data]) is not None
 
 
 def test_no_certificate_is_not_trusted() -> None:
-    assert distrust_of(context(), []) is not None
+    assert distrust_of_server(context(), []) is not None
 
 
 def test_a_file_may_have_text_and_several_certificates() -> None:

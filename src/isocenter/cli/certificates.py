@@ -14,10 +14,17 @@ from isocenter.logs import get_logger
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.errors import TlsError
+    from isocenter.net.tls import ClientTls
 
 __all__ = ["check_offline"]
 
 _LOGGER = get_logger("isocenter.net.tls")
+
+_UNSUITABLE_PURPOSE = 26  # X509_V_ERR_INVALID_PURPOSE
+_STRICT = {"bcp195-rfc8996", "bcp195-rfc8996-modified"}
+_LENIENT = "bcp195-extended"
+"""A profile of the past that has suites for any key: what it takes of a peer, they all take."""
 
 _MOST_BYTES = 1 << 20
 """Read of a certificate file: more than any chain has."""
@@ -31,23 +38,21 @@ def check_offline(line: ParsedCommandLine) -> ExitCode:
     """
     from isocenter.cli.network import wants_tls
 
-    context = None
+    called = None
     if wants_tls(line):
         from isocenter.cli.tls import client_tls
 
-        context = client_tls(line).context
+        called = client_tls(line)
     path = line.value_or_none("--verify-cert")
     if path is not None:
-        from isocenter.net.tls_offline import distrust_of
-
-        if context is None:
+        if called is None:
             _LOGGER.error(
                 "certificate verification failed: nothing is trusted without --enable-tls or "
                 "--anonymous-tls, and --add-cert-file"
             )
             return _say(f"Verification of certificate '{path}' failed.", good=False)
         chain = _read(line, path)
-        problem = distrust_of(context, chain) if chain else None
+        problem = _distrust(line, called, chain) if chain else None
         if problem is not None:
             _LOGGER.error("certificate verification failed: %s", problem.reason)
         good = bool(chain) and problem is None
@@ -65,6 +70,39 @@ def check_offline(line: ParsedCommandLine) -> ExitCode:
     return _say(
         f"Certificate '{path}' is {not_one}a valid, self-signed root CA.", good=fault is None
     )
+
+
+def _distrust(line: ParsedCommandLine, called: ClientTls, chain: list[bytes]) -> TlsError | None:
+    """Return what is wrong with a certificate as that of a server, or else of a client."""
+    from isocenter.net.tls_offline import distrust_of_client, distrust_of_server
+
+    problem = distrust_of_server(called.context, chain)
+    if problem is None or problem.verify_code != _UNSUITABLE_PURPOSE:
+        return problem
+    import tempfile
+
+    from isocenter.cli.tls import tls_options
+    from isocenter.net.tls_context import server_context
+    from isocenter.record import replace
+    from isocenter.security.throwaway import write_throwaway
+
+    options = tls_options(line)
+    profile = options.profile if options.profile in _STRICT else _LENIENT
+    with tempfile.TemporaryDirectory(prefix="isocenter-") as folder:
+        key, certificate = write_throwaway(folder, der=options.file_format == "der")
+        acceptor = replace(
+            options,
+            private_key=key,
+            certificate=certificate,
+            password=None,
+            ciphers=(),
+            profile=profile,
+        )
+        return distrust_of_client(server_context(acceptor, warn=_say_nothing), chain)
+
+
+def _say_nothing(_: str) -> None:
+    """Leave out a warning that was given once."""
 
 
 def _read(line: ParsedCommandLine, path: str) -> list[bytes]:
