@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import pty
@@ -111,6 +112,7 @@ def test_algorithm_and_titles_are_as_asked_for(
         (["{path}", "joe"], b"", "no password"),
         (["{path}", "joe"], b"\n", "no password"),
         (["{path}", "joe"], b"\nsecret\n", "no password"),
+        (["--", "{path}", "-joe", "x"], b"x", "expected FILE and USER"),
         (["{path}", "joe"], b"x" * 1025, "longer than 1024 bytes"),
         (["{path}", "joe"], b"p\xe4ss\n", "no UTF-8"),
         (["{path}", "j:oe"], b"x", "no colon"),
@@ -218,6 +220,24 @@ def test_users_added_at_the_same_time_are_all_there(tmp_path: Path) -> None:
     for thread in threads:
         thread.join(WAIT)
     assert sorted(users(path)) == [f"user{number}" for number in range(8)]
+
+
+def test_algorithm_that_this_python_lacks_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr(hashlib, "scrypt")
+    assert run(monkeypatch, "--algorithm", "scrypt", tmp_path / "users", "joe") == 1
+    assert "has no scrypt" in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+
+
+def test_endless_file_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("isocenter.security.users.LONGEST_FILE", 10)
+    (tmp_path / "users").write_text("#" * 11)
+    assert run(monkeypatch, tmp_path / "users", "joe") == 1
+    assert "longer than 10 bytes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["--help", "-h"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from isocenter.security.pace import AT_ONCE, FORGOTTEN, FREE, Pace, TooManyAttem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 HOST = "192.0.2.1"
 OTHER = "192.0.2.2"
@@ -203,6 +206,35 @@ def test_of_many_guesses_at_the_same_time_few_are_tested_before_the_first_has_fa
     assert all(moment >= 1 for moment in sorted(tested)[AT_ONCE:])
 
 
+def test_turn_that_does_not_come_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = Pace()
+    with guard.attempt(HOST, b"joe"), guard.attempt(OTHER, b"ann"):
+        monkeypatch.setattr(pace, "PATIENCE", 0.05)
+        with pytest.raises(TooManyAttempts), guard.attempt(HOST, b"eve"):
+            pytest.fail("it was let through")
+    with guard.attempt(HOST, b"eve"):
+        pass
+
+
+def test_system_without_locks_among_processes_counts_within_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    guesser = Guesser()
+    assert [guesser.test(right=False) for _ in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="locks are those of POSIX")
+def test_system_without_files_in_memory_has_a_nameless_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    guesser = Guesser()
+    assert [guesser.test(right=False) for _ in range(3)] == [0, 1, 2]
+    assert os.listdir(tmp_path) == []
+
+
 def in_child(work: Callable[[], None]) -> int:
     """Run something in a forked process and return that."""
     child = os.fork()
@@ -247,6 +279,10 @@ class TestProcesses:
         children = [in_child(hold) for _ in range(AT_ONCE)]
         for _ in children:
             assert os.read(ready, 1) == b"x"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pace, "PATIENCE", 0.05)
+            with pytest.raises(TooManyAttempts), guard.attempt(HOST, b"ann"):
+                pytest.fail("it was let through")
         let_in = threading.Event()
 
         def attempt() -> None:
@@ -274,8 +310,9 @@ class TestProcesses:
                 time.sleep(60)
 
         children = [in_child(hang) for _ in range(AT_ONCE)]
-        for child in children:
+        for _ in children:
             assert os.read(ready, 1) == b"x"
+        for child in children:
             os.kill(child, 9)
             os.waitpid(child, 0)
         with guard.attempt(HOST, b"ann"):

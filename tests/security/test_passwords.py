@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import argon2
 import pytest
@@ -169,6 +170,12 @@ def test_algorithm_that_this_python_lacks_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delattr(hashlib, "scrypt")
     with pytest.raises(ValueError, match="has no scrypt"):
         passwords.prepare("scrypt")
+
+
+def test_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "argon2.low_level", None)
+    with pytest.raises(ValueError, match="needs the package argon2-cffi"):
+        passwords.prepare("argon2id")
 
 
 def test_unknown_algorithm_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -314,6 +315,13 @@ class TestReading:
         assert [record.getMessage() for record in caplog.records] == (
             [f"{path} {said}"] if said else []
         )
+
+    def test_hash_that_this_python_cannot_compute(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(hashlib, "scrypt")
+        with pytest.raises(ConfigurationError, match=f"^{path}: the OpenSSL of this Python"):
+            UserFile(path)
 
     def test_file_without_users_lets_nobody_in(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
