@@ -14,6 +14,7 @@ import pytest
 from isocenter.testing import ct_image
 from tests.cli.effects.tls_peers import TlsCall, client, hospital, own, stranger, theirs
 from tests.support.processes import wait_until
+from tests.support.superserver import SuperServer
 from tests.support.tools import OURS, Receiver
 
 if TYPE_CHECKING:
@@ -312,3 +313,19 @@ def test_which_exclusive_option_counts_does_not_depend_on_its_place(
 ) -> None:
     for order in (words, words[::-1]):
         assert first in OURS.run("echoscu", *order).stdout.splitlines()
+
+
+def test_a_super_server_may_hand_over_connections_for_tls(tmp_path: Path) -> None:
+    """What is wrong with one goes to nobody: its output may be the connection."""
+    path = tmp_path / "a.dcm"
+    ct_image(rows=300, columns=300).write(path)
+    words = ["--inetd", *identity(theirs()), *trust(), "-od", str(tmp_path)]
+    with SuperServer(OURS.argv("storescp", *words)) as server:
+        where = ["127.0.0.1", str(server.port)]
+        assert OURS.run("storescu", *identity(), *trust(), *where, path).code == 0
+        refused = OURS.run("echoscu", *identity(), "+cf", stranger().path, *where)
+        assert (refused.code, UNTRUSTED in refused.stderr) == (1, True)
+        plain = OURS.run("echoscu", *where)
+        assert plain.code == 1
+    assert 0 in server.codes
+    assert len([name for name in tmp_path.iterdir() if name.name.startswith("CT.")]) == 1
