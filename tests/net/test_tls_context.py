@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import ssl
 import warnings
 from typing import TYPE_CHECKING
@@ -12,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import TlsConfigurationError
-from isocenter.net import tls_context
-from isocenter.net.tls_context import MOST_SESSIONS, client_context, server_context
+from isocenter.net.tls_context import client_context, server_context
 from isocenter.net.tls_options import TlsOptions
 from isocenter.net.tls_profiles import PROFILES, available_suites
 from isocenter.testing.certificates import Authority
@@ -28,7 +25,6 @@ from tests.net.tls_pairs import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Protocol
 
     class MakeContext(Protocol):
@@ -297,6 +293,21 @@ def test_suites_of_tls_1_3_are_chosen_where_python_has_a_call(
     ]
 
 
+def test_suite_of_tls_1_3_that_this_openssl_lacks_is_refused(
+    root: Authority, scu: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(self: ssl.SSLContext, names: str) -> None:
+        raise ssl.SSLError(0, "no cipher match")
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ciphersuites", lacking, raising=False)
+    problem = configuration_error(
+        lambda: client_of(root, scu, ciphers=("TLS_AES_128_CCM_8_SHA256",))
+    )
+    assert problem.subject == "platform"
+    assert ssl.OPENSSL_VERSION in problem.reason
+    assert "TLS_AES_128_CCM_8_SHA256" in problem.reason
+
+
 # --- who is let in ----------------------------------------------------------------------------
 
 
@@ -511,90 +522,17 @@ def test_nothing_is_compressed_renegotiated_or_kept_in_tickets(
     assert server_of(root, scp).options & ssl.OP_CIPHER_SERVER_PREFERENCE
 
 
-def renewing_server(folder: Path, **others: object) -> tuple[Authority, ssl.SSLContext]:
-    """An acceptor of TLS 1.2 with an encrypted key, and its authority."""
-    root = Authority("Root of sessions", key="ec-p256", folder=folder)
-    scp = root.issue("scp", key="ec-p256")
-    key = scp.encrypted_key("sesame")
-    asked: list[str] = []
-
-    def ask(path: str) -> str:
-        assert not asked, "asked for the password a second time"
-        asked.append(path)
-        return "sesame"
-
-    rules: dict[str, object] = {"profile": "bcp195-extended", "peer_certificate": "verify"}
-    options = options_of(root, scp, private_key=key, ask_password=ask, **(rules | others))
-    return root, server_context(options, warn=Warnings())
-
-
-@pytest.mark.slow
-def test_acceptor_keeps_few_sessions_and_goes_on_as_it_was_without_its_files(
-    tmp_path: Path,
-) -> None:
-    root, server = renewing_server(tmp_path / "files", ca_files=())
-    client = client_of(root, None, profile="bcp195-extended")
-    shutil.rmtree(tmp_path / "files")
-    for _ in range(3 * MOST_SESSIONS):
-        assert agree(client, server).version == "TLSv1.2"
-    assert server.session_stats()["number"] <= MOST_SESSIONS
-    assert server.session_stats()["accept"] <= MOST_SESSIONS
-
-
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no files in memory here")
-def test_renewed_context_trusts_and_refuses_whom_the_first_did(tmp_path: Path) -> None:
-    root = Authority("Root that revokes", key="ec-p256")
-    good, bad = root.issue("good", key="ec-p256"), root.issue("bad", key="ec-p256")
-    root.revoke(bad)
-    lists = (root.crl(),)
-    rules: dict[str, object] = {"profile": "bcp195-extended"}
-    server = server_of(root, good, **rules, crl_files=lists)
-    clients = [client_of(root, one, **rules) for one in (good, bad)]
-    stranger = Authority("Stranger", key="ec-p256").issue("stranger", key="ec-p256")
-    clients.append(client_of(root, stranger, **rules))
-    for path in (*lists, root.path, good.private_key, good.chain):
-        os.unlink(path)
-    for _ in range(2):
-        agree(clients[0], server)
-        assert refusal(lambda: agree(clients[1], server)).verify_code == 23
-        assert refusal(lambda: agree(clients[2], server)).side == "server"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tls_context, "MOST_SESSIONS", 1)
-            agree(clients[0], server)  # by a context that was made anew
-
-
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="no files in memory here")
-@pytest.mark.parametrize("failing", range(4), ids=["CA", "certificate", "key", "DH"])
-def test_context_that_cannot_be_renewed_goes_on_itself(
-    root: Authority, scu: Identity, scp: Identity, monkeypatch: pytest.MonkeyPatch, failing: int
-) -> None:
-    server = server_of(root, scp, profile="bcp195-extended")
-    client = client_of(root, scu, profile="bcp195-extended")
-    monkeypatch.setattr(tls_context, "MOST_SESSIONS", 0)
-    create, calls = os.memfd_create, [0]
-
-    def no_descriptor(name: str) -> int:
-        calls[0] += 1
-        if calls[0] == failing + 1:
-            raise OSError(24, "Too many open files")
-        return create(name)
-
-    monkeypatch.setattr(os, "memfd_create", no_descriptor)
-    agree(client, server)
-    assert calls[0] > failing
-    assert server.session_stats()["accept"] == 1
-    agree(client, server)
-    assert server.session_stats()["accept"] == 1, "the next one can be made again"
-
-
 @pytest.mark.parametrize(
     "make",
     [
         lambda root, scp: client_of(root, None, certificate=scp.certificate),
         lambda root, scp: client_of(root, None, private_key=scp.private_key),
         lambda root, scp: server_of(root, None),
+        lambda root, scp: server_of(root, scp, peer_certificate="required"),
+        lambda root, scp: client_of(root, scp, peer_certificate=""),
+        lambda root, scp: client_of(root, scp, crl_check="all"),
+        lambda root, scp: client_of(root, scp, file_format="PEM"),
     ],
-    ids=["no key", "no certificate", "nothing to show"],
 )
 def test_options_that_contradict_each_other_are_the_callers_fault(
     root: Authority, scp: Identity, make: Callable[[Authority, Identity], ssl.SSLContext]

@@ -182,6 +182,35 @@ def test_empty_password_opens_a_key_that_is_encrypted_with_it(
     assert problem.subject == "password"
 
 
+@pytest.mark.parametrize("form", ["traditional", "der"])
+def test_password_is_taken_by_the_bytes_that_were_typed(
+    root: Authority, scp: Identity, tmp_path: Path, form: str
+) -> None:
+    typed = b"Z\xfcrich"  # no UTF-8
+    path = tmp_path / "key"
+    encryption = ["-passout", f"file:{tmp_path / 'password'}", "-in", scp.private_key]
+    (tmp_path / "password").write_bytes(typed + b"\n")
+    kind = ["rsa", "-aes256", "-traditional"]
+    if form == "der":
+        kind = ["pkcs8", "-topk8", "-outform", "DER"]
+    subprocess.run(
+        ["openssl", *kind, *encryption, "-out", str(path)],
+        capture_output=True,
+        timeout=50,
+        check=True,
+    )
+    der = form == "der"
+    client_of(
+        root,
+        None,
+        private_key=str(path),
+        certificate=scp.certificate_der if der else scp.certificate,
+        file_format="der" if der else "pem",
+        ca_files=(),
+        password=os.fsdecode(typed),
+    )
+
+
 def test_password_that_is_not_needed_does_no_harm_and_is_not_asked_for(
     root: Authority, scp: Identity
 ) -> None:

@@ -51,6 +51,13 @@ _PROTOCOL = "dicom"
 MOST_SESSIONS = 64
 """Sessions that an acceptor's context keeps at most; nobody needs to resume one."""
 
+_PEER_CERTIFICATE = {
+    "require": ssl.CERT_REQUIRED,
+    "verify": ssl.CERT_OPTIONAL,
+    "ignore": ssl.CERT_NONE,
+}
+"""What an acceptor demands of requestors."""
+
 _VERSIONS = {
     "1.0": ssl.TLSVersion.MINIMUM_SUPPORTED,  # SSL 3 is off in every context of Python
     "1.2": ssl.TLSVersion.TLSv1_2,
@@ -164,14 +171,9 @@ def _prepare_acceptor(
         TlsConfigurationError: something cannot be used.
         ValueError: options contradict each other.
     """
-    modes = {
-        "require": ssl.CERT_REQUIRED,
-        "verify": ssl.CERT_OPTIONAL,
-        "ignore": ssl.CERT_NONE,
-    }
-    context.verify_mode = modes[options.peer_certificate]
-    context.num_tickets = 0
     suites = _prepare(context, options, files, server_side=True, warn=warn)
+    context.verify_mode = _PEER_CERTIFICATE[options.peer_certificate]
+    context.num_tickets = 0
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     if options.expected_server_name is not None:
         context.sni_callback = _name_check(options.expected_server_name)
@@ -194,8 +196,7 @@ def _prepare(
         TlsConfigurationError: something cannot be used.
         ValueError: options contradict each other.
     """
-    if (options.certificate is None) != (options.private_key is None):
-        raise ValueError("a certificate needs its private key, and a key its certificate")
+    _check_words(options)
     profile = profile_named(options.profile)
     # The level comes first: own keys and certificates are measured by it, too.
     context.set_ciphers(f"ALL:@SECLEVEL={profile.security_level}")
@@ -206,6 +207,23 @@ def _prepare(
     is_dsa = load_identity(context, options, profile, files, server_side=server_side, warn=warn)
     context.maximum_version = _VERSIONS["1.2" if is_dsa else profile.maximum]
     return _choose_suites(context, options, profile, warn)
+
+
+def _check_words(options: TlsOptions) -> None:
+    """Refuse options that mean nothing.
+
+    Raises:
+        ValueError: they contradict each other, or one has a value that there is not.
+    """
+    if (options.certificate is None) != (options.private_key is None):
+        raise ValueError("a certificate needs its private key, and a key its certificate")
+    for name, value, words in (
+        ("file_format", options.file_format, ("pem", "der")),
+        ("crl_check", options.crl_check, ("none", "leaf", "chain")),
+        ("peer_certificate", options.peer_certificate, tuple(_PEER_CERTIFICATE)),
+    ):
+        if value not in words:
+            raise ValueError(f"{name} is one of {', '.join(words)}, not {value!r}")
 
 
 def _choose_suites(
@@ -248,7 +266,11 @@ def _choose_tls13(
     """
     choose: Callable[[str], None] | None = getattr(context, "set_ciphersuites", None)
     if choose is not None:
-        choose(":".join(suites))
+        try:
+            choose(":".join(suites))
+        except ssl.SSLError as problem:
+            reason = f"{ssl.OPENSSL_VERSION} of this system lacks one of {', '.join(suites)}"
+            raise TlsConfigurationError("platform", reason) from problem
         return
     others = [name for name in suites if name not in TLS13_DEFAULT_SUITES]
     named = [name for name in others if name in asked]

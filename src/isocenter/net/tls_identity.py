@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import re
 
 from isocenter.errors import TlsConfigurationError
@@ -183,18 +184,18 @@ class _Pair:
     def _no(self, what: str) -> str:
         return f"it is no {what} in {self._options.file_format.upper()}"
 
-    def _password(self) -> str:
-        """Return the password of the key.
+    def _password(self) -> bytes:
+        """Return the password of the key, in the bytes that were typed.
 
         Raises:
             TlsConfigurationError: none was given, and nobody can be asked.
         """
         if self._options.password is not None:
-            return self._options.password
+            return os.fsencode(self._options.password)
         if self._options.ask_password is None:
             reason = "it is encrypted, and there is nobody to ask for the password"
             raise TlsConfigurationError("password", reason, path=self._key_path)
-        return self._files.password(self._key_path, self._options.ask_password)
+        return os.fsencode(self._files.password(self._key_path, self._options.ask_password))
 
     def _key(self) -> PrivateKeyTypes | None:
         """Return the key.
@@ -223,7 +224,7 @@ class _Pair:
         if not password and not self._der:
             return None
         try:
-            return _decode_key(data, password.encode(), der=self._der)
+            return _decode_key(data, password, der=self._der)
         except UnsupportedAlgorithm:
             return None
         except (ValueError, TypeError) as problem:
@@ -240,9 +241,9 @@ class _Pair:
             with _quiet():
                 other = x509.load_der_x509_certificate(self.certificate()).public_key()
                 of_certificate = other.public_bytes(Encoding.DER, form)
-        except (UnsupportedAlgorithm, ValueError):
+            return key.public_key().public_bytes(Encoding.DER, form) == of_certificate
+        except (UnsupportedAlgorithm, ValueError, x509.InvalidVersion):
             return True  # a rare kind: nothing is known against it
-        return key.public_key().public_bytes(Encoding.DER, form) == of_certificate
 
 
 def _wrong_password(path: str) -> TlsConfigurationError:
