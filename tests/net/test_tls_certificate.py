@@ -13,6 +13,7 @@ from cryptography import x509
 
 from isocenter.net.tls_certificate import CertificateFacts, certificate_facts, elements
 from isocenter.testing.certificates import Authority
+from isocenter.testing.signatures import tlv
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +105,6 @@ def test_certificates_of_openssl_are_read(
 
 def test_certificate_of_the_first_version_is_read(root: Authority) -> None:
     """Without a version there is one field less (RFC 5280 4.1.2.1)."""
-    from isocenter.testing.signatures import tlv
-
     data = Path(root.path_der).read_bytes()
     (_, whole), *_ = elements(data)
     (_, body), algorithm, signature = elements(whole)
@@ -125,6 +124,19 @@ def test_key_and_list_are_no_certificates(root: Authority) -> None:
     for path in (identity.private_key_der, identity.certificate, root.crl(der=True)):
         with pytest.raises(ValueError):
             certificate_facts(Path(path).read_bytes())
+
+
+@pytest.mark.parametrize(("size", "fits"), [(64, True), (65, False), (100_000, False)])
+def test_object_identifier_has_a_longest_length(root: Authority, size: int, fits: bool) -> None:
+    (_, whole), *_ = elements(Path(root.path_der).read_bytes())
+    body, _, signature = elements(whole)
+    algorithm = tlv(0x30, tlv(0x06, b"\x81" * (size - 1) + b"\x01"))
+    made = tlv(0x30, tlv(*body) + algorithm + tlv(*signature))
+    if fits:
+        assert certificate_facts(made).signature.startswith("2.")
+    else:
+        with pytest.raises(ValueError):
+            certificate_facts(made)
 
 
 def test_broken_certificates_are_read_or_refused_and_nothing_else(root: Authority) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CertificateFacts", "certificate_facts", "check_own_certificate", "elements"]
 
+_LONGEST_OID = 64
+"""Bytes of an object identifier at most: the time to read one grows with their square."""
+
 _SEQUENCE = 0x30
 _OID = 0x06
 _VERSION = 0xA0
@@ -253,7 +256,7 @@ def _signature(content: bytes) -> str:
 def _oid(element: tuple[int, bytes]) -> str:
     """Return an object identifier with its dots (X.690 8.19)."""
     tag, content = element
-    if tag != _OID or not content:
+    if tag != _OID or not 0 < len(content) <= _LONGEST_OID:
         raise ValueError("no object identifier where one should be")
     numbers = [0]
     for byte in content:
