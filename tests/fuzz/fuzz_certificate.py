@@ -1,7 +1,7 @@
 """Fuzz target: the key and the signature of a certificate, read by hand.
 
-Reading may raise `ValueError` and nothing else. Of what the library for certificates reads, too, kind and
-length of the key are what that says.
+Reading may raise `ValueError` and nothing else. Where the library for certificates can read it,
+too, kind and length of the key are the same.
 """
 
 from __future__ import annotations
