@@ -235,6 +235,30 @@ def test_system_without_files_in_memory_has_a_nameless_one(
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
+def test_address_that_floods_the_server_leaves_a_turn_to_others() -> None:
+    guard = Pace()
+    with guard.attempt(OTHER, b"joe") as outcome:
+        outcome.right = False
+    release, inside = threading.Event(), threading.Semaphore(0)
+
+    def flood(number: int) -> None:
+        with guard.attempt(OTHER, b"user%d" % number):
+            inside.release()
+            release.wait(DEADLINE)
+
+    threads = [threading.Thread(target=flood, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    assert inside.acquire(timeout=DEADLINE)
+    assert not inside.acquire(timeout=0.2)  # one of them alone
+    with guard.attempt(HOST, b"ann"):
+        pass
+    release.set()
+    for thread in threads:
+        thread.join(DEADLINE)
+
+
 def in_child(work: Callable[[], None]) -> int:
     """Run something in a forked process and return that."""
     child = os.fork()

@@ -2,12 +2,14 @@
 
 Owns the counting of failures and the waiting. Must not know what is tested, nor by whom.
 
-Testing a password takes memory on purpose, so only `AT_ONCE` are tested at a time. Who guesses is
-slowed: after a wrong password for a user, the next one for that user from that address is tested
-1 s later, after the second 2 s, then 4 s, then 8 s; and after `FREE` wrong ones from an address,
-whoever they were for, one a second from there. A right password takes back what its user had
-failed. What would have to wait for more than `PATIENCE` is not tested at all. After `FORGOTTEN`
-seconds without failure all is forgotten.
+Testing a password takes memory on purpose, so only `AT_ONCE` are tested at a time, and of these
+only one from an address that has failed: whoever floods a server does not keep the others out.
+
+Who guesses is slowed: after a wrong password for a user, the next one for that user from that
+address is tested 1 s later, after the second 2 s, then 4 s, then 8 s; and after `FREE` wrong ones
+from an address, whoever they were for, one a second from there. A right password takes back what
+its user had failed. What would have to wait for more than `PATIENCE` is not tested at all. After
+`FORGOTTEN` seconds without failure all is forgotten.
 
 Failures are kept in a table of fixed size, in memory that processes share which were forked after
 it was made: with a process for each association, a failure must outlive its process. Where the
@@ -28,7 +30,7 @@ from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["AT_ONCE", "FORGOTTEN", "FREE", "PATIENCE", "Attempt", "Pace", "TooManyAttempts"]
 
@@ -54,6 +56,7 @@ _BUCKETS = 256
 _WAYS = 8
 """Entries that a key may have: what is written over is the one of them that failed least."""
 _TABLE = _ENTRY.size * _WAYS * _BUCKETS
+_PLACES = range(AT_ONCE)
 _TABLE_LOCK = AT_ONCE
 """Bytes of the lock file: one for each test at a time, then one for the table."""
 
@@ -106,6 +109,7 @@ class Pace:
         self._users = mmap.mmap(-1, _TABLE)
         self._locks = _Locks()
         self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._suspect = threading.Lock()  # for the one from an address that has failed
 
     @contextmanager
     def attempt(self, host: str, user: bytes) -> Iterator[Attempt]:
@@ -121,10 +125,11 @@ class Pace:
         keys = _key(_place(host)), _key(_place(host) + b"\0" + user)
         until = self._clock() + PATIENCE
         while True:
+            suspect = self._has_failed(keys[0])
             self._wait(self._delay(keys, reserve=False), until)
-            with self._turn(until):
+            with self._turn(until, suspect=suspect):
                 # Whoever had the turn before may have failed from the same place.
-                if self._delay(keys, reserve=True):
+                if (self._has_failed(keys[0]) and not suspect) or self._delay(keys, reserve=True):
                     continue
                 outcome = Attempt()
                 try:
@@ -142,12 +147,27 @@ class Pace:
         self._sleep(delay)
 
     @contextmanager
-    def _turn(self, until: float) -> Iterator[None]:
+    def _turn(self, until: float, *, suspect: bool) -> Iterator[None]:
         """Be one of those that may test at the same time."""
+        if suspect:
+            if not self._suspect.acquire(timeout=max(0.0, until - self._clock())):
+                raise TooManyAttempts
+            try:
+                with self._place(until, _PLACES[-1:]):
+                    yield
+            finally:
+                self._suspect.release()
+        else:
+            with self._place(until, _PLACES):
+                yield
+
+    @contextmanager
+    def _place(self, until: float, places: Sequence[int]) -> Iterator[None]:
+        """Have one of these places to oneself."""
         if not self._turns.acquire(timeout=max(0.0, until - self._clock())):
             raise TooManyAttempts
         try:
-            while (place := self._locks.take_one(range(AT_ONCE))) is None:
+            while (place := self._locks.take_one(places)) is None:
                 if self._clock() > until:
                     raise TooManyAttempts
                 self._sleep(_POLL)
@@ -157,6 +177,11 @@ class Pace:
                 self._locks.release(place)
         finally:
             self._turns.release()
+
+    def _has_failed(self, host: int) -> bool:
+        """Tell whether an address has failures that count."""
+        with self._locks.held(_TABLE_LOCK):
+            return _read(self._hosts, host, self._clock()).failures > 0
 
     def _delay(self, keys: tuple[int, int], *, reserve: bool) -> float:
         """Return the seconds to wait; where it is 0 and `reserve`, the next one has to wait."""
@@ -205,7 +230,7 @@ class _Locks:
         if self._descriptor >= 0:
             self._close(self._descriptor)
 
-    def take_one(self, places: range) -> int | None:
+    def take_one(self, places: Sequence[int]) -> int | None:
         """Take the first that is free and return it; None where none is."""
         with self._within:
             for place in places:
