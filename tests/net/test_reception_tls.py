@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import socket
 import threading
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from isocenter.errors import AssociationRejected, TlsError
-from isocenter.net.listener import ListenOptions
+from isocenter.net.dispatch import ThreadDispatcher
+from isocenter.net.listener import Listener, ListenOptions
 from isocenter.net.tls import ServerTls, TlsSession
+from isocenter.services import storage
+from isocenter.services.acceptor import Acceptor
 from isocenter.services.verification import echo
 from isocenter.ul import codec, pdu
 from isocenter.ul.options import EngineOptions
-from tests.net.support import WAIT, echo_request, message, proposal
+from isocenter.wire import FileRegion
+from tests.net.support import (
+    CT,
+    POLICY,
+    SOCKETS,
+    WAIT,
+    Thread,
+    echo_request,
+    message,
+    proposal,
+    registry,
+    serve_options,
+)
 from tests.net.test_gate import KNOWN, SLOW, Gate
 from tests.net.tls_support import (
     VERSIONS,
@@ -36,9 +53,10 @@ if TYPE_CHECKING:
     import ssl
 
     from isocenter.net.association import Association
+    from isocenter.services.providers import StoreRequest
 
 REQUEST = codec.encode(proposal())
-ACCEPTED, REJECTED, ABORTED = 2, 3, 7
+ACCEPTED, REJECTED, RELEASED, ABORTED = 2, 3, 6, 7
 NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0301 0002 02 78")
 
 versions = pytest.mark.parametrize("version", VERSIONS)
@@ -97,6 +115,45 @@ def test_association_over_tls_knows_what_was_agreed_on(version: str) -> None:
         association.release()
 
 
+@pytest.mark.slow
+@versions
+def test_large_object_of_memory_and_file_arrives_whole(version: str, tmp_path: Path) -> None:
+    """Both ways of sending and the receiver's windows, small and large, meet records."""
+    data = bytes((i * 2654435761 >> 13) & 0xFF for i in range(1 << 16)) * 128
+    path = tmp_path / "object"
+    path.write_bytes(data)
+    kept = Whole()
+    with listening(provider=kept) as (_, port), path.open("rb") as file:
+        association = associate(port, version=version)
+        for number in range(2):
+            region = FileRegion(file.fileno(), 1000, len(data) - 1000)
+            response = storage.store(
+                association,
+                1,
+                sop_class_uid=CT,
+                sop_instance_uid=f"1.2.{number}",
+                data=(data[:1000], region),
+            )
+            assert response.status == 0
+        association.release()
+    assert kept.digests == [hashlib.sha256(data).digest()] * 2
+
+
+class Whole:
+    """A provider that keeps the digests of what it got."""
+
+    def __init__(self) -> None:
+        self.digests: list[bytes] = []
+
+    def store(self, request: StoreRequest) -> int:
+        digest = hashlib.sha256()
+        for views in request.fragments():
+            for view in views:
+                digest.update(view)
+        self.digests.append(digest.digest())
+        return 0
+
+
 def test_silent_connections_cost_no_session() -> None:
     tls = Counting()
     with listening(tls=tls) as (_, port):
@@ -137,7 +194,7 @@ def test_what_follows_the_request_at_once_is_not_forgotten(version: str) -> None
         for _ in range(3):
             assert caller.read_pdu()[0] == 4
         caller.send(codec.encode(pdu.AReleaseRQ()))
-        assert caller.read_pdu()[0] == 6
+        assert caller.read_pdu()[0] == RELEASED
 
 
 @versions
@@ -170,9 +227,31 @@ def certificate(association: Association) -> bytes | None:
 
 
 def certificate_of(name: str) -> bytes:
-    from pathlib import Path
-
     return Path(identity(name).certificate_der).read_bytes()
+
+
+def test_connection_that_somebody_else_accepted_speaks_tls_and_run_returns_at_its_end() -> None:
+    made = serve_options()
+    listener = Listener(
+        ListenOptions(port=0),
+        made.engine,
+        SOCKETS,
+        ThreadDispatcher(Acceptor(POLICY, registry()).serve, made),
+        tls=ServerTls(serving()),
+    )
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        Caller(server.getsockname()[1]) as caller,
+    ):
+        listener.adopt(server.accept()[0])
+        thread = Thread(listener.run)
+        caller.shake()
+        caller.send(REQUEST)
+        assert caller.read_pdu()[0] == ACCEPTED
+        caller.send(codec.encode(pdu.AReleaseRQ()))
+        assert caller.read_pdu()[0] == RELEASED
+        caller.sock.close()
+        thread.finish()
 
 
 # --- not served -----------------------------------------------------------------------------
