@@ -20,12 +20,12 @@ from isocenter.ul.negotiation import AcceptorPolicy
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
     from isocenter.net.gate import Gate
     from isocenter.net.listener import Listener
+    from isocenter.net.tls import ServerTls
     from isocenter.net.tls_options import TlsOptions
     from isocenter.node.files import FileStorage
     from isocenter.security.identity import IdentityProvider
@@ -259,15 +259,8 @@ class _Secure:
         Raises:
             TlsConfigurationError: something of it cannot be used.
         """
-        from isocenter.net.tls import ServerTls
-
         self._options = options
-        self.tls = ServerTls(self._context())
-
-    def _context(self) -> SSLContext:
-        from isocenter.net.tls_context import server_context
-
-        return server_context(self._options, warn=_LOGGER.warning)
+        self.tls = _server_tls(options)
 
     def reload(self) -> None:
         """Read it anew, for connections from now on; what there is stays where it cannot be used.
@@ -275,7 +268,14 @@ class _Secure:
         Raises:
             TlsConfigurationError: something of it cannot be used.
         """
-        self.tls.replace(self._context())
+        self.tls.replace(_server_tls(self._options).context)
+
+
+def _server_tls(options: TlsOptions) -> ServerTls:
+    from isocenter.net.tls import ServerTls
+    from isocenter.net.tls_context import server_context
+
+    return ServerTls(server_context(options, warn=_LOGGER.warning))
 
 
 def _nothing() -> None:
