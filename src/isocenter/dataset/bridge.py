@@ -23,12 +23,16 @@ def identify(dataset: Dataset) -> tuple[str, str, str | None]:
     An uncompressed data set can be encoded in any uncompressed syntax, so its own is not named.
 
     Raises:
-        DataSetError: a UID is missing.
+        DataSetError: a UID is missing, or cannot be read.
     """
     from pydicom.dataset import FileMetaDataset
 
-    sop_class = dataset.get("SOPClassUID")
-    sop_instance = dataset.get("SOPInstanceUID")
+    try:
+        # Elements become values when they are asked for.
+        sop_class = dataset.get("SOPClassUID")
+        sop_instance = dataset.get("SOPInstanceUID")
+    except Exception as problem:  # its own errors have no common base
+        raise DataSetError(f"data set has a UID that is none: {_reason(problem)}") from problem
     if not sop_class or not sop_instance:
         missing = "SOPClassUID" if not sop_class else "SOPInstanceUID"
         raise DataSetError(f"data set has no {missing}")
@@ -54,8 +58,10 @@ def encode_dataset(dataset: Dataset, transfer_syntax_uid: str) -> bytes:
     stream.is_little_endian = syntax.is_little
     try:
         write_dataset(stream, dataset)
-    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as problem:
-        raise DataSetError(f"data set cannot be encoded: {problem}") from problem
+    except MemoryError:
+        raise
+    except Exception as problem:  # its own errors have no common base
+        raise DataSetError(f"data set cannot be encoded: {_reason(problem)}") from problem
     encoded = stream.getvalue()
     if syntax.is_deflated:
         import zlib
@@ -69,23 +75,55 @@ def decode_dataset(data: bytes, transfer_syntax_uid: str) -> Dataset:
     """Return a pydicom data set from the bytes of one, its transfer syntax noted in `file_meta`.
 
     Raises:
-        DataSetError: pydicom cannot read it.
+        DataSetError: pydicom cannot read it, or it grows too much when inflated.
     """
     from pydicom.dataset import FileMetaDataset
-    from pydicom.errors import InvalidDicomError
     from pydicom.filebase import DicomBytesIO
     from pydicom.filereader import dcmread
     from pydicom.filewriter import write_file_meta_info
     from pydicom.uid import UID
 
+    read_as = transfer_syntax_uid
+    if transfer_syntax_uid == uids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
+        # pydicom inflates whatever a few bytes become.
+        data, read_as = _inflated(data), uids.EXPLICIT_VR_LITTLE_ENDIAN
     meta = FileMetaDataset()
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    meta.TransferSyntaxUID = UID(read_as)
     stream = DicomBytesIO()
     stream.write(bytes(128) + b"DICM")
     write_file_meta_info(stream, meta, enforce_standard=False)
     stream.write(data)
     stream.seek(0)
     try:
-        return dcmread(stream)
-    except (InvalidDicomError, EOFError, ValueError, NotImplementedError) as problem:
-        raise DataSetError(f"data set cannot be read: {problem}") from problem
+        dataset = dcmread(stream)
+    except MemoryError:
+        raise
+    except Exception as problem:  # its own errors have no common base
+        raise DataSetError(f"data set cannot be read: {_reason(problem)}") from problem
+    dataset.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    return dataset
+
+
+def _inflated(data: bytes) -> bytes:
+    """Return what a deflated data set holds.
+
+    Raises:
+        DataSetError: it is no whole deflate stream, or grows too much.
+    """
+    from isocenter.dataset.convert import Inflater
+    from isocenter.dataset.headers import CutShort, Unreadable
+
+    inflater = Inflater()
+    try:
+        whole = b"".join(inflater.feed(data))
+        inflater.finish()
+    except CutShort as cut:
+        raise DataSetError("the deflate stream is cut short", offset=cut.offset) from None
+    except Unreadable as bad:
+        raise DataSetError(f"cannot be read: {bad.reason}", offset=bad.offset) from None
+    return whole
+
+
+def _reason(problem: Exception) -> str:
+    """Return what is wrong in one line: with some problems comes a whole traceback."""
+    return str(problem).partition("\n")[0] or type(problem).__name__

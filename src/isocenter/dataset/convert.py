@@ -16,6 +16,7 @@ from isocenter.dataset.edits import edited_region, edited_stream, edited_views
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.rewrite import Rewriter
 from isocenter.errors import DataSetError
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 from isocenter.uids import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
 from isocenter.wire import FileRegion
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from isocenter.dataset.habits import Habits
     from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
+    from isocenter.limits import Limits
     from isocenter.wire import Buffer, Segment
 
     Source: TypeAlias = "bytes | memoryview | FileRegion"
@@ -56,15 +58,20 @@ _HEAD = 64 * 1024  # bytes read around headers
 
 
 class InflationLimits(Record):
-    """How much a deflate stream may grow before it counts as a bomb."""
+    """How much a deflate stream may grow before it counts as a bomb; see `isocenter.limits`."""
 
-    maximum_ratio: int = 256
-    """Inflated bytes for each deflated one, inclusive, beyond `free_length`. Images rarely
-    reach 10; deflate itself ends at 1032."""
+    maximum_ratio: int = DEFAULTS.maximum_inflation_ratio
+    """Inflated bytes for each deflated one, inclusive, beyond `free_length`."""
 
-    free_length: int = 64 * 1024 * 1024
-    """Inflated bytes, inclusive, that are never too many: an empty image of 4096 x 4096 x 16
-    bit is half of that."""
+    free_length: int = DEFAULTS.free_inflated_length
+    """Inflated bytes, inclusive, that are never too many."""
+
+    @classmethod
+    def of(cls, limits: Limits) -> InflationLimits:
+        """Return those of deflated data sets."""
+        return cls(
+            maximum_ratio=limits.maximum_inflation_ratio, free_length=limits.free_inflated_length
+        )
 
 
 DEFAULT_INFLATION_LIMITS = InflationLimits()
@@ -104,8 +111,13 @@ class Inflater:
         import zlib
 
         inflater, limits = self._inflater, self._limits
+        was_complete = inflater.eof
+        if was_complete:
+            self.unused += len(data)
+            return
         self._taken += len(data)
-        while len(data) and not inflater.eof:
+        is_more = len(data) > 0
+        while is_more:
             try:
                 piece = inflater.decompress(data, _STEP)
             except zlib.error as error:
@@ -119,10 +131,12 @@ class Inflater:
                     self.inflated, f"grows more than {limits.maximum_ratio} times when inflated"
                 )
             data = inflater.unconsumed_tail
+            # Behind a full piece there may be more in zlib, even where it took all of the input.
+            is_more = (len(data) > 0 or len(piece) == _STEP) and not inflater.eof
             if piece:
                 yield piece
         if inflater.eof:
-            self.unused += len(data)
+            self.unused += len(inflater.unused_data)
 
     def finish(self) -> None:
         """See that the stream has ended.

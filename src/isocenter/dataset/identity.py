@@ -24,11 +24,13 @@ from isocenter.dataset.headers import (
 )
 from isocenter.dataset.part10 import (
     DEFAULT_FILE_META_LIMITS,
+    FileMetaLimits,
     guess_transfer_syntax,
     read_file_meta,
     uid_text,
 )
 from isocenter.errors import DataSetError
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 from isocenter.uids import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -39,7 +41,8 @@ from isocenter.uids import (
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from isocenter.dataset.headers import Headers
-    from isocenter.dataset.part10 import FileMeta, FileMetaLimits
+    from isocenter.dataset.part10 import FileMeta
+    from isocenter.limits import Limits
     from isocenter.uids import TransferSyntax
 
 __all__ = [
@@ -85,9 +88,8 @@ class IdentityLimits(Record):
     """Bytes of the data set, inclusive, in which (0008,0018) must begin; only groups up to
     0008 stand before it. For a deflated data set, inflated bytes."""
 
-    maximum_depth: int = 64
-    """Nested sequences and items of undefined length, inclusive. Standard objects reach
-    about 10."""
+    maximum_depth: int = DEFAULTS.maximum_depth
+    """Nested sequences and items of undefined length, inclusive; see `isocenter.limits`."""
 
     maximum_inflated_length: int = 4 * 1024 * 1024 * 1024
     """Bytes that are inflated to see whether a deflated data set is complete; beyond, it
@@ -95,6 +97,17 @@ class IdentityLimits(Record):
 
     file_meta: FileMetaLimits = DEFAULT_FILE_META_LIMITS
     """Limits of the File Meta Information."""
+
+    @classmethod
+    def of(cls, limits: Limits) -> IdentityLimits:
+        """Return those of a file to send."""
+        return cls(
+            maximum_depth=limits.maximum_depth,
+            file_meta=FileMetaLimits(
+                maximum_file_meta_length=limits.maximum_file_meta_length,
+                maximum_file_meta_elements=limits.maximum_file_meta_elements,
+            ),
+        )
 
 
 DEFAULT_IDENTITY_LIMITS = IdentityLimits()
@@ -459,16 +472,18 @@ def _verify_deflated(fd: int, identity: Identity, limits: IdentityLimits) -> Non
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     position = identity.data_set_offset
     end = position + identity.data_set_length
-    inflated = 0
+    inflated = count = 0
     try:
         while not inflater.eof and inflated <= limits.maximum_inflated_length:
             chunk = inflater.unconsumed_tail
-            if not chunk:
+            # Behind a full piece there may be more in zlib, even where it took all of the input.
+            if not chunk and count < _INFLATE_STEP:
                 chunk = _deflated_bytes(fd, identity, position, end)
                 position += len(chunk)
-            if not chunk:
-                raise CutShort(identity.data_set_offset, 1)
-            inflated += len(inflater.decompress(chunk, _INFLATE_STEP))
+                if not chunk:
+                    raise CutShort(identity.data_set_offset, 1)
+            count = len(inflater.decompress(chunk, _INFLATE_STEP))
+            inflated += count
     except zlib.error as error:
         raise Unreadable(identity.data_set_offset, str(error)) from error
 
