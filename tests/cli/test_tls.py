@@ -104,6 +104,23 @@ def test_of_alternatives_the_rightmost_counts(words: str, fact: str, value: obje
     assert getattr(options("echoscu", *words.split()), fact) == value
 
 
+@pytest.mark.parametrize("name", ["", ".x", "a..b", "a" * 300, "a\udcff"])
+def test_a_name_that_no_server_can_have_is_refused(name: str) -> None:
+    for tool, option in (("echoscu", "--request-sni"), ("storescp", "--expect-sni")):
+        line = read(tool, "+tls", "k", "c", option, name)
+        with pytest.raises(ConfigurationError) as caught:
+            tls.tls_options(line)
+        expected = f"({option}: '{name}' cannot be a server's name)"
+        assert str(caught.value) == f"000b:0001 Unable to create TLS transport layer {expected}"
+
+
+@pytest.mark.parametrize(("name", "sent"), [("Ab.c", "Ab.c"), ("bücher.de", "xn--bcher-kva.de")])
+def test_names_are_taken_as_they_are_on_the_wire(name: str, sent: str) -> None:
+    assert options("echoscu", "+tla", "--request-sni", name).server_name == sent
+    words = ["+tls", "k", "c", "--expect-sni", name]
+    assert options("storescp", *words).expected_server_name == sent
+
+
 @pytest.mark.parametrize(
     ("subject", "expected"),
     [

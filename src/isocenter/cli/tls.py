@@ -43,6 +43,8 @@ _PEER_CERTIFICATE = {
     "--ignore-peer-cert": "ignore",
 }
 
+_NO_LAYER = "000b:0001 Unable to create TLS transport layer"
+
 _CRL_CHECKS = {"--enable-crl-vfy": "leaf", "--enable-crl-all": "chain"}
 
 
@@ -50,6 +52,9 @@ def tls_options(line: ParsedCommandLine) -> TlsOptions:
     """Return what a command line asks for, of a tool with these options.
 
     TLS is on: ``--enable-tls`` or ``--anonymous-tls`` is in force.
+
+    Raises:
+        ConfigurationError: a server's name is none.
     """
     authenticated = line.in_force("--enable-tls")
     key = line.value("--enable-tls", 0) if authenticated else None
@@ -75,8 +80,8 @@ def tls_options(line: ParsedCommandLine) -> TlsOptions:
         crl_files=crl_files,
         crl_check=crl_check,
         peer_certificate=_PEER_CERTIFICATE[_in_block(line, _PEER_CERTIFICATE)],
-        server_name=_value(line, "--request-sni"),
-        expected_server_name=_value(line, "--expect-sni"),
+        server_name=_server_name(line, "--request-sni"),
+        expected_server_name=_server_name(line, "--expect-sni"),
         verify_host=_has(line, "--verify-host") and line.given("--verify-host"),
     )
 
@@ -152,8 +157,7 @@ def condition_of_setup(problem: TlsConfigurationError, options: TlsOptions) -> s
         case "profile":
             words = "000b:0018 DICOM TLS Secure Transport Connection Profile not supported"
         case _:
-            words = "000b:0001 Unable to create TLS transport layer"
-            return f"{words} ({problem})"
+            return f"{_NO_LAYER} ({problem})"
     return words if problem.reason in words else f"{words} ({problem.reason})"
 
 
@@ -251,6 +255,24 @@ def _has(line: ParsedCommandLine, name: str) -> bool:
 def _value(line: ParsedCommandLine, name: str) -> str | None:
     """Return an option's value, None where it is not given, or not an option of the tool."""
     return line.value_or_none(name) if _has(line, name) else None
+
+
+def _server_name(line: ParsedCommandLine, name: str) -> str | None:
+    """Return a server's name as it is on the wire (RFC 6066 3), None where none is given.
+
+    Raises:
+        ConfigurationError: it cannot be there.
+    """
+    text = _value(line, name)
+    if text is None:
+        return None
+    try:
+        encoded = text.encode("idna").decode("ascii")
+    except UnicodeError:
+        encoded = ""
+    if not encoded:
+        raise ConfigurationError(f"{_NO_LAYER} ({name}: '{text}' cannot be a server's name)")
+    return encoded
 
 
 def _values(line: ParsedCommandLine, name: str) -> tuple[str, ...]:

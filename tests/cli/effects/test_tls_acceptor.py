@@ -210,6 +210,11 @@ def test_expect_sni_refuses_other_names_and_none(capsys: pytest.CaptureFixture[s
     assert called(*words, server_name="pacs.example").status == 0
 
 
+def test_expect_sni_knows_names_that_are_not_ascii() -> None:
+    words = [*identity(), *trust(), "--expect-sni", "bücher.example"]
+    assert called(*words, server_name="bücher.example").status == 0
+
+
 def test_no_sni_contradicts_a_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert refused_to_start(*identity(), *trust(), "--expect-sni", "pacs.example", "--no-sni")
     assert "error: --no-sni not allowed with --expect-sni\n" in capsys.readouterr().err

@@ -456,3 +456,27 @@ def test_is_root_cert_says_whether_a_certificate_is_a_roots(
     assert verdict(capsys, "--is-root-cert", root) == (0, expected)
     expected = f"Certificate '{leaf}' is not a valid, self-signed root CA.\n"
     assert verdict(capsys, "--is-root-cert", leaf) == (22, expected)
+
+
+def test_every_association_of_a_plan_is_over_tls_and_the_password_asked_for_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """129 private classes need two associations under ``--auto-contexts``."""
+    asked: list[str] = []
+
+    def answer(path: str) -> str:
+        asked.append(path)
+        return "Geheim_7"
+
+    monkeypatch.setattr("isocenter.cli.tls._ask", answer)
+    names = []
+    for number in range(1, 130):
+        names.append(f"{number:03}.dcm")
+        ct_image(
+            sop_class_uid=f"1.2.3.{number}", sop_instance_uid=f"2.25.{number}", rows=1, columns=1
+        ).write(folder / names[-1])
+    peer = TlsServer(server(theirs(), demand=True))
+    words = [*encrypted(), *trust(), "--auto-contexts", HERE, *names]
+    assert peer.run(storescu.main, *words) == 0
+    assert len(peer.received) == 129
+    assert len(asked) == 1
