@@ -329,3 +329,22 @@ def test_a_super_server_may_hand_over_connections_for_tls(tmp_path: Path) -> Non
         assert plain.code == 1
     assert 0 in server.codes
     assert len([name for name in tmp_path.iterdir() if name.name.startswith("CT.")]) == 1
+
+
+def test_lines_about_tls_are_logged_where_those_of_dcmtk_are(tmp_path: Path) -> None:
+    (tmp_path / "log.cfg").write_text(
+        "log4cplus.rootLogger = FATAL\n"
+        "log4cplus.logger.dcmtk.dcmtls = DEBUG, tls\n"
+        "log4cplus.appender.tls = log4cplus::FileAppender\n"
+        f"log4cplus.appender.tls.File = {tmp_path / 'tls.log'}\n"
+        "log4cplus.appender.tls.layout = log4cplus::PatternLayout\n"
+        "log4cplus.appender.tls.layout.ConversionPattern = %c %p %m%n\n"
+    )
+    options = ["-lc", str(tmp_path / "log.cfg"), *identity(theirs()), "-ic", "+cf", "absent.pem"]
+    with Receiver(OURS, tmp_path / "in", *options, "--expect-sni", "pacs.example") as receiver:
+        assert echo(receiver, *identity(), *trust()).code == 1
+        log = tmp_path / "tls.log"
+        wait_until(lambda: "SNI failure" in log.read_text(), timeout=20, what="the line")
+        first = "dcmtk.dcmtls WARN unable to load certificate file 'absent.pem', ignoring\n"
+        assert log.read_text().startswith(first)
+        assert "dcmtk.dcmtls ERROR SNI failure: client requested no server name" in log.read_text()

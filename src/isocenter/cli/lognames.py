@@ -19,6 +19,7 @@ PACKAGES = {
     "isocenter.dimse": "dcmtk.dcmnet",
     "isocenter.net": "dcmtk.dcmnet",
     "isocenter.net.tls": "dcmtk.dcmtls",
+    "isocenter.net.tls_context": "dcmtk.dcmtls",
     "isocenter.ul": "dcmtk.dcmnet",
 }
 """Packages and modules whose messages DCMTK logs in a module's logger.
