@@ -17,6 +17,7 @@ import os
 import struct
 
 from isocenter.errors import DataSetError
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 from isocenter.uids import (
     EXPLICIT_VR_BIG_ENDIAN,
@@ -59,15 +60,14 @@ _U32 = struct.Struct("<I")
 
 
 class FileMetaLimits(Record):
-    """Sizes beyond which a File Meta Information is refused."""
+    """Sizes beyond which a File Meta Information is refused; see `isocenter.limits`."""
 
-    maximum_file_meta_length: int = 128 * 1024
-    """Bytes of group 0002, inclusive. Real ones take 150 to 400 bytes; Private Information
-    (0002,0102) is the only element that may be long. With the preamble it stays below the
-    1 MiB that `identity` reads of a file at once."""
+    maximum_file_meta_length: int = DEFAULTS.maximum_file_meta_length
+    """Bytes of group 0002, inclusive. With the preamble it has to stay below the 1 MiB that
+    `identity` reads of a file at once."""
 
-    maximum_file_meta_elements: int = 256
-    """Elements of group 0002, inclusive. PS3.10 defines 19; the rest is private use."""
+    maximum_file_meta_elements: int = DEFAULTS.maximum_file_meta_elements
+    """Elements of group 0002, inclusive."""
 
 
 DEFAULT_FILE_META_LIMITS = FileMetaLimits()

@@ -12,6 +12,7 @@ from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
 from isocenter.dataset.plain import BINARY, KEPT_TEXT, LONG, LONG_TEXT, SEQUENCE, TEXT, UID
 from isocenter.dataset.scan import DEFAULT_SCAN_LIMITS, ENCODINGS
 from isocenter.dataset.vr import LONG_VRS, MARKERS, NO_VR, SHORT_VRS, TEXT_VRS, WORD_SIZES
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 from isocenter.uids import TRANSFER_SYNTAXES
 
@@ -78,8 +79,8 @@ class RewriteOptions(Record):
     wanted: frozenset[int] = frozenset({0x00080016, 0x00080018, 0x0020000D})
     """Tags of top-level elements whose values the plan holds; of text VRs or UI."""
 
-    maximum_plan_length: int = 32 * 1024 * 1024
-    """Bytes, inclusive, that the list of changes may take: about a million changes."""
+    maximum_plan_length: int = DEFAULTS.maximum_changes_length
+    """Bytes, inclusive, that the list of changes may take; see `isocenter.limits`."""
 
 
 class RewriteProfile:

@@ -18,6 +18,7 @@ import struct
 
 from isocenter.dataset.headers import UNDEFINED_LENGTH, CutShort, Unreadable
 from isocenter.dataset.part10 import LONG_VRS, SHORT_VRS
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -59,8 +60,8 @@ _DELIMITERS = frozenset({_ITEM_TAG, _ITEM_END, _SEQUENCE_END})
 class ScanLimits(Record):
     """What a scan puts up with before it gives up."""
 
-    maximum_depth: int = 64
-    """Nested sequences, inclusive. Standard objects reach about 10."""
+    maximum_depth: int = DEFAULTS.maximum_depth
+    """Nested sequences, inclusive; see `isocenter.limits`."""
 
     maximum_value_length: int = 128 * 1024
     """Bytes, inclusive, of a value that the visitor may see whole. Values with a 16-bit length

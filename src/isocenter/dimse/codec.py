@@ -20,6 +20,7 @@ from isocenter import aetitle
 from isocenter.dimse import commands
 from isocenter.dimse.commands import CStoreRQ, CStoreRSP
 from isocenter.errors import DimseDecodeError
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Final, Protocol, cast
 
     from isocenter.dimse.commands import Field, Message
+    from isocenter.limits import Limits
     from isocenter.wire import Buffer
 
     class _Constructor(Protocol):  # noqa: PYI046 - used by name, in the `cast`
@@ -64,17 +66,23 @@ _GROUP_LENGTH_SIZE: Final = 12
 
 
 class CommandLimits(Record):
-    """Bounds on what a peer's command set may cost.
+    """Bounds on what a peer's command set may cost, inclusive; see `isocenter.limits`.
 
     Fields:
-        maximum_command_set_length: bytes, inclusive. The longest one the standard allows
-            without lists of tags is below 1 KiB; 64 KiB leaves room for an N-GET of 16000 tags.
-        maximum_elements: elements, inclusive. PS3.7 annex E defines fewer than 90, retired
-            ones included.
+        maximum_command_set_length: bytes.
+        maximum_elements: elements.
     """
 
-    maximum_command_set_length: int = 65536
-    maximum_elements: int = 128
+    maximum_command_set_length: int = DEFAULTS.maximum_command_set_length
+    maximum_elements: int = DEFAULTS.maximum_command_elements
+
+    @classmethod
+    def of(cls, limits: Limits) -> CommandLimits:
+        """Return those of a command set."""
+        return cls(
+            maximum_command_set_length=limits.maximum_command_set_length,
+            maximum_elements=limits.maximum_command_elements,
+        )
 
 
 DEFAULT_LIMITS: Final = CommandLimits()

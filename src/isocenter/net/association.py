@@ -15,7 +15,7 @@ import time
 from collections import deque
 from itertools import count
 
-from isocenter.dimse.codec import encode_command
+from isocenter.dimse.codec import CommandLimits, encode_command
 from isocenter.dimse.messages import CommandReceived, DataReceived, MessageAssembler
 from isocenter.dimse.session import Session
 from isocenter.errors import (
@@ -113,7 +113,7 @@ class Association:
         self._transport = transport
         self._connection = connection
         self._options = options
-        self._assembler = MessageAssembler()
+        self._assembler = MessageAssembler(CommandLimits.of(connection.limits))
         self._inbox: deque[CommandReceived] = deque()
         self._intake = Intake(transport, connection, options)
         self._stop = False

@@ -8,13 +8,13 @@ import socket
 import time
 
 from isocenter.errors import AssociationRejected, ConnectError, ConnectionLost, TlsError
+from isocenter.limits import DEFAULTS
 from isocenter.net.association import Association
 from isocenter.net.deadline import Deadline
 from isocenter.net.options import AssociationOptions
 from isocenter.net.readiness import WRITE, new_poller
 from isocenter.net.transport import PlainTransport, SocketOptions
 from isocenter.record import Record
-from isocenter.ul.codec import Limits
 from isocenter.ul.connection import Connection
 from isocenter.ul.options import EngineOptions
 from isocenter.ul.pdu import AAssociateRJ
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from isocenter.limits import Limits
     from isocenter.net.tls import ClientTls
     from isocenter.net.transport import Transport
     from isocenter.ul.pdu import AAssociateRQ
@@ -74,7 +75,7 @@ class ConnectOptions(Record):
     socket_timeout: float | None = 60.0
     max_send_pdu: int | None = None
     patience: float = 0.0
-    limits: Limits = Limits()
+    limits: Limits = DEFAULTS
     sockets: SocketOptions | None = None
     tls: ClientTls | None = None
 

@@ -11,6 +11,7 @@ import threading
 import time
 
 from isocenter.errors import IsocenterError
+from isocenter.limits import DEFAULTS
 from isocenter.logs import get_logger
 from isocenter.net.association import Association
 from isocenter.net.transport import PlainTransport
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["Arrival", "Dispatcher", "Loop", "ServeOptions", "ThreadDispatcher"]
+__all__ = ["Arrival", "Dispatcher", "Loop", "Peers", "ServeOptions", "ThreadDispatcher"]
 
 _LOGGER = get_logger(__name__)
 
@@ -85,13 +86,55 @@ class ServeOptions(Record):
         association: the driver's.
         sockets: Nagle and buffers.
         maximum_associations: most associations at once; more are rejected as "local limit
-            exceeded" (PS3.8 9.3.4). The default bounds threads to what a small machine bears.
+            exceeded" (PS3.8 9.3.4).
+        maximum_associations_per_peer: most at once from one address, None for no bound of their
+            own; more are rejected likewise.
     """
 
     engine: EngineOptions
     association: AssociationOptions
     sockets: SocketOptions
-    maximum_associations: int = 4096
+    maximum_associations: int = DEFAULTS.maximum_associations
+    maximum_associations_per_peer: int | None = DEFAULTS.maximum_associations_per_peer
+
+
+class Peers:
+    """How many associations each peer has.
+
+    Args:
+        maximum: most of one peer, None for no bound.
+
+    Not for several threads at a time.
+    """
+
+    __slots__ = ("_counts", "_maximum")
+
+    def __init__(self, maximum: int | None) -> None:
+        """Begin with none."""
+        self._maximum = maximum
+        self._counts: dict[str, int] = {}  # by address without port
+
+    def have_room_for(self, peer_address: str) -> bool:
+        """Tell whether a peer, ``host:port``, may have one more."""
+        return self._maximum is None or self._counts.get(_host(peer_address), 0) < self._maximum
+
+    def add(self, peer_address: str) -> None:
+        """Count one more."""
+        if self._maximum is not None:
+            host = _host(peer_address)
+            self._counts[host] = self._counts.get(host, 0) + 1
+
+    def remove(self, peer_address: str) -> None:
+        """Count one less."""
+        if self._maximum is not None:
+            host = _host(peer_address)
+            left = self._counts.pop(host) - 1
+            if left:
+                self._counts[host] = left
+
+
+def _host(peer_address: str) -> str:
+    return peer_address.rpartition(":")[0]
 
 
 class Dispatcher(Protocol):
@@ -171,6 +214,7 @@ class ThreadDispatcher:
         self._loop: Loop | None = None
         self._windows = WindowPool()
         self._active: set[Association] = set()
+        self._peers = Peers(options.maximum_associations_per_peer)
         self._changed = threading.Condition()
         self._aborting = False
         self._stopping = False
@@ -186,7 +230,10 @@ class ThreadDispatcher:
         return len(self._active) < self._options.maximum_associations
 
     def dispatch(self, arrival: Arrival) -> None:
-        """Start a thread for the arrival."""
+        """Start a thread for the arrival, or have it refused: its peer may have enough of them."""
+        if not self._peers.have_room_for(arrival.peer_address) and self._loop is not None:
+            self._loop.refuse(arrival)
+            return
         try:
             association = self.make_association(arrival)
         except OSError as problem:
@@ -197,6 +244,7 @@ class ThreadDispatcher:
             return
         with self._changed:
             self._active.add(association)
+            self._peers.add(association.peer_address)
             if self._stopping:
                 association.request_stop()
         thread = threading.Thread(
@@ -275,6 +323,7 @@ class ThreadDispatcher:
     def _forget(self, association: Association) -> None:
         with self._changed:
             self._active.discard(association)
+            self._peers.remove(association.peer_address)
             self._changed.notify_all()
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ Owns these options and their defaults. Must not know what becomes of them (`net.
 
 from __future__ import annotations
 
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 
 __all__ = ["PATIENCE", "AssociationOptions", "ListenOptions"]
@@ -52,17 +53,13 @@ class ListenOptions(Record):
         host: address to bind, "" for all of the family.
         family: ``ipv4``, ``ipv6`` or ``auto`` (dual stack).
         backlog: connections the kernel holds before they are accepted.
-        maximum_pending: connections without an association; beyond it the oldest is closed.
-        maximum_pending_bytes: bytes held for all of them together; beyond it the connection that
-            would exceed it is closed. 64 MiB is 64 requests of the largest size at once.
-        maximum_handshakes: connections that have begun with TLS and sent no request yet; beyond it
-            the oldest of the peer that has most of them is closed. Each takes some 100 KiB.
+        maximum_pending, maximum_pending_bytes, maximum_handshakes: see `isocenter.limits`.
     """
 
     port: int
     host: str = ""
     family: str = "ipv4"
     backlog: int = 512
-    maximum_pending: int = 50_000
-    maximum_pending_bytes: int = 64 * 1024 * 1024
-    maximum_handshakes: int = 500
+    maximum_pending: int = DEFAULTS.maximum_pending
+    maximum_pending_bytes: int = DEFAULTS.maximum_pending_bytes
+    maximum_handshakes: int = DEFAULTS.maximum_handshakes

@@ -23,9 +23,9 @@ from isocenter.logs import get_logger
 from isocenter.net.dispatch import Arrival
 from isocenter.net.failures import SHOWN, FailedConnection
 from isocenter.net.handshakes import Handshakes
-from isocenter.ul.connection import Connection
+from isocenter.net.refusing import refusal
 from isocenter.ul.events import AbortIndication, AssociateIndication
-from isocenter.ul.pdu import AAssociateRJ, PduType, RejectReason, RejectResult, RejectSource
+from isocenter.ul.pdu import PduType
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -433,24 +433,12 @@ class Reception:
 
     def refuse(self, arrival: Arrival) -> None:
         """Answer without a thread: A-ABORT for a violation, A-ASSOCIATE-RJ for lack of room."""
-        now = time.monotonic()
-        engine = Connection(requestor=False, options=self._engine)
-        engine.transport_connected(now)
-        engine.feed(arrival.received, now)
-        event = engine.next_event()
+        event, answer = refusal(arrival.received, self._engine)
         if isinstance(event, AssociateIndication):
             _LOGGER.warning(
                 "association from %s rejected: too many associations", arrival.peer_address
             )
             self._report("full", arrival.peer_address, arrival.received)
-            engine.reject(
-                AAssociateRJ(
-                    result=RejectResult.REJECTED_TRANSIENT,
-                    source=RejectSource.SERVICE_PROVIDER_PRESENTATION,
-                    reason=RejectReason.PRESENTATION_LOCAL_LIMIT_EXCEEDED,
-                ),
-                now,
-            )
         elif event is None:  # of TLS that nobody is there for
             _LOGGER.warning(
                 "connection from %s closed: too many associations", arrival.peer_address
@@ -462,9 +450,6 @@ class Reception:
                     "Receiving Association failed: %s (from %s)", event.cause, arrival.peer_address
                 )
             self._report("invalid", arrival.peer_address, arrival.received, event.cause)
-        answer = b"".join(
-            bytes(part) for part in engine.segments_to_send(4096) if not isinstance(part, tuple)
-        )
         if arrival.tls is not None and answer:
             with contextlib.suppress(TlsError):
                 arrival.tls.write(answer)

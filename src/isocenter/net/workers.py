@@ -20,7 +20,8 @@ import time
 
 from isocenter.logs import get_logger, shut_down
 from isocenter.net.channel import open_channel
-from isocenter.net.dispatch import ThreadDispatcher
+from isocenter.net.dispatch import Peers, ThreadDispatcher
+from isocenter.net.refusing import refusal
 from isocenter.net.words import (
     ABORT,
     ARRIVAL,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from isocenter.net.channel import Answerer, Asker, Shared
     from isocenter.net.dispatch import Arrival, Dispatcher, Loop, ServeOptions
     from isocenter.net.listener import GivenListener
+    from isocenter.ul.options import EngineOptions
 
 __all__ = ["ForkDispatcher", "WorkerDispatcher", "available"]
 
@@ -69,7 +71,7 @@ def _pass_over(*_: object) -> None:
 class _Child:
     """A process and the parent's end of its channel."""
 
-    __slots__ = ("answerer", "channel", "handed", "load", "pid", "pinged")
+    __slots__ = ("answerer", "channel", "handed", "load", "peer_address", "pid", "pinged")
 
     handed: float | None
     """When it got an arrival since it last said something, None where it did not."""
@@ -81,6 +83,7 @@ class _Child:
         self.channel = channel
         self.answerer = answerer
         self.load = 0
+        self.peer_address = ""  # of the one association that it serves
         self.handed = None
         self.pinged = None
 
@@ -285,6 +288,7 @@ class ForkDispatcher(_ProcessDispatcher):
         self._at_maximum = at_maximum
         self._maximum_waiting = maximum_waiting
         self._waiting: list[tuple[float, Arrival]] = []  # with the moment of its expiry
+        self._peers = Peers(options.maximum_associations_per_peer)
 
     @property
     def has_room(self) -> bool:
@@ -304,8 +308,13 @@ class ForkDispatcher(_ProcessDispatcher):
             until = time.monotonic() + self._options.engine.artim_timeout
             self._waiting.append((until, arrival))
             return
+        if not self._peers.have_room_for(arrival.peer_address) and self._loop is not None:
+            self._loop.refuse(arrival)
+            return
         try:
-            self._fork(lambda channel: self._serve_one(channel, arrival))
+            child = self._fork(lambda channel: self._serve_one(channel, arrival))
+            child.peer_address = arrival.peer_address
+            self._peers.add(arrival.peer_address)
         except OSError as problem:
             _LOGGER.error("cannot serve %s: %s", arrival.peer_address, problem.strerror)  # noqa: TRY400 - one line says it all
         arrival.sock.close()
@@ -314,6 +323,7 @@ class ForkDispatcher(_ProcessDispatcher):
 
     def _bury(self, child: _Child) -> None:
         super()._bury(child)
+        self._peers.remove(child.peer_address)
         while self._waiting and not self.wants_pause and not self._stopping:
             self.dispatch(self._waiting.pop(0)[1])
 
@@ -492,7 +502,7 @@ class WorkerDispatcher(_ProcessDispatcher):
             )
             listener.run_for(channel, lambda: follow(channel, words))
             return
-        threads.start(_Reporter(channel))
+        threads.start(_Reporter(channel, self._options.engine))
         obey(channel, Words(threads.stop, threads.abort, threads.dispatch, self._at_reload))
         while not threads.join(3600):
             pass
@@ -501,8 +511,9 @@ class WorkerDispatcher(_ProcessDispatcher):
 class _Reporter:
     """The loop that a worker's threads know: waking it tells the parent that one ended."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, engine: EngineOptions) -> None:
         self._channel = channel
+        self._engine = engine
 
     def wake(self) -> None:
         tell(self._channel, ENDED)
@@ -514,8 +525,12 @@ class _Reporter:
         """Watch nothing."""
 
     def refuse(self, arrival: Arrival) -> None:
-        """Close it: threads refuse nothing."""
+        """Reject it as a transient condition; no TLS is spoken here."""
+        _LOGGER.warning("association from %s rejected: too many associations", arrival.peer_address)
+        with contextlib.suppress(OSError):
+            arrival.sock.send(refusal(arrival.received, self._engine).answer)
         arrival.sock.close()
+        self.wake()
 
     def close_all(self) -> None:
         """Close nothing: a worker does not fork."""

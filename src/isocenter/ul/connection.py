@@ -97,6 +97,7 @@ class Connection:
         """Start at STA1, idle."""
         self._requestor = requestor
         self._options = options
+        self.limits = options.limits
         self.state = State.STA1
         self.close_wanted = False
         self._events: deque[Event] = deque()

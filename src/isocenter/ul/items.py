@@ -1,7 +1,7 @@
-"""What all items of the association PDUs share: header, UIDs, limits, reading and writing.
+"""What all items of the association PDUs share: header, UIDs, reading and writing.
 
-Owns the limits on what a peer may make this side allocate for an association PDU, the
-reader that counts items against them, and the writers of an item's header and of its
+Owns the reader that counts items against the limits on what a peer may make this side allocate
+for an association PDU (`isocenter.limits`), and the writers of an item's header and of its
 elementary fields. Knows nothing of what any item means.
 
 PS3.8 9.3.1, annex F.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 
 from isocenter.errors import PduDecodeError
-from isocenter.record import Record
+from isocenter.limits import Limits
 from isocenter.ul.pdu import AbortReason
 from isocenter.wire import Cursor
 
@@ -48,35 +48,6 @@ _UID_CHARACTERS = "0123456789."
 _ITEM = struct.Struct(">BBH")
 _U16 = struct.Struct(">H")
 _U32 = struct.Struct(">I")
-
-
-class Limits(Record):
-    """What a peer may make this side allocate for one association PDU; all bounds inclusive.
-
-    Attributes:
-        maximum_association_pdu_length: bytes in the body of A-ASSOCIATE-RQ or -AC. 1 MiB
-            is where DCMTK refuses; 128 contexts with 45 transfer syntaxes take 200 KiB.
-        maximum_presentation_contexts: contexts in one PDU. There are 128 odd IDs, so more
-            cannot be told apart (PS3.8 9.3.2.2).
-        maximum_transfer_syntaxes: transfer syntaxes in one context. The standard names fewer
-            than 70, retired ones included; the rest is room for private ones.
-        maximum_user_items: sub-items of the user information. Requestors send a role
-            selection and an extended negotiation for each of some 200 SOP classes.
-        maximum_items: items, sub-items and listed UIDs in one PDU at all levels. The largest
-            proposal of real tools has 128 x 47; this is twice as much and more.
-        maximum_uid_length: characters of a UID without padding. The standard allows 64;
-            peers that build private UIDs exceed it by a few, and twice as much is read.
-        maximum_user_identity_length: bytes of one user identity field. Kerberos tickets with
-            group lists reach tens of KiB; 65535 is what the length field can say.
-    """
-
-    maximum_association_pdu_length: int = 1 << 20
-    maximum_presentation_contexts: int = 128
-    maximum_transfer_syntaxes: int = 256
-    maximum_user_items: int = 1024
-    maximum_items: int = 16384
-    maximum_uid_length: int = 128
-    maximum_user_identity_length: int = 65535
 
 
 def u8(value: int) -> int:
