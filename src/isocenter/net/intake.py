@@ -189,7 +189,7 @@ class Intake:
         Raises:
             TimeoutExpired: `deadline` came.
         """
-        if self._transport.pending():
+        if mask & self._transport.read_mask and self._transport.pending():
             return
         self._set_mask(mask)
         connection = self._connection
