@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import struct
 import time
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.testing import ScriptedRequestor, ct_image, raw
+from isocenter.testing import RawConnection, ct_image, raw
 from isocenter.testing.certificates import Authority
 from isocenter.testing.reading import parse_associate
 from tests.faults.conftest import CONTEXTS, ECHO_CONTEXT
@@ -21,8 +23,6 @@ from tests.support.users import quick_hash, write_users
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from isocenter.testing import RawConnection
 
 pytestmark = [
     pytest.mark.skipif(not UNDER_TEST.is_ours, reason="these options are ours"),
@@ -51,9 +51,12 @@ def bearer(content: str, *, asked: bool = False) -> bytes:
     return identity(5, content.encode(), asked=asked)
 
 
-def answer(port: int, item: bytes | None = None, *, calling: str = "CT1") -> str:
+def answer(
+    port: int, item: bytes | None = None, *, calling: str = "CT1", source: str = "127.0.0.1"
+) -> str:
     """Return what a requestor gets: served, answered (and served), or a rejection's numbers."""
-    with ScriptedRequestor(port, timeout=WAIT) as requestor:
+    sock = socket.create_connection(("127.0.0.1", port), WAIT, source_address=(source, 0))
+    with RawConnection(sock, timeout=WAIT) as requestor:
         return ask(requestor, item, calling=calling)
 
 
@@ -207,6 +210,29 @@ def test_guesses_are_slowed_in_all_processes_together(
         assert time.monotonic() - start >= 3
         assert answer(receiver.port) == SERVED  # nobody else waits
         assert answer(receiver.port, joe(name="ann"), calling="CT2") == SERVED
+
+
+@pytest.mark.parametrize("mode", MODES, ids=" ".join)
+def test_known_user_gets_in_while_another_host_floods_the_server_with_guesses(
+    tmp_path: Path, mode: tuple[str, ...]
+) -> None:
+    """Each password takes some time to test here, as all real ones do."""
+    users = write_users(tmp_path / "users", joe=SECRET, logarithm=13)
+    with Receiver(OURS, tmp_path / "out", *mode, "--users", users) as receiver:
+        port, answers = receiver.port, []
+
+        def guess(number: int) -> None:
+            answers.append(answer(port, joe(name=f"user{number}")))
+
+        guessers = [Thread(target=guess, args=(number,)) for number in range(24)]
+        for guesser in guessers:
+            guesser.start()
+        for _ in range(3):
+            assert answer(port, joe(), source="127.0.0.2") == SERVED
+        for guesser in guessers:
+            guesser.join(WAIT)
+        assert len(answers) == 24
+        assert set(answers) <= {REFUSED, "2.1.1"}
 
 
 @pytest.mark.parametrize("level", ["-d", "trace"])
