@@ -28,8 +28,8 @@ def reporter(
 ) -> Callable[[FailedConnection], None]:
     """Return what logs a failed connection and hands it on to `then`.
 
-    A connection that was closed without a byte is none to complain of: monitors look so whether
-    a port is open.
+    A connection that was closed without a byte, or with nothing behind a handshake of TLS, is none
+    to complain of: monitors look so whether a port is open.
     """
 
     def report(failure: FailedConnection) -> None:
@@ -46,8 +46,6 @@ def _condition(failure: FailedConnection) -> str | None:
     """Return the condition that DCMTK's tools print, None where they print none."""
     if failure.kind == "expired":
         return _TIMED_OUT
-    if failure.kind == "closed":
+    if failure.kind == "closed" and failure.cause is None:
         return _CLOSED if failure.received else None
-    if failure.kind in {"invalid", "tls"} and failure.cause is not None:
-        return condition_of(failure.cause)
-    return None
+    return None if failure.cause is None else condition_of(failure.cause)

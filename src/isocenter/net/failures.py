@@ -23,10 +23,10 @@ class FailedConnection(NamedTuple):
             is no association request; ``tls``, TLS could not be agreed on; ``full``, too many
             associations; ``crowded``, closed to make room for others.
         peer_address: as ``host:port``.
-        received: the first bytes, `SHOWN` at most; as they came, where TLS was begun and no request
-            had come whole.
-        cause: the violation where `kind` is ``invalid``, the `TlsError` where it is ``tls``, else
-            None.
+        received: the first bytes, `SHOWN` at most; as they came, where `kind` is ``tls`` or the
+            handshake of TLS was not at its end.
+        cause: the violation where `kind` is ``invalid``, the `TlsError` where it is ``tls``, or
+            ``closed`` within the handshake, else None.
     """
 
     kind: str
