@@ -335,8 +335,8 @@ class Reception:
         if session.facts is not None:
             self._decrypt(pending, session)
             return
-        if pending.first is not None and len(pending.first) < _MAXIMUM_FIRST:
-            pending.first += data
+        if pending.first is not None:
+            pending.first += data[: max(0, _MAXIMUM_FIRST - len(pending.first))]
         self._unwatch(pending)
         self._handshakes.submit(pending.host, lambda: self._shake(pending))
 
