@@ -1,7 +1,8 @@
-"""Fuzz target: the key and the signature of a certificate, read by hand.
+"""Fuzz target: what a certificate says: its key and signature read by hand, and text for a log.
 
-Reading may raise `ValueError` and nothing else. Where the library for certificates can read it,
-too, kind and length of the key are the same.
+Reading by hand may raise `ValueError` and nothing else; where the library for certificates can read
+it, too, kind and length of the key are the same. The text is there for any certificate, and none of
+its lines is of the certificate's own making.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from isocenter.net.tls_certificate import certificate_facts
+from isocenter.security.certificate_text import certificate_text
+from isocenter.security.root_certificate import fault_of_root
 from isocenter.testing.certificates import Authority
 from tests.fuzz.oracle import Limits, raises_only
 
@@ -45,6 +48,12 @@ def seeds() -> list[bytes]:
 
 def test_one_input(data: bytes) -> None:
     """Read one certificate and check what is said of it."""
+    for line in certificate_text(data).split("\n"):
+        if not line.isprintable() or not line.startswith(("Peer ", "  ")):
+            raise AssertionError(f"{line!r} is no line for a log")
+    fault = fault_of_root(data)
+    if fault is not None and not fault.isprintable():
+        raise AssertionError(f"{fault!r} is no line for a log")
     facts = None
     with raises_only(ValueError):
         facts = certificate_facts(data)
