@@ -3,7 +3,8 @@
     python -m tests.fuzz.keep FOLDER [NAME...]
 
 FOLDER holds a folder of inputs for each target, as a campaign leaves it. What is kept already is
-looked at first, so that a corpus only changes where something new is reached.
+looked at first, so that a corpus only changes where something new is reached. Files called
+``found-...``, which failed once, stay.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def main(arguments: list[str]) -> int:
         home.mkdir(parents=True, exist_ok=True)
         wanted = {hashlib.sha256(data).hexdigest()[:16]: data for data in kept}
         for path in home.iterdir():
-            if path.name not in wanted:
+            if path.name not in wanted and not path.name.startswith("found-"):
                 path.unlink()
         for digest, data in wanted.items():
             (home / digest).write_bytes(data)
