@@ -17,6 +17,7 @@ from isocenter.errors import AssociationRejected, TlsError
 from isocenter.net.dispatch import ThreadDispatcher
 from isocenter.net.listener import Listener, ListenOptions
 from isocenter.net.tls import ServerTls, TlsSession
+from isocenter.net.tls_hello import offered_protocols
 from isocenter.services import storage
 from isocenter.services.acceptor import Acceptor
 from isocenter.services.verification import echo
@@ -36,6 +37,7 @@ from tests.net.support import (
     serve_options,
 )
 from tests.net.test_gate import KNOWN, SLOW, Gate
+from tests.net.tls_records import ForgingRequestor
 from tests.net.tls_support import (
     VERSIONS,
     Caller,
@@ -198,13 +200,23 @@ def test_what_follows_the_request_at_once_is_not_forgotten(version: str) -> None
 
 
 @versions
-def test_hello_byte_by_byte_is_a_hello(version: str) -> None:
+def test_hello_byte_by_byte_is_a_hello_and_is_read_once(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+
+    def look(hello: bytes) -> tuple[str, ...] | None:
+        looked.append(len(hello))
+        return offered_protocols(hello)
+
+    monkeypatch.setattr("isocenter.net.tls_hello.offered_protocols", look)
     with listening() as (_, port), Caller(port, calling(version=version)) as caller:
         for byte in caller.hello():
             caller.sock.sendall(bytes([byte]))
         caller.shake()
         caller.send(REQUEST)
         assert caller.read_pdu()[0] == ACCEPTED
+        assert looked == [len(caller.hello())]
 
 
 def test_replaced_certificate_is_for_new_connections_and_old_ones_go_on() -> None:
@@ -485,6 +497,34 @@ def test_handshakes_are_bounded_and_the_busiest_peer_makes_room() -> None:
         good.send(REQUEST)
         assert good.read_pdu()[0] == ACCEPTED
         assert len(failures.all) == 3
+
+
+def test_peer_that_renegotiates_and_takes_no_answer_is_closed(tmp_path: Path) -> None:
+    failures = Failures()
+    with (
+        listening(tls=ServerTls(serving(version="TLSv1.2")), on_failure=failures) as (_, port),
+        dial(port) as sock,
+    ):
+
+        def exchange(data: bytes) -> bytes:
+            sock.sendall(data)
+            return sock.recv(1 << 16)
+
+        forger = ForgingRequestor(tmp_path)
+        forger.shake(exchange)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(10_000):
+                sock.sendall(forger.record(22, b"\1\0\0\0"))
+        (failure,) = failures.wait()
+        assert failure.kind == "tls"
+        assert str(failure.cause) == "TLS error: the peer takes no answers"
+        assert_serving_tls12(port)
+
+
+def assert_serving_tls12(port: int) -> None:
+    association = associate(port, version="TLSv1.2")
+    assert echo(association) == 0
+    association.release()
 
 
 class Slow:

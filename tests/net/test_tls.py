@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from isocenter.errors import TimeoutExpired, TlsError
 from isocenter.net.deadline import Deadline
@@ -311,6 +313,35 @@ def test_peer_that_asks_to_renegotiate_and_takes_no_answer_is_given_up(tmp_path:
     assert failure(ask).reason == "the peer takes no answers"
     assert len(asked) > 100  # some are borne with
     assert set(asked) == {b""}
+    assert len(server.outgoing()) < 100_000
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    version=st.sampled_from(sorted(VERSIONS)),
+    agreed_before=st.booleans(),
+    cut=st.floats(0, 1),
+    noise=st.binary(max_size=40),
+    skip=st.integers(0, 40),
+)
+def test_whatever_comes_is_data_or_nothing_or_a_tls_error(
+    version: str, cut: float, noise: bytes, skip: int, *, agreed_before: bool
+) -> None:
+    """Bytes put in place of others, in a hello or in records: never another exception."""
+    if agreed_before:
+        client, server = agreed(version)
+        for part in (b"one", bytes(20_000), b"three"):
+            client.write(part)
+    else:
+        client, server = sessions(client=calling(version=version), server=serving(version=version))
+        client.handshake()
+    stream = client.outgoing()
+    at = int(cut * len(stream))
+    server.feed(stream[:at] + noise + stream[at + skip :])
+    with contextlib.suppress(TlsError):
+        if server.facts is not None or server.handshake():
+            got = read(server) + read(server)
+            assert (b"one" + bytes(20_000) + b"three").startswith(got)
     assert len(server.outgoing()) < 100_000
 
 
