@@ -82,6 +82,7 @@ def test_arrival_comes_with_its_descriptor_and_all_that_was_read(
     assert (arrival.peer_address, arrival.accepted_at) == ("peer:1", 12.5)
     assert arrival.received == b"request" * 1000
     assert not arrival.sock.getblocking()
+    assert not arrival.sock.get_inheritable()
     arrival.sock.send(b"here")
     assert right.recv(10) == b"here"
     arrival.sock.close()

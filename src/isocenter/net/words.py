@@ -143,6 +143,7 @@ def follow(channel: socket.socket, words: Words) -> bytes | None:
 
 
 def _serve(arrival: Arrival, words: Words) -> None:
+    arrival.sock.set_inheritable(False)  # a descriptor that was passed on is, unlike others
     arrival.sock.setblocking(False)
     if words.serve is None:
         arrival.sock.close()
