@@ -26,6 +26,7 @@ PINNED = {
     "IdentityClaim",
     "IdentityProvider",
     "IdentityRefused",
+    "Limits",
     "Observer",
     "Peer",
     "ProposedContext",

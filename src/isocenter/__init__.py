@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         TlsConfigurationError,
         TlsError,
     )
+    from isocenter.limits import Limits
     from isocenter.net.tls import TlsFacts
     from isocenter.net.tls_options import TlsOptions
     from isocenter.security.identity import (
@@ -78,6 +79,7 @@ __all__ = [
     "IdentityProvider",
     "IdentityRefused",
     "IsocenterError",
+    "Limits",
     "LocalProtocolError",
     "NegotiationError",
     "ObjectMismatch",
@@ -121,6 +123,7 @@ _HOME = {
     "IdentityClaim": "security.identity",
     "IdentityProvider": "security.identity",
     "IdentityRefused": "security.identity",
+    "Limits": "limits",
     "Observer": "services.acceptor",
     "Peer": "api",
     "ProposedContext": "ul.request",

@@ -13,7 +13,9 @@ import threading
 from isocenter import uids
 from isocenter.api.arguments import MAXIMUM_LENGTH, UNCOMPRESSED, check_port
 from isocenter.errors import ConfigurationError, StorageError
+from isocenter.limits import DEFAULTS
 from isocenter.logs import get_logger
+from isocenter.record import replace
 from isocenter.services import verification
 from isocenter.ul.negotiation import AcceptorPolicy
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from isocenter.limits import Limits
     from isocenter.net.gate import Gate
     from isocenter.net.listener import Listener
     from isocenter.net.tls import ServerTls
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["Server", "serve"]
 
 _LOGGER = get_logger(__name__)
+
+_MAXIMUM_ASSOCIATIONS = 256
+"""Unless told otherwise: a server here shares its process with whatever else it does."""
 
 
 class Server:
@@ -156,7 +162,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     transfer_syntaxes: Sequence[str] | None = None,
     maximum_length: int = MAXIMUM_LENGTH,
     idle_timeout: float | None = 60.0,
-    maximum_associations: int = 256,
+    maximum_associations: int | None = None,
+    limits: Limits | None = None,
     observer: Observer | None = None,
 ) -> Server:
     """Start a server for C-ECHO and C-STORE and return it running.
@@ -186,7 +193,9 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         transfer_syntaxes: accepted for each, in the order of preference; None for all known.
         maximum_length: bytes of P-DATA borne in a PDU, 0 for unlimited.
         idle_timeout: seconds an association may stay silent, None for no bound.
-        maximum_associations: associations at once; more are rejected as a transient condition.
+        maximum_associations: associations at once; more are rejected as a transient condition. None
+            for what `limits` says, or 256.
+        limits: bounds on what peers may ask for; None for the defaults.
         observer: told what happens.
 
     Raises:
@@ -214,13 +223,19 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     admission = None if identity is None else _admission(identity, required=require_identity)
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.registry import Registry
-    from isocenter.ul.codec import Limits
     from isocenter.ul.options import EngineOptions
+
+    if limits is None:
+        limits = replace(DEFAULTS, maximum_associations=_MAXIMUM_ASSOCIATIONS)
+    if maximum_associations is not None:
+        limits = replace(limits, maximum_associations=maximum_associations)
 
     registry = Registry(verification=verification_provider or verification.AlwaysVerified())
     close = _nothing
     if directory is not None:
-        storage_provider = files = _file_storage(directory, storage_options, durable=durable)
+        storage_provider = files = _file_storage(
+            directory, storage_options, limits, durable=durable
+        )
         close = files.close
     abstract_syntaxes: dict[str, tuple[str, ...]] = {
         uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *UNCOMPRESSED)
@@ -239,12 +254,10 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         required_called_titles=called_ae_titles,
         known_calling_titles=calling_ae_titles,
     )
-    engine = EngineOptions(
-        limits=Limits(), maximum_length=maximum_length, idle_timeout=idle_timeout
-    )
+    engine = EngineOptions(limits=limits, maximum_length=maximum_length, idle_timeout=idle_timeout)
     acceptor = Acceptor(policy, registry, observer, admission)
     try:
-        return _start(acceptor, engine, host, port, maximum_associations, close, gate, secure)
+        return _start(acceptor, engine, host, port, close, gate, secure)
     except BaseException:
         close()
         raise
@@ -321,7 +334,11 @@ def _gate(networks: Sequence[str]) -> Gate:
 
 
 def _file_storage(
-    directory: str | os.PathLike[str], options: StorageOptions | None, *, durable: bool
+    directory: str | os.PathLike[str],
+    options: StorageOptions | None,
+    limits: Limits,
+    *,
+    durable: bool,
 ) -> FileStorage:
     """Return the provider that writes each object to a file."""
     from isocenter.node.files import FileStorage
@@ -334,7 +351,10 @@ def _file_storage(
         lack = "is no directory" if os.path.lexists(folder) else "does not exist"
         raise StorageError(folder, lack, message=f"directory {folder} {lack}")
     spool = Spool(folder, durable=durable)
-    return FileStorage(Receiver(spool, StorageOptions() if options is None else options))
+    options = StorageOptions() if options is None else options
+    if options.limits is DEFAULTS:
+        options = replace(options, limits=limits)
+    return FileStorage(Receiver(spool, options))
 
 
 def _start(
@@ -342,7 +362,6 @@ def _start(
     engine: EngineOptions,
     host: str,
     port: int,
-    maximum_associations: int,
     close: Callable[[], None],
     gate: Gate | None,
     secure: _Secure | None,
@@ -353,6 +372,7 @@ def _start(
     from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import SocketOptions
 
+    limits = engine.limits
     sockets = SocketOptions.from_environment(os.environ)
     dispatcher = ThreadDispatcher(
         acceptor.serve,
@@ -360,12 +380,20 @@ def _start(
             engine=engine,
             association=AssociationOptions(),
             sockets=sockets,
-            maximum_associations=maximum_associations,
+            maximum_associations=limits.maximum_associations,
+            maximum_associations_per_peer=limits.maximum_associations_per_peer,
         ),
     )
     family = "auto" if not host else "ipv6" if ":" in host else "ipv4"
     listener = Listener(
-        ListenOptions(port=port, host=host, family=family),
+        ListenOptions(
+            port=port,
+            host=host,
+            family=family,
+            maximum_pending=limits.maximum_pending,
+            maximum_pending_bytes=limits.maximum_pending_bytes,
+            maximum_handshakes=limits.maximum_handshakes,
+        ),
         engine,
         sockets,
         dispatcher,

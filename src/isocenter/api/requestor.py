@@ -13,6 +13,7 @@ import threading
 from isocenter import aetitle, uids
 from isocenter.api.arguments import MAXIMUM_LENGTH, UNCOMPRESSED, check_port
 from isocenter.errors import DimseFailure, NegotiationError
+from isocenter.limits import DEFAULTS
 from isocenter.logs import get_logger
 from isocenter.net.client import ADDRESS_FAMILIES, ConnectOptions
 from isocenter.net.client import connect as _connect
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
+    from isocenter.limits import Limits
     from isocenter.net.association import Association
     from isocenter.net.tls import ClientTls, TlsFacts
     from isocenter.net.tls_options import TlsOptions
@@ -73,8 +75,9 @@ class Peer:
         tls: what was agreed on, and the peer's certificate, where TLS is spoken; else None.
     """
 
-    def __init__(self, association: Association) -> None:
-        """Take the association over."""
+    def __init__(self, association: Association, limits: Limits = DEFAULTS) -> None:
+        """Take the association over; `limits` are those of files to send."""
+        self._limits = limits
         answer = association.accept
         self.user_identity_response = (
             None if answer is None else answer.user_information.user_identity_response
@@ -148,21 +151,24 @@ class Peer:
         return self._send(context, sop_class_uid, sop_instance_uid, (data,), priority)
 
     def _store_file(self, path: str, priority: int) -> StoreResult:
-        from isocenter.sender.encoding import encode
+        from isocenter.dataset.identity import IdentityLimits
+        from isocenter.sender.encoding import EncodingOptions, encode
         from isocenter.sender.prepare import prepare
 
         if self._chooser is None:
             from isocenter.sender.proposal import ContextChooser
 
             self._chooser = ContextChooser(self.contexts)
-        prepared = prepare(path)
+        prepared = prepare(path, limits=IdentityLimits.of(self._limits))
         try:
             sop_class, syntax = prepared.sop_class_uid, prepared.transfer_syntax_uid
             context_id = self._chooser.choose(sop_class, syntax)
             if context_id is None:
                 raise _no_context(sop_class, syntax)
             context = self.contexts[context_id]
-            data = encode(prepared, context.transfer_syntax).data
+            data = encode(
+                prepared, context.transfer_syntax, options=EncodingOptions(limits=self._limits)
+            ).data
             return self._send(context, sop_class, prepared.sop_instance_uid, data, priority)
         finally:
             prepared.close()
@@ -276,6 +282,7 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
     family: str = "auto",
     user_identity: UserIdentityRQ | None = None,
     tls: TlsOptions | None = None,
+    limits: Limits | None = None,
 ) -> Peer:
     """Open an association and return it, to be used in a ``with`` block.
 
@@ -299,6 +306,7 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
             Where names and passcodes request a positive response, its absence is an error.
         tls: keys, trust and rules for TLS, None to speak plain DICOM. As long as it does not say
             otherwise the peer's certificate has to be trusted, and of `host`.
+        limits: bounds on what the peer, and files to send, may ask for; None for the defaults.
 
     Raises:
         ConnectError: no connection.
@@ -346,6 +354,7 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
         dimse_timeout=dimse_timeout,
         # Later than the other, so that a missing response is named as such; it bounds sending.
         socket_timeout=None if dimse_timeout is None else dimse_timeout + 5.0,
+        limits=limits or DEFAULTS,
     )
     if tls is not None:
         options = replace(options, tls=_client_tls(tls))
@@ -353,7 +362,7 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
     if association.accept is not None and lacks_response(request, association.accept):
         association.abort()
         raise NegotiationError("the peer did not confirm the user identity")
-    return Peer(association)
+    return Peer(association, limits or DEFAULTS)
 
 
 def _client_tls(options: TlsOptions) -> ClientTls:

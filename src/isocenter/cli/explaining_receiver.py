@@ -14,11 +14,11 @@ from isocenter.cli import explain_contexts as contexts
 from isocenter.cli import explain_transfer as transfer
 from isocenter.cli.explain import as_text, option_words
 from isocenter.errors import PeerProtocolError
+from isocenter.limits import DEFAULTS
 from isocenter.logs import INFO, WARNING, get_logger
 from isocenter.services.acceptor import Acceptor
 from isocenter.services.storage import is_confirmed
 from isocenter.storage.receive import Receiver
-from isocenter.ul.codec import Limits
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def explain_arrivals(line: ParsedCommandLine) -> Callable[[FailedConnection], No
     """Return what a listener is to call with connections that never became an association."""
     tool = line.tool
     seconds = float(line.integer("--acse-timeout"))
-    limit = Limits().maximum_association_pdu_length
+    limit = DEFAULTS.maximum_association_pdu_length
     tls = bool(option_words(tool, "--enable-tls")) and line.in_force("--enable-tls")
 
     def explain(failed: FailedConnection) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from isocenter.aetitle import AE_TITLE_LENGTH
 from isocenter.errors import AssociationRejected, ConfigurationError
+from isocenter.limits import DEFAULTS
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -239,13 +240,12 @@ def _serve_options(line: ParsedCommandLine) -> ServeOptions:
     from isocenter.net.dispatch import ServeOptions
     from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import SocketOptions
-    from isocenter.ul.codec import Limits
     from isocenter.ul.options import EngineOptions
 
     acse_timeout = float(min(line.integer("--acse-timeout"), LONGEST_WAIT))
     return ServeOptions(
         engine=EngineOptions(
-            limits=Limits(),
+            limits=DEFAULTS,
             maximum_length=max_pdu(line),
             artim_timeout=acse_timeout,
             acse_timeout=acse_timeout,
@@ -255,6 +255,7 @@ def _serve_options(line: ParsedCommandLine) -> ServeOptions:
             dimse_timeout=seconds(line, "--dimse-timeout"), patience=patience()
         ),
         sockets=SocketOptions.from_environment(os.environ),
+        maximum_associations_per_peer=line.integer_or_none("--max-associations-per-peer"),
     )
 
 

@@ -282,6 +282,14 @@ _OWN = Group(
             conflicts=("--fork", "--inetd"),
         ),
         Option(
+            "--max-associations-per-peer",
+            "",
+            "serve at most that many of one address at a time\n(with --workers: in each of them)",
+            integer("max", 1),
+            default="unlimited",
+            conflicts=("--inetd",),
+        ),
+        Option(
             "--durable",
             "",
             "answer success once object and folder are on\ndisk",
@@ -446,6 +454,7 @@ TOOL = Tool(
         "--jwt-audience",
         "--require-identity",
         "--workers",
+        "--max-associations-per-peer",
         *tls.OWN_ACCEPTOR_EVALUATION,
         "--explain",
     ),

@@ -25,6 +25,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from typing import Protocol, TypeAlias
 
+    from isocenter.limits import Limits
     from isocenter.wire import Buffer
 else:
     Protocol = object
@@ -70,6 +71,11 @@ class ScanLimits(Record):
     maximum_creators: int = 4096
     """Private creators kept of a data set, inclusive, to look up what they own. Real ones have
     a few dozen."""
+
+    @classmethod
+    def of(cls, limits: Limits) -> ScanLimits:
+        """Return those of a scan."""
+        return cls(maximum_depth=limits.maximum_depth)
 
 
 DEFAULT_SCAN_LIMITS = ScanLimits()

@@ -13,6 +13,7 @@ PS3.5 7.1.1, annex A; PS3.8 annex E.
 from __future__ import annotations
 
 from isocenter.errors import DataSetError
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 from isocenter.uids import DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, TRANSFER_SYNTAXES
 from isocenter.wire import FileRegion, segment_length
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from isocenter.dataset.dictionary import Dictionary
     from isocenter.dataset.profile import RewriteOptions
+    from isocenter.limits import Limits
     from isocenter.sender.prepare import PreparedFile
     from isocenter.wire import Segment
 
@@ -40,11 +42,13 @@ class EncodingOptions(Record):
             which an explicit VR data set is written anew in any case.
         compression_level: of deflated results, 0 to 9; None is zlib's own, 6.
         dictionary: what is known of tags; None for the built-in tables.
+        limits: bounds on what a data set may ask for: nesting, inflation.
     """
 
     new_vrs: bool = True
     compression_level: int | None = None
     dictionary: Dictionary | None = None
+    limits: Limits = DEFAULTS
 
 
 AS_IT_IS = EncodingOptions()
@@ -161,22 +165,26 @@ def _write(
     prepared: PreparedFile, rewriting: RewriteOptions, options: EncodingOptions
 ) -> EncodedDataSet:
     """Plan the writing and do it, or leave it to whoever sends."""
-    from isocenter.dataset.convert import plan_rewrite, rewritten
+    from isocenter.dataset.convert import InflationLimits, plan_rewrite, rewritten
     from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
     from isocenter.dataset.profile import RewriteProfile
+    from isocenter.dataset.scan import ScanLimits
 
     source, own = prepared.source, prepared.transfer_syntax_uid
     try:
         dictionary = options.dictionary or DEFAULT_DICTIONARY
-        profile = RewriteProfile(own, rewriting, dictionary=dictionary)
+        profile = RewriteProfile(
+            own, rewriting, ScanLimits.of(options.limits), dictionary=dictionary
+        )
     except ValueError as problem:
         raise DataSetError(str(problem)) from problem
-    plan = plan_rewrite(source, profile)
+    inflation = InflationLimits.of(options.limits)
+    plan = plan_rewrite(source, profile, limits=inflation)
     if plan.is_identity and not prepared.is_odd:
         return EncodedDataSet(prepared.data, prepared.length)
     if plan.length % 2:
         raise DataSetError(f"data set of odd length, {plan.length} bytes (PS3.5 7.1.1)")
-    segments = rewritten(plan, source)
+    segments = rewritten(plan, source, limits=inflation)
     if not isinstance(source, FileRegion) and plan.length <= _IN_MEMORY:
         whole = b"".join(segments)  # type: ignore[arg-type]  # of bytes in memory no file regions are made
         return EncodedDataSet((whole,), len(whole))

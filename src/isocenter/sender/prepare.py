@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import os
 
-from isocenter.dataset.identity import read_identity, verify_complete
+from isocenter.dataset.identity import DEFAULT_IDENTITY_LIMITS, read_identity, verify_complete
 from isocenter.errors import DataSetError
 from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from isocenter.dataset.identity import Identity
+    from isocenter.dataset.identity import Identity, IdentityLimits
     from isocenter.wire import Segment
 
 __all__ = ["ANY_FORM", "DATA_SET_ONLY", "FILE_ONLY", "PreparedFile", "identify", "prepare"]
@@ -114,12 +114,15 @@ def _size_and_time(fd: int) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 
 
-def prepare(path: str, *, form: str = ANY_FORM) -> PreparedFile:
+def prepare(
+    path: str, *, form: str = ANY_FORM, limits: IdentityLimits = DEFAULT_IDENTITY_LIMITS
+) -> PreparedFile:
     """Open a file, identify it and see that nothing of it is missing.
 
     Args:
         path: of the file.
         form: `ANY_FORM`, `FILE_ONLY` or `DATA_SET_ONLY`; another file is refused.
+        limits: of what is read of it.
 
     Raises:
         OSError: it cannot be opened or read.
@@ -128,11 +131,11 @@ def prepare(path: str, *, form: str = ANY_FORM) -> PreparedFile:
     """
     fd = os.open(path, _OPEN_FLAGS)
     try:
-        identity = read_identity(fd, data_set_only=form == DATA_SET_ONLY)
+        identity = read_identity(fd, data_set_only=form == DATA_SET_ONLY, limits=limits)
         if form == FILE_ONLY:
             _demand_file_meta(identity)
         _demand_ascii(identity)
-        verify_complete(fd, identity)
+        verify_complete(fd, identity, limits=limits)
         if identity.head is None:
             prepared = PreparedFile(path, identity, fd)
             fd = -1

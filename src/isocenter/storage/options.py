@@ -5,6 +5,7 @@ Owns the choice; what it means is in the modules that follow it. PS3.10 7.1, PS3
 
 from __future__ import annotations
 
+from isocenter.limits import DEFAULTS
 from isocenter.record import Record
 from isocenter.uids import (
     BIT_PRESERVING_VERSION_NAME,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from isocenter.dataset.dictionary import Dictionary
     from isocenter.dataset.profile import RewriteOptions
+    from isocenter.limits import Limits
     from isocenter.storage.duplicates import DuplicatePolicy
 
 __all__ = ["NamingScheme", "StorageOptions"]
@@ -66,6 +68,9 @@ class StorageOptions(Record):
 
     implementation_version_name: str = ""
     """Implementation Version Name (0002,0013) of the files; "" for that of the mode."""
+
+    limits: Limits = DEFAULTS
+    """Bounds on what data sets may ask for: nesting, changes, inflation."""
 
     @property
     def version_name(self) -> str:

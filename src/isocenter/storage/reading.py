@@ -9,13 +9,14 @@ object. What plans is loaded when first needed: bit-preserving mode does without
 from __future__ import annotations
 
 from isocenter.dataset.headers import CutShort, Unreadable
+from isocenter.limits import DEFAULTS
 from isocenter.logs import get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from isocenter.dataset.convert import PlanBuilder
+    from isocenter.dataset.convert import InflationLimits, PlanBuilder
     from isocenter.dataset.habits import Habits
     from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
@@ -42,7 +43,7 @@ class Reading:
         placing: what wants to know values of theirs, None for nobody.
     """
 
-    __slots__ = ("_habits", "_make_builder", "_options", "_placing", "_profiles")
+    __slots__ = ("_habits", "_inflation", "_make_builder", "_options", "_placing", "_profiles")
 
     def __init__(self, options: StorageOptions, placing: Placing | None) -> None:
         """Begin with nothing known."""
@@ -52,6 +53,7 @@ class Reading:
         self._profiles: dict[str, RewriteProfile | None] = {}
         self._habits: dict[int, Habits] = {}  # by association
         self._make_builder: type[PlanBuilder] | None = None
+        self._inflation: InflationLimits | None = None
 
     def profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
         """Return how data sets of a transfer syntax are written anew, None for as they come."""
@@ -87,26 +89,44 @@ class Reading:
 
             self._make_builder = PlanBuilder
         return self._make_builder(
-            profile, prefix_length=prefix_length, habits=self.habits(association)
+            profile,
+            prefix_length=prefix_length,
+            habits=self.habits(association),
+            limits=self.inflation,
         )
+
+    @property
+    def inflation(self) -> InflationLimits:
+        """How much a deflated data set may grow."""
+        if self._inflation is None:
+            from isocenter.dataset.convert import InflationLimits
+
+            self._inflation = InflationLimits.of(self._options.limits)
+        return self._inflation
 
     def _make_profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
         from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
         from isocenter.dataset.profile import RewriteOptions, RewriteProfile
+        from isocenter.dataset.scan import ScanLimits
         from isocenter.record import replace
 
+        limits = self._options.limits
         options = self._options.rewrite or RewriteOptions()
+        if limits is not DEFAULTS:
+            options = replace(options, maximum_plan_length=limits.maximum_changes_length)
         if self._placing is not None:
             options = replace(options, wanted=options.wanted | self._placing.wanted)
         dictionary = self._options.dictionary or DEFAULT_DICTIONARY
+        scan = ScanLimits.of(limits)
         try:
-            return RewriteProfile(transfer_syntax_uid, options, dictionary=dictionary)
+            return RewriteProfile(transfer_syntax_uid, options, scan, dictionary=dictionary)
         except ValueError:
             pass
         try:  # compressed: no conversion, but everything else
             return RewriteProfile(
                 transfer_syntax_uid,
                 replace(options, transfer_syntax_uid=""),
+                scan,
                 dictionary=dictionary,
             )
         except ValueError:  # a transfer syntax that is not known

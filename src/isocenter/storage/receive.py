@@ -423,9 +423,10 @@ class ReceivedObject:
         from isocenter.dataset.convert import in_order, rewritten
 
         prefix = 0 if self._reading is None else self._reading.prefix_length
-        plan = in_order(plan, source, prefix_length=prefix)
+        limits = self._receiver.reading.inflation
+        plan = in_order(plan, source, prefix_length=prefix, limits=limits)
         self._is_disordered = plan.is_disordered
-        return rewritten(plan, source)
+        return rewritten(plan, source, limits=limits)
 
     def _publish(
         self, file: SpoolFile, placement: Placement, mended_uids: tuple[int, ...]
