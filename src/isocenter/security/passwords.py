@@ -55,6 +55,9 @@ _ARGON2 = "argon2id"
 _SCRYPT = "scrypt"
 _ARGON2_VERSION = 19
 
+_OTHERS = ("1", "2a", "2b", "2y", "5", "6", "7", "y", "argon2d", "argon2i", "pbkdf2-sha256")
+"""Names of others that a file may have come with, to be told by name."""
+
 _NAMES = {_ARGON2: ("m", "t", "p"), _SCRYPT: ("ln", "r", "p")}
 
 ALGORITHMS = {
@@ -112,7 +115,8 @@ def parse_hash(text: str) -> PasswordHash:
         raise ValueError("no password hash: it has to begin with $argon2id$ or $scrypt$")
     algorithm = fields.pop(0)
     if algorithm not in ALGORITHMS:
-        shown = algorithm if algorithm.isalnum() and algorithm.isascii() else "of another kind"
+        # Not what stands there: it may be a password that begins with a dollar sign.
+        shown = algorithm if algorithm in _OTHERS else "of another kind"
         raise ValueError(f"algorithm {shown}: only argon2id and scrypt are known")
     if algorithm == _ARGON2 and (not fields or fields.pop(0) != f"v={_ARGON2_VERSION}"):
         raise ValueError(f"argon2id needs v={_ARGON2_VERSION}")

@@ -119,8 +119,14 @@ def _parse_line(line: str, number: int, others: Mapping[str, User]) -> User:
     titles = tuple(title.strip() for title in listed.split(",")) if colon else ()
     if not all(titles):
         raise ValueError("an AE title behind the second colon is empty")
-    for title in titles:
-        aetitle.check("calling", title)
+    for place, title in enumerate(titles, 1):
+        try:
+            aetitle.check("calling", title)
+        except ValueError:  # it shows the title, and where a colon is too many that is a hash
+            raise ValueError(
+                f"AE title {place} behind the second colon: 1 to 16 printable ASCII characters, "
+                "no backslash"
+            ) from None
     return User(name=name, password=parse_hash(kept), titles=titles, line=number)
 
 
