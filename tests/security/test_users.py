@@ -17,7 +17,7 @@ from isocenter.security.pace import Pace
 from isocenter.security.passwords import is_password, parse_hash
 from isocenter.security.users import LONGEST_FILE, UserFile, parse_users
 from isocenter.ul.admission import RequestFacts
-from tests.support.users import quick_hash
+from tests.support.users import quick_hash, write_users
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -252,31 +252,36 @@ def test_any_file_is_read_or_refused_with_a_line(content: bytes) -> None:
     assert "\n" not in said
 
 
-@given(st.text(max_size=20), st.text(max_size=20))
-def test_nobody_else_gets_in(name: str, password: str) -> None:
-    file = _ANY.setdefault("file", UserFile(_path(), pace=impatient()))
+@given(st.text(alphabet=":$ #,\\=", min_size=1, max_size=3), st.integers(0, len(ANN)))
+def test_no_mistake_in_a_line_makes_a_part_of_a_hash_show(mistake: str, place: int) -> None:
+    line = f"ann:{ANN}:CT1"
     try:
-        user = file.identify(
-            claim(name.encode("utf-8", "replace"), password.encode("utf-8", "replace"))
-        )
-    except IdentityRefused:
-        assert (name, password) != ("joe", "secret")
+        parse_users(f"{line[: place + 4]}{mistake}{line[place + 4 :]}".encode(), "users")
+    except ConfigurationError as problem:
+        said = str(problem)
     else:
-        assert user is not None
-        assert (name, password) == ("joe", "secret")
+        return
+    secret = ANN.rpartition("$")[2]
+    assert not any(secret[i : i + 8] in said for i in range(len(secret) - 7))
 
 
-_ANY: dict[str, UserFile] = {}
+@pytest.fixture(scope="module")
+def one_user(tmp_path_factory: pytest.TempPathFactory) -> UserFile:
+    path = write_users(tmp_path_factory.mktemp("users") / "users", joe="secret")
+    return UserFile(path, pace=impatient())
 
 
-def _path() -> Path:
-    from pathlib import Path
-    from tempfile import mkdtemp
-
-    path = Path(mkdtemp(), "users")
-    path.write_text(f"joe:{JOE}\n")
-    path.chmod(0o600)
-    return path
+@given(
+    st.binary(max_size=20) | st.just(b"joe"),
+    st.binary(max_size=20) | st.just(b"secret"),
+    st.sampled_from([1, 2, 3]),
+)
+def test_nobody_else_gets_in(one_user: UserFile, name: bytes, password: bytes, kind: int) -> None:
+    try:
+        user = one_user.identify(claim(name, password, kind=kind))
+    except IdentityRefused:
+        user = None
+    assert (user is not None) == ((name, password, kind) == (b"joe", b"secret", 2))
 
 
 class TestReading:
