@@ -17,6 +17,7 @@ from isocenter.net.dispatch import ThreadDispatcher
 from isocenter.net.listener import Listener, ListenOptions
 from isocenter.net.tls import ServerTls, TlsSession
 from isocenter.net.tls_hello import offered_protocols
+from isocenter.net.transport import SocketOptions
 from isocenter.services import storage
 from isocenter.services.acceptor import Acceptor
 from isocenter.services.verification import echo
@@ -41,6 +42,7 @@ from tests.net.tls_support import (
     Caller,
     Failures,
     associate,
+    authority,
     calling,
     identity,
     listening,
@@ -240,15 +242,49 @@ def certificate_of(name: str) -> bytes:
     return Path(identity(name).certificate_der).read_bytes()
 
 
-def test_connection_that_somebody_else_accepted_speaks_tls_and_run_returns_at_its_end() -> None:
+def not_listening(context: ssl.SSLContext, sockets: SocketOptions = SOCKETS) -> Listener:
+    """Return a listener for a connection that it is given."""
     made = serve_options()
-    listener = Listener(
+    return Listener(
         ListenOptions(port=0),
         made.engine,
-        SOCKETS,
+        sockets,
         ThreadDispatcher(Acceptor(POLICY, registry()).serve, made),
-        tls=ServerTls(serving()),
+        tls=ServerTls(context),
     )
+
+
+@versions
+def test_handshake_goes_on_where_the_peer_was_slow_to_read(version: str) -> None:
+    """Our part of it, with a certificate for many names, leaves in pieces."""
+    names = [f"host{i}.example" for i in range(600)]
+    own = authority("Hospital Root").issue("many", names=names, key="ec-p256")
+    context = serving(version=version)
+    context.load_cert_chain(own.certificate, own.private_key)
+    ours, theirs = socket.socketpair()
+    theirs.settimeout(WAIT)
+    listener = not_listening(context, SocketOptions(buffer_length=4608))
+    listener.adopt(ours)
+    thread = Thread(listener.run)
+    with Caller(theirs, calling(version=version)) as caller:
+        theirs.sendall(caller.hello())
+
+        def waits() -> bool:
+            return any(one.unsent for one in list(listener._reception._pending.values()))
+
+        wait_until(waits, timeout=WAIT, what="a part that does not leave")
+        end = caller.finish()
+        theirs.sendall(end + (caller.encrypted(REQUEST) if version == "TLSv1.3" else b""))
+        if version != "TLSv1.3":
+            caller.send(REQUEST)
+        assert caller.read_pdu()[0] == ACCEPTED
+        caller.send(codec.encode(pdu.AReleaseRQ()))
+        assert caller.read_pdu()[0] == RELEASED
+    thread.finish()
+
+
+def test_connection_that_somebody_else_accepted_speaks_tls_and_run_returns_at_its_end() -> None:
+    listener = not_listening(serving())
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         Caller(server.getsockname()[1]) as caller,

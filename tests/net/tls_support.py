@@ -36,7 +36,7 @@ VERSIONS = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3
 
 
 @functools.cache
-def authority(name: str = "Hospital Root") -> Authority:
+def authority(name: str) -> Authority:
     """Return an authority, the same for the same name."""
     return Authority(name, key="ec-p256")
 
@@ -145,11 +145,17 @@ class Caller:
     """A requestor of TLS whose bytes the test moves: a session and a blocking socket."""
 
     def __init__(
-        self, port: int, context: ssl.SSLContext | None = None, *, source: str = "127.0.0.1"
+        self,
+        to: int | socket.socket,
+        context: ssl.SSLContext | None = None,
+        *,
+        source: str = "127.0.0.1",
     ) -> None:
-        """Connect; nothing is said yet."""
-        self.sock = socket.create_connection(
-            ("127.0.0.1", port), timeout=WAIT, source_address=(source, 0)
+        """Connect to a port, or take a connected socket; nothing is said yet."""
+        self.sock = (
+            socket.create_connection(("127.0.0.1", to), timeout=WAIT, source_address=(source, 0))
+            if isinstance(to, int)
+            else to
         )
         self.session = TlsSession(context or calling(), server_side=False)
         self._hello = b""
