@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import TlsError
+from isocenter.net.dispatch import ThreadDispatcher
+from isocenter.net.handshakes import Handshakes
 from isocenter.net.listener import ListenOptions
 from isocenter.net.tls import ServerTls, TlsSession
+from isocenter.services.acceptor import Acceptor
 from isocenter.services.verification import echo
-from tests.net.support import WAIT
+from tests.net.support import POLICY, WAIT, registry, serve_options
 from tests.net.test_reception_tls import (
     ACCEPTED,
     REQUEST,
@@ -163,6 +166,33 @@ def test_connections_that_ended_while_their_handshake_waited_leave_nothing() -> 
         )
         wait_until(lambda: not reception._shaken, timeout=WAIT, what="the loop to look")
         assert reception.next_deadline() is None
+
+
+class Forking(ThreadDispatcher):
+    """Has the loop do all the work, as where processes are forked."""
+
+    forks = True
+
+
+@pytest.mark.slow
+def test_loop_that_shakes_hands_itself_forgets_what_ended_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failures, made = Failures(), serve_options(engine=limits(0.2))
+    dispatcher = Forking(Acceptor(POLICY, registry()).serve, made)
+    monkeypatch.setattr(Handshakes, "work", lambda _: None)  # others have their turn
+    with listening(dispatcher=dispatcher, engine=made.engine, on_failure=failures) as (
+        listener,
+        port,
+    ):
+        handshakes = listener._reception._handshakes
+        with Caller(port) as caller:
+            caller.sock.sendall(caller.hello())
+            (failure,) = failures.wait()
+            assert failure.kind == "expired"
+            assert handshakes.waits_for_loop
+            monkeypatch.undo()
+            wait_until(lambda: not handshakes.waits_for_loop, timeout=WAIT, what="the loop")
 
 
 @pytest.mark.slow
