@@ -153,7 +153,7 @@ def names_of(certificate: bytes) -> tuple[dict[str, frozenset[object]], str]:
             "subject": frozenset({_subject(read.subject)}),
         }
         own |= _alternative_names(read)
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except Exception:  # noqa: BLE001 - the library has no error of its own for all that may be
         return names, "one that cannot be read"
     return names | own, subject
 
