@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.fuzz.mutations import mutations
 from tests.fuzz.oracle import NAMES, Oracle, corpus_of, load
+from tests.peers import ROOT
 
 MUTATIONS = 150
 """For each target: a second or two on a busy machine. scripts/soak runs millions."""
@@ -34,3 +37,10 @@ def test_kept_corpora_are_small() -> None:
     kept = [data for name in NAMES for data in corpus_of(name)]
     assert sum(map(len, kept)) < KEPT
     assert all(corpus_of(name) for name in NAMES)
+
+
+def test_every_target_is_in_the_docs_and_no_other() -> None:
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    section = text.partition("\n### Fuzzing\n")[2].partition("\n### ")[0]
+    described = re.findall(r"^\| `(\w+)` \| ", section, re.MULTILINE)
+    assert sorted(described) == list(NAMES)
