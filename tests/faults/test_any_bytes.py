@@ -22,7 +22,7 @@ from isocenter.testing import ScriptedAcceptor, ScriptedRequestor
 from isocenter.testing.certificates import Authority
 from isocenter.testing.peer import RawConnection
 from tests.fuzz.fuzz_client_hello import hello_of
-from tests.support.hostile import CONTEXTS, Step, changed, crowds, play
+from tests.support.hostile import CONTEXTS, Step, changed, crowd_of, crowds, play
 from tests.support.watched import Watched
 
 if TYPE_CHECKING:
@@ -90,6 +90,17 @@ def test_receiver_with_workers_answers_an_echo_whatever_others_send(tmp_path: Pa
 
 def test_receiver_with_fork_answers_an_echo_whatever_others_send(tmp_path: Path) -> None:
     check_receiver(Watched(tmp_path, "--fork", warm=echo), 20, most=3)
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_receiver_answers_an_echo_among_two_hundred_such_peers(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    watched = Watched(tmp_path, *options, warm=echo)
+    with watched.receiver:
+        for seed in range(TIMES):
+            check_crowd(watched.receiver.port, crowd_of(200, seed))
+        watched.check()
 
 
 def test_receiver_that_answers_nobody_any_more_is_noticed() -> None:

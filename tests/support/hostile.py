@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Wrap: TypeAlias = Callable[[socket.socket], socket.socket]
 
-__all__ = ["CONTEXTS", "Step", "changed", "crowds", "play"]
+__all__ = ["CONTEXTS", "Step", "changed", "crowd_of", "crowds", "play"]
 
 CONTEXTS = (
     Context(1, VERIFICATION, (EXPLICIT_LITTLE,)),
@@ -113,6 +113,21 @@ def crowds(
     """
     begin = st.just(Step("associate")) if first is None else first
     return st.lists(_steps(first=begin, wraps=first is not None), min_size=1, max_size=most)
+
+
+def crowd_of(count: int, seed: int) -> list[list[Step]]:
+    """Return scripts of so many peers, the same for the same seed."""
+    generator = random.Random(seed)
+    parts = sorted(_PARTS)
+
+    def step(kind: str) -> Step:
+        data = _PARTS[generator.choice(parts)]
+        if generator.random() < 0.5:
+            data = changed(data, generator.randrange(1 << 30))
+        return Step(kind, data, generator.choice((1 << 20, 50))) if kind == "send" else Step(kind)
+
+    kinds = ("associate", "send", "send", "send", "send", *_ENDS)
+    return [[step(generator.choice(kinds)) for _ in range(4)] for _ in range(count)]
 
 
 def play(port: int, crowd: list[list[Step]], wrap: Wrap | None = None) -> list[socket.socket]:
