@@ -54,8 +54,9 @@ protocols it asks for: in records of a byte each that takes 3 ms of the loop's t
 _NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0301 0002 02 78")
 """The alert for a requestor that speaks no protocol of ours (RFC 7301 3.2)."""
 
+_NO_PROTOCOL = 235
 _UNEXPECTED_EOF = 294
-"""OpenSSL's number for a connection that ends within the handshake."""
+"""OpenSSL's numbers, for these and for connections that end within the handshake."""
 
 
 class _Pending:
@@ -384,9 +385,10 @@ class Reception:
                 self._refuse_tls(pending, pending.failure)
             elif pending.unsent and pending.first is not None and not self._speaks_dicom(pending):
                 pending.unsent = _NO_APPLICATION_PROTOCOL
-                self._refuse_tls(
-                    pending, TlsError("no application protocol", received=session.received)
+                problem = TlsError(
+                    "no application protocol", code=_NO_PROTOCOL, received=session.received
                 )
+                self._refuse_tls(pending, problem)
             else:
                 self._push(pending, session)
 

@@ -53,6 +53,9 @@ again and again to renegotiate gets an alert each time, and need not take them."
 _NUMBERS: dict[str, tuple[int, int]] = getattr(ssl._ssl, "err_names_to_codes", {})  # type: ignore[attr-defined]  # noqa: SLF001 - what the library calls its errors is nowhere else
 """Name of a reason to library and number; private to Python, and without it numbers are 0."""
 
+_UNNAMED = {"tlsv1 alert no application protocol": 1120}
+"""Number of a reason that Python 3.11 has no name for (1000 and the alert's number)."""
+
 
 class TlsFacts(NamedTuple):
     """What was agreed on, and who the peer says it is.
@@ -482,7 +485,7 @@ def _tls_error(problem: ssl.SSLError | ssl.CertificateError, received: bytes) ->
     reason = name.lower().replace("_", " ") or _words_of(problem)
     if verify_code:
         reason += f": {getattr(problem, 'verify_message', '')}"
-    _, code = _NUMBERS.get(name, (0, 0))
+    _, code = _NUMBERS.get(name, (0, _UNNAMED.get(reason, 0)))
     return TlsError(reason, code=code, verify_code=verify_code, received=received)
 
 
