@@ -72,8 +72,8 @@ ensure_venv() {
         say "setting up $root/.venv ..."
         # What was installed for development stays so.
         case "$have" in dev*) kind=dev ;; esac
-        local what="$root"
-        [ "$kind" = run ] || what="$root[dev]"
+        local what="$root[tools]"
+        [ "$kind" = run ] || what="$root[tools,dev]"
         "$python" -m pip install --quiet --disable-pip-version-check -e "$what" </dev/null \
             || fail "the package could not be installed into $root/.venv"
         printf '%s %s\n' "$kind" "$want" >"$stamp"

@@ -1,0 +1,1 @@
+"""Encapsulated pixel data: which frame is where, what it becomes, who decodes it."""
