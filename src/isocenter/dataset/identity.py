@@ -124,6 +124,7 @@ class Identity:
         head: the whole file where it is short enough to be kept, else None.
         blank_uids: tags of the two whose values in the data set hold blanks, which no UID may
             (PS3.5 9.1); the UIDs above are without.
+        missing_uids: tags of the two that the data set has not, or empty.
         file_meta: the File Meta Information; its `present` is False for a raw data set.
 
     PS3.10 7.1.
@@ -136,6 +137,7 @@ class Identity:
         "encoding",
         "file_meta",
         "head",
+        "missing_uids",
         "sop_class_uid",
         "sop_instance_uid",
         "transfer_syntax_uid",
@@ -161,6 +163,7 @@ class Identity:
         self.sop_class_uid = ""
         self.sop_instance_uid = ""
         self.blank_uids: tuple[int, ...] = ()
+        self.missing_uids: tuple[int, ...] = ()
 
 
 def read_identity(
@@ -247,8 +250,10 @@ def _identify(fd: int, path: str | None, *, keep_head: bool, limits: IdentityLim
             f"data set cannot be read: {bad.reason}", path=path, offset=bad.offset
         ) from None
     sop_class, sop_instance = found
-    identity.sop_class_uid = uid_text(sop_class) or meta.media_storage_sop_class_uid
-    identity.sop_instance_uid = uid_text(sop_instance) or meta.media_storage_sop_instance_uid
+    identity.sop_class_uid = uid_text(sop_class)
+    identity.sop_instance_uid = uid_text(sop_instance)
+    if not (identity.sop_class_uid and identity.sop_instance_uid):
+        _complete(identity)
     if b" " in sop_class or b" " in sop_instance:
         pairs = (_SOP_CLASS, sop_class), (_SOP_INSTANCE, sop_instance)
         identity.blank_uids = tuple(tag for tag, value in pairs if b" " in value)
@@ -257,6 +262,16 @@ def _identify(fd: int, path: str | None, *, keep_head: bool, limits: IdentityLim
     if not identity.sop_instance_uid:
         raise DataSetError(NO_SOP_INSTANCE, path=path)
     return identity
+
+
+def _complete(identity: Identity) -> None:
+    """Take the UIDs that the data set has not from the File Meta Information."""
+    if not identity.sop_class_uid:
+        identity.missing_uids = (_SOP_CLASS,)
+        identity.sop_class_uid = identity.file_meta.media_storage_sop_class_uid
+    if not identity.sop_instance_uid:
+        identity.missing_uids += (_SOP_INSTANCE,)
+        identity.sop_instance_uid = identity.file_meta.media_storage_sop_instance_uid
 
 
 def _cut_short_error(cut: CutShort, path: str | None) -> DataSetError:

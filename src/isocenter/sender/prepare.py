@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from isocenter.dataset.identity import Identity, IdentityLimits
     from isocenter.wire import Segment
 
-__all__ = ["ANY_FORM", "DATA_SET_ONLY", "FILE_ONLY", "PreparedFile", "identify", "prepare"]
+__all__ = [
+    "ANY_FORM",
+    "DATA_SET_ONLY",
+    "FILE_ONLY",
+    "PreparedFile",
+    "identify",
+    "prepare",
+    "read_meta",
+]
 
 ANY_FORM, FILE_ONLY, DATA_SET_ONLY = "any", "file", "data set"
 """Forms a file may have: with or without File Meta Information (PS3.10 7.1), only with, only
@@ -33,6 +41,8 @@ without."""
 
 # Opening a named pipe must not wait for somebody to write into it, nor a terminal become ours.
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+
+_META_READ = 4096  # bytes in which the File Meta Information of nearly all files ends
 
 
 class PreparedFile:
@@ -42,6 +52,7 @@ class PreparedFile:
         path: as given.
         sop_class_uid, sop_instance_uid, transfer_syntax_uid: without padding.
         blank_uids: tags of the first two where blanks were left out of them.
+        missing_uids: tags of the first two where the data set has none of its own.
         source: the data set as it is in the file: bytes in memory, or a region of the open file.
         data: `source`, and its padding where it is deflated and of odd length.
         length: of `data` in bytes.
@@ -55,6 +66,7 @@ class PreparedFile:
         "data",
         "is_odd",
         "length",
+        "missing_uids",
         "path",
         "sop_class_uid",
         "sop_instance_uid",
@@ -69,6 +81,7 @@ class PreparedFile:
         self.sop_instance_uid = identity.sop_instance_uid
         self.transfer_syntax_uid = identity.transfer_syntax_uid
         self.blank_uids = identity.blank_uids
+        self.missing_uids = identity.missing_uids
         self.length = identity.data_set_length
         self._fd = fd
         self._facts = (0, 0)
@@ -161,6 +174,30 @@ def identify(path: str, *, form: str = ANY_FORM) -> Identity:
         _demand_file_meta(identity)
     _demand_ascii(identity)
     return identity
+
+
+def read_meta(path: str) -> FileMeta:
+    """Read a file's File Meta Information alone; `FileMeta.present` is False where it has none.
+
+    Raises:
+        OSError, DataSetError: as `prepare`, as far as the beginning of the file tells.
+    """
+    fd = os.open(path, _OPEN_FLAGS)
+    try:
+        facts = os.fstat(fd)
+        if not stat.S_ISREG(facts.st_mode):
+            raise DataSetError("not a regular file")
+        data = os.pread(fd, _META_READ, 0)
+        if not data:
+            raise DataSetError("End of stream")
+        try:
+            return read_file_meta(data)
+        except DataSetError:
+            if len(data) == facts.st_size:
+                raise
+            return read_file_meta(fd)
+    finally:
+        os.close(fd)
 
 
 def _demand_file_meta(identity: Identity) -> None:
