@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 @pytest.mark.slow
 def test_half_a_hello_and_silence_after_the_handshake_end_with_artim() -> None:
     failures = Failures()
-    with listening(engine=limits(0.5), on_failure=failures) as (_, port):
+    with listening(engine=limits(1.0), on_failure=failures) as (_, port):
         with Caller(port) as half, Caller(port) as finished:
             hello = half.hello()
             half.sock.sendall(hello[:50])
@@ -133,9 +134,9 @@ class Slow:
 
     def begin(self, port: int, source: str) -> socket.socket:
         """Send a hello that is held up."""
-        sock = dial(port, source)
         session = TlsSession(self._caller, server_side=False, server_name="archive.example")
         session.handshake()
+        sock = dial(port, source)
         sock.sendall(session.outgoing())
         return sock
 
@@ -145,7 +146,7 @@ def test_connections_that_ended_while_their_handshake_waited_leave_nothing() -> 
     """Two are held up in the threads, a third waits behind them; then all their time is up."""
     slow, failures = Slow(), Failures()
     tls = Counting(slow.context)
-    with listening(tls=tls, engine=limits(0.5), on_failure=failures) as (listener, port):
+    with listening(tls=tls, engine=limits(1.0), on_failure=failures) as (listener, port):
         reception = listener._reception
         with contextlib.ExitStack() as stack:
             for number in range(3):
@@ -178,9 +179,9 @@ class Forking(ThreadDispatcher):
 def test_loop_that_shakes_hands_itself_forgets_what_ended_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    failures, made = Failures(), serve_options(engine=limits(0.2))
+    failures, made = Failures(), serve_options(engine=limits(1.0))
     dispatcher = Forking(Acceptor(POLICY, registry()).serve, made)
-    monkeypatch.setattr(Handshakes, "work", lambda _: None)  # others have their turn
+    monkeypatch.setattr(Handshakes, "work", lambda _: time.sleep(0.01))  # others have their turn
     with listening(dispatcher=dispatcher, engine=made.engine, on_failure=failures) as (
         listener,
         port,

@@ -152,13 +152,15 @@ class Caller:
         source: str = "127.0.0.1",
     ) -> None:
         """Connect to a port, or take a connected socket; nothing is said yet."""
+        self.session = TlsSession(context or calling(), server_side=False)
+        assert not self.session.handshake()
+        self._hello = self.session.outgoing()  # made before the acceptor's clock runs
+        self._hello_is_out = False
         self.sock = (
             socket.create_connection(("127.0.0.1", to), timeout=WAIT, source_address=(source, 0))
             if isinstance(to, int)
             else to
         )
-        self.session = TlsSession(context or calling(), server_side=False)
-        self._hello = b""
 
     def __enter__(self) -> Self:
         return self
@@ -168,9 +170,7 @@ class Caller:
 
     def hello(self) -> bytes:
         """Return the ClientHello, which is for the test to send."""
-        if not self._hello:
-            assert not self.session.handshake()
-            self._hello = self.session.outgoing()
+        self._hello_is_out = True
         return self._hello
 
     def shake(self) -> None:
@@ -179,6 +179,8 @@ class Caller:
 
     def finish(self) -> bytes:
         """Shake hands up to the last bytes, and return these."""
+        if not self._hello_is_out:
+            self.sock.sendall(self.hello())
         while not self.session.handshake():
             self.sock.sendall(self.session.outgoing())
             self._take_in()
