@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import TlsError
-from isocenter.net.dispatch import ThreadDispatcher
+from isocenter.net.dispatch import Arrival, ThreadDispatcher
 from isocenter.net.handshakes import Handshakes
-from isocenter.net.listener import ListenOptions
+from isocenter.net.listener import GivenListener, ListenOptions
 from isocenter.net.tls import ServerTls, TlsSession
 from isocenter.services.acceptor import Acceptor
 from isocenter.services.verification import echo
-from tests.net.support import POLICY, WAIT, registry, serve_options
+from tests.net.support import POLICY, SOCKETS, WAIT, registry, serve_options
 from tests.net.test_reception_tls import (
     ACCEPTED,
     REQUEST,
@@ -39,7 +40,6 @@ from tests.net.tls_support import (
 from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
 
@@ -206,3 +206,30 @@ def test_hundred_peers_that_begin_and_stop_do_not_keep_an_echo_waiting() -> None
             caller.sock.sendall(hello if number % 2 else hello[: len(hello) // 2])
         begins(tls, 50)
         assert_serving(port)
+
+
+def test_connections_that_a_worker_gets_expire_in_the_order_of_their_age() -> None:
+    """One may have been silent for long before its first byte, with the parent."""
+    made = serve_options(engine=limits(1000.0))
+    listener = GivenListener(
+        ListenOptions(port=0),
+        made.engine,
+        SOCKETS,
+        ThreadDispatcher(Acceptor(POLICY, registry()).serve, made),
+        on_end=lambda: None,
+        tls=ServerTls(serving()),
+    )
+    reception = listener._reception
+    ends = []
+    for accepted_at in (50.0, 10.0, 60.0, 20.0, 20.0):
+        ours, theirs = socket.socketpair()
+        ends.append(theirs)
+        listener.give(Arrival(ours, b"", "127.0.0.1:1", accepted_at))
+    assert reception.next_deadline() == 1010.0
+    for now, left in ((1009.9, 5), (1010.0, 4), (1020.0, 2), (1055.0, 1), (1060.0, 0)):
+        reception.expire(now)
+        assert len(reception) == left
+    assert reception.next_deadline() is None
+    listener.close_all()
+    for sock in ends:
+        sock.close()

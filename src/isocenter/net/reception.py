@@ -20,9 +20,9 @@ from collections import Counter, OrderedDict, deque
 
 from isocenter.errors import TlsError
 from isocenter.logs import get_logger
-from isocenter.net.dispatch import Arrival
 from isocenter.net.failures import SHOWN, FailedConnection
 from isocenter.net.handshakes import Handshakes
+from isocenter.net.pending import Pending, Refused, arrival_of
 from isocenter.net.refusing import refusal
 from isocenter.ul.events import AbortIndication, AssociateIndication
 from isocenter.ul.pdu import PduType
@@ -31,7 +31,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from isocenter.net.dispatch import Dispatcher
+    from isocenter.net.dispatch import Arrival, Dispatcher
     from isocenter.net.gate import Gate
     from isocenter.net.options import ListenOptions
     from isocenter.net.tls import ServerTls, TlsSession
@@ -57,47 +57,6 @@ _NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0301 0002 02 78")
 _NO_PROTOCOL = 235
 _UNEXPECTED_EOF = 294
 """OpenSSL's numbers, for these and for connections that end within the handshake."""
-
-
-class _Pending:
-    """A connection whose request is not complete."""
-
-    __slots__ = (
-        "accepted_at",
-        "address",
-        "failure",
-        "first",
-        "is_watched",
-        "received",
-        "session",
-        "sock",
-        "unsent",
-    )
-
-    def __init__(self, sock: socket.socket, address: str, accepted_at: float) -> None:
-        self.sock = sock
-        self.address = address
-        self.accepted_at = accepted_at
-        self.received = bytearray()
-        self.is_watched = False  # not while the gate decides or a handshake is worked on
-        self.session: TlsSession | None = None
-        self.first: bytearray | None = None  # what came of a ClientHello, until it is read
-        self.failure: TlsError | None = None
-        self.unsent = b""
-
-    @property
-    def host(self) -> str:
-        return self.address.rpartition(":")[0]
-
-
-class _Refused:
-    """A connection that got its A-ABORT, A-ASSOCIATE-RJ or alert and has yet to close."""
-
-    __slots__ = ("sock", "until")
-
-    def __init__(self, sock: socket.socket, until: float) -> None:
-        self.sock = sock
-        self.until = until
 
 
 def peer_name(address: object) -> str:
@@ -150,15 +109,15 @@ class Reception:
         self._gate = gate
         self._tls = tls
         self._on_gone = on_gone
-        self._pending: OrderedDict[int, _Pending] = OrderedDict()
-        self._refused: OrderedDict[int, _Refused] = OrderedDict()
-        self._held: dict[str, list[_Pending]] = {}  # by peer
+        self._pending: OrderedDict[int, Pending] = OrderedDict()
+        self._refused: OrderedDict[int, Refused] = OrderedDict()
+        self._held: dict[str, list[Pending]] = {}  # by peer
         self._pending_bytes = 0
         self._scratch = memoryview(bytearray(_SCRATCH))
         threads = 0 if dispatcher.forks else _HANDSHAKE_THREADS
         self._handshakes = Handshakes(threads, wake)
-        self._shaken: deque[_Pending] = deque()  # those with a step of the handshake done
-        self._in_tls: OrderedDict[_Pending, None] = OrderedDict()
+        self._shaken: deque[Pending] = deque()  # those with a step of the handshake done
+        self._in_tls: OrderedDict[Pending, None] = OrderedDict()
         self._in_tls_of: Counter[str] = Counter()  # how many of each host
         if gate is not None:
             gate.start(wake)
@@ -172,31 +131,36 @@ class Reception:
     def take(self, connection: socket.socket, address: str, accepted_at: float) -> None:
         """Begin to wait for a connection's request."""
         connection.setblocking(False)
-        pending = _Pending(connection, address, accepted_at)
+        pending = Pending(connection, address, accepted_at)
         admitted = self._admits(pending)
         if admitted is False:
             connection.close()
             self._gone()
             return
+        newest = next(reversed(self._pending.values()), None)
         self._pending[connection.fileno()] = pending
+        if newest is not None and newest.accepted_at > accepted_at:
+            # A worker gets it with its first byte, however long it was silent; see `expire`.
+            by_age = sorted(self._pending.items(), key=lambda item: item[1].accepted_at)
+            self._pending = OrderedDict(by_age)
         if admitted:
             self._watch(pending)
         else:
             self._hold(pending)
 
-    def _watch(self, pending: _Pending, events: int = selectors.EVENT_READ) -> None:
+    def _watch(self, pending: Pending, events: int = selectors.EVENT_READ) -> None:
         if pending.is_watched:
             self._selector.modify(pending.sock, events, pending)
         else:
             self._selector.register(pending.sock, events, pending)
             pending.is_watched = True
 
-    def _unwatch(self, pending: _Pending) -> None:
+    def _unwatch(self, pending: Pending) -> None:
         if pending.is_watched:
             self._selector.unregister(pending.sock)
             pending.is_watched = False
 
-    def _admits(self, pending: _Pending) -> bool | None:
+    def _admits(self, pending: Pending) -> bool | None:
         """Ask the gate about a connection; None where it does not know yet."""
         if self._gate is None:
             return True
@@ -206,7 +170,7 @@ class Reception:
             local = ""
         return self._gate.admits(pending.address, local)
 
-    def _hold(self, pending: _Pending) -> None:
+    def _hold(self, pending: Pending) -> None:
         """Keep a connection unread until the gate knows more about its peer."""
         self._held.setdefault(pending.host, []).append(pending)
 
@@ -224,7 +188,7 @@ class Reception:
                 else:
                     self._drop(pending)
 
-    def _is_here(self, pending: _Pending) -> bool:
+    def _is_here(self, pending: Pending) -> bool:
         return self._pending.get(pending.sock.fileno()) is pending
 
     def make_room(self) -> bool:
@@ -237,7 +201,7 @@ class Reception:
         self._crowd_out(next(iter(self._pending.values())))
         return True
 
-    def _crowd_out(self, pending: _Pending) -> None:
+    def _crowd_out(self, pending: Pending) -> None:
         _LOGGER.warning("closing silent connection from %s to make room", pending.address)
         self._tell("crowded", pending)
         self._drop(pending)
@@ -247,20 +211,20 @@ class Reception:
     def ready(self, fd: int, data: object) -> bool:
         """Act on a selector's event; False where it is not about a connection held here."""
         # A connection that made room for another a moment ago may still be in the list.
-        if type(data) is _Pending:
+        if type(data) is Pending:
             if self._pending.get(fd) is data:
                 if data.unsent and data.session is not None:
                     self._push(data, data.session)
                 else:
                     self._read(data)
             return True
-        if type(data) is _Refused:
+        if type(data) is Refused:
             if self._refused.get(fd) is data:
                 self._discard(data)
             return True
         return False
 
-    def _read(self, pending: _Pending) -> None:
+    def _read(self, pending: Pending) -> None:
         """Take in what an unassociated connection sent and decide whether it is enough."""
         is_unread = self._tls is not None and self._dispatcher.shakes_hands
         room = min(_SCRATCH, self._options.maximum_pending_bytes - self._pending_bytes)
@@ -297,7 +261,7 @@ class Reception:
         """Bytes of the longest request that is read."""
         return self._engine.limits.maximum_association_pdu_length + _HEADER
 
-    def _closed_by_peer(self, pending: _Pending) -> None:
+    def _closed_by_peer(self, pending: Pending) -> None:
         if pending.received or pending.session is not None:
             _LOGGER.info("connection from %s closed before association", pending.address)
         session, cause = pending.session, None
@@ -307,7 +271,7 @@ class Reception:
         self._tell("closed", pending, cause)
         self._drop(pending)
 
-    def _gather(self, pending: _Pending, count: int) -> bool:
+    def _gather(self, pending: Pending, count: int) -> bool:
         """Add what is in the scratch buffer to the request; True where it needs more."""
         pending.received += self._scratch[:count]
         self._pending_bytes += count
@@ -325,7 +289,7 @@ class Reception:
 
     # ------------------------------------------------------------------ TLS
 
-    def _receive_record(self, pending: _Pending, tls: ServerTls, count: int) -> None:
+    def _receive_record(self, pending: Pending, tls: ServerTls, count: int) -> None:
         """Take in encrypted bytes from the scratch buffer."""
         if pending.session is None:
             self._begin_tls(pending, tls)
@@ -341,7 +305,7 @@ class Reception:
         self._unwatch(pending)
         self._handshakes.submit(pending.host, lambda: self._shake(pending))
 
-    def _begin_tls(self, pending: _Pending, tls: ServerTls) -> None:
+    def _begin_tls(self, pending: Pending, tls: ServerTls) -> None:
         """Begin a session for a connection, and see to it that they are not too many."""
         pending.session = tls.session()
         pending.first = bytearray()
@@ -351,7 +315,7 @@ class Reception:
             host, _ = max(self._in_tls_of.items(), key=lambda item: item[1])
             self._crowd_out(next(other for other in self._in_tls if other.host == host))
 
-    def _speaks_dicom(self, pending: _Pending) -> bool:
+    def _speaks_dicom(self, pending: Pending) -> bool:
         """Tell whether the handshake may go on; asked once, when there is an answer to the hello.
 
         Reading it anew with each of many small pieces would keep the loop busy.
@@ -359,7 +323,7 @@ class Reception:
         hello, pending.first = bytes(pending.first or b""), None
         return self._tls is None or self._tls.may_answer(hello)
 
-    def _shake(self, pending: _Pending) -> None:
+    def _shake(self, pending: Pending) -> None:
         """Do a step of the handshake; anywhere, and nothing else touches the session meanwhile."""
         session = pending.session
         if session is None:
@@ -392,7 +356,7 @@ class Reception:
             else:
                 self._push(pending, session)
 
-    def _push(self, pending: _Pending, session: TlsSession) -> None:
+    def _push(self, pending: Pending, session: TlsSession) -> None:
         """Send what the handshake has to say and go on with what came behind the peer's part."""
         try:
             if pending.unsent:
@@ -406,7 +370,7 @@ class Reception:
         if session.facts is not None and not pending.unsent:
             self._decrypt(pending, session)
 
-    def _decrypt(self, pending: _Pending, session: TlsSession) -> None:
+    def _decrypt(self, pending: Pending, session: TlsSession) -> None:
         """Take in what the session has of the request."""
         try:
             while count := session.read_into(self._scratch):
@@ -419,7 +383,7 @@ class Reception:
         if session.ended:
             self._closed_by_peer(pending)
 
-    def _refuse_tls(self, pending: _Pending, problem: TlsError) -> None:
+    def _refuse_tls(self, pending: Pending, problem: TlsError) -> None:
         """Send the alert, tell, and close."""
         if self._on_failure is None:
             _LOGGER.error("Receiving Association failed: %s (from %s)", problem, pending.address)
@@ -429,17 +393,17 @@ class Reception:
 
     # ------------------------------------------------------------------ going on
 
-    def _hand_over(self, pending: _Pending) -> None:
+    def _hand_over(self, pending: Pending) -> None:
         if not self._dispatcher.has_room:
             self._refuse(pending)
             return
         # Bytes and time are the dispatcher's to bound from here on.
         self._forget(pending)
-        self._dispatcher.dispatch(_arrival(pending))
+        self._dispatcher.dispatch(arrival_of(pending))
 
-    def _refuse(self, pending: _Pending) -> None:
+    def _refuse(self, pending: Pending) -> None:
         self._forget(pending)
-        self.refuse(_arrival(pending))
+        self.refuse(arrival_of(pending))
 
     def refuse(self, arrival: Arrival) -> None:
         """Answer without a thread: A-ABORT for a violation, A-ASSOCIATE-RJ for lack of room."""
@@ -473,14 +437,14 @@ class Reception:
             if answer:
                 sock.send(answer)
             sock.shutdown(socket.SHUT_WR)
-            refused = _Refused(sock, time.monotonic() + _LINGER)
+            refused = Refused(sock, time.monotonic() + _LINGER)
             self._refused[sock.fileno()] = refused
             self._selector.register(sock, selectors.EVENT_READ, refused)
             return
         sock.close()
         self._gone()
 
-    def _discard(self, refused: _Refused) -> None:
+    def _discard(self, refused: Refused) -> None:
         """Read and forget until a refused peer closes, lest a reset overtakes the answer."""
         try:
             count = refused.sock.recv_into(self._scratch)
@@ -491,7 +455,7 @@ class Reception:
         if count == 0:
             self._drop_refused(refused)
 
-    def _tell(self, kind: str, pending: _Pending, cause: Exception | None = None) -> None:
+    def _tell(self, kind: str, pending: Pending, cause: Exception | None = None) -> None:
         """Tell whoever explains failures of a connection that is held here."""
         session = pending.session
         # Behind a handshake that ended well it is what was decrypted that tells something.
@@ -558,7 +522,7 @@ class Reception:
         for pending in list(self._pending.values()):
             self._drop(pending)
 
-    def _forget(self, pending: _Pending) -> None:
+    def _forget(self, pending: Pending) -> None:
         self._unwatch(pending)
         del self._pending[pending.sock.fileno()]
         self._pending_bytes -= len(pending.received)
@@ -568,13 +532,13 @@ class Reception:
             if not self._in_tls_of[pending.host]:
                 del self._in_tls_of[pending.host]
 
-    def _drop(self, pending: _Pending) -> None:
+    def _drop(self, pending: Pending) -> None:
         self._forget(pending)
         pending.session = None  # a step of its handshake may wait; what it holds does not
         pending.sock.close()
         self._gone()
 
-    def _drop_refused(self, refused: _Refused) -> None:
+    def _drop_refused(self, refused: Refused) -> None:
         self._selector.unregister(refused.sock)
         del self._refused[refused.sock.fileno()]
         refused.sock.close()
@@ -593,13 +557,3 @@ class Reception:
         self._pending.clear()
         self._refused.clear()
         self._handshakes.close()
-
-
-def _arrival(pending: _Pending) -> Arrival:
-    return Arrival(
-        pending.sock,
-        bytes(pending.received),
-        pending.address,
-        pending.accepted_at,
-        pending.session,
-    )
