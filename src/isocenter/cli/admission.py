@@ -91,7 +91,9 @@ def doors_of(line: ParsedCommandLine, reloader: Reloader) -> Doors:
         titles = CertificateTitles(line.value("--cert-ae"))
         reloader.add("titles of certificates", titles.reload)
         judges.append(titles)
-    if line.block("--access-full", "--access-control") == "--access-control":
+    if line.has("--access-control") and (
+        line.block("--access-full", "--access-control") == "--access-control"
+    ):
         gates.append(gate_of(line))
     identity = _identity_of(line, reloader)
     if identity is not None:

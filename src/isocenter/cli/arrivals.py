@@ -1,12 +1,13 @@
-"""What a receiving tool logs of connections that never became an association.
+"""What a receiving tool logs of its port, and of connections that never became an association.
 
 Owns DCMTK's lines for them; who it was and what came, the listener says. Must not know
-what is explained besides (`--explain`). dcmtk-facts 3.2.
+what is explained besides (`--explain`). dcmtk-facts 3.1, 3.2, 4.1.
 """
 
 from __future__ import annotations
 
-from isocenter.logs import get_logger
+from isocenter.logs import CRITICAL, ERROR, get_logger
+from isocenter.record import NamedTuple
 from isocenter.sender.conditions import condition_of
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -15,18 +16,42 @@ if TYPE_CHECKING:
 
     from isocenter.net.failures import FailedConnection
 
-__all__ = ["reporter"]
+__all__ = ["DCMRECV", "STORESCP", "ServerLines", "reporter"]
 
 _LOGGER = get_logger(__name__)
+
+
+class ServerLines(NamedTuple):
+    """What a tool says about its port and its connections.
+
+    Fields: `failed` of a connection, with ``{condition}``, or ``{text}`` for it without its code;
+    `no_port` where it cannot listen, with ``{port}`` and ``{reason}``, and `level` of that.
+    """
+
+    failed: str
+    no_port: str
+    level: int
+
+
+STORESCP = ServerLines(
+    "Receiving Association failed: {condition}",
+    "cannot create network: 0006:031c TCP Initialization Error: {reason}",
+    ERROR,
+)
+DCMRECV = ServerLines(
+    "Could not receive association request: {text}",
+    "cannot start SCP and listen on port {port}: TCP Initialization Error: {reason}",
+    CRITICAL,
+)
 
 _TIMED_OUT = "0006:031a DUL network read timeout"
 _CLOSED = "0006:0310 DUL network closed"
 
 
 def reporter(
-    then: Callable[[FailedConnection], None] | None = None,
+    then: Callable[[FailedConnection], None] | None = None, *, lines: ServerLines = STORESCP
 ) -> Callable[[FailedConnection], None]:
-    """Return what logs a failed connection and hands it on to `then`.
+    """Return what logs a failed connection, as `lines` have it, and hands it on to `then`.
 
     A connection that was closed without a byte, or with nothing behind a handshake of TLS, is none
     to complain of: monitors look so whether a port is open.
@@ -35,7 +60,8 @@ def reporter(
     def report(failure: FailedConnection) -> None:
         condition = _condition(failure)
         if condition is not None:
-            _LOGGER.error("Receiving Association failed: %s", condition)
+            text = condition.partition(" ")[2]
+            _LOGGER.error("%s", lines.failed.format(condition=condition, text=text))
         if then is not None:
             then(failure)
 

@@ -29,15 +29,15 @@ _PATIENCE = 5.0
 """Seconds for which the end of an association waits for its line; a look-up takes 2 at most."""
 
 
-def resolver_of(line: ParsedCommandLine) -> Resolver | None:
+def resolver_of(line: ParsedCommandLine, *, shown_at: int = DEBUG) -> Resolver | None:
     """Return what looks up the names of peers, None where nobody asks for one or may have one.
 
-    Who asks is a command that is told the host, and the log at debug level.
+    Who asks is a command that is told the host, and the log at the level `shown_at`.
     """
     if line.given("--disable-host-lookup"):
         return None
-    commands = [line.value_or_none(option) for option in _COMMANDS]
-    if line.level > DEBUG and not any(text and _HOST in text for text in commands):
+    commands = [line.value_or_none(option) for option in _COMMANDS if line.has(option)]
+    if line.level > shown_at and not any(text and _HOST in text for text in commands):
         return None
     from isocenter.net.resolver import Resolver
 

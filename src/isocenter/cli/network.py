@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from isocenter.cli.arrivals import ServerLines
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.errors import IsocenterError
     from isocenter.logs import Logger
@@ -48,6 +49,9 @@ __all__ = [
 
 LONGEST_WAIT = 2_000_000
 """Seconds (23 days) that stand for more: poll(2) counts milliseconds in an int."""
+
+SOCKET_TIMEOUT = 60.0
+"""Seconds without a byte after which DCMTK's tools end an association."""
 
 _FAMILIES = {"--ipv4": "ipv4", "--ipv6": "ipv6", "--ip-auto": "auto"}
 
@@ -105,7 +109,12 @@ def seconds(line: ParsedCommandLine, option: str) -> float | None:
 
 
 def socket_timeout(line: ParsedCommandLine) -> float | None:
-    """Return ``--socket-timeout`` in seconds; 0 and -1 mean no bound."""
+    """Return ``--socket-timeout`` in seconds, DCMTK's where a tool cannot change it.
+
+    0 and -1 mean no bound.
+    """
+    if not line.has("--socket-timeout"):
+        return SOCKET_TIMEOUT
     value = seconds(line, "--socket-timeout")
     return value if value is not None and value > 0 else None
 
@@ -187,6 +196,7 @@ def run_server(
     gate: Gate | None = None,
     tls: ServerTls | None = None,
     reloader: Reloader | None = None,
+    lines: ServerLines | None = None,
 ) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
@@ -194,24 +204,28 @@ def run_server(
     each process that serves associations. With a `connection` that one alone is served. `gate`
     decides who may come in, None lets in everybody. `tls` says how TLS is spoken, None speaks plain
     DICOM. What is in `reloader` is read anew in each process that serves at SIGHUP, where the
-    system has that; without anything in it SIGHUP keeps its meaning.
+    system has that; without anything in it SIGHUP keeps its meaning. `lines` are DCMTK's words of
+    the tool, storescp's by default.
 
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
     """
     import signal
 
+    from isocenter.cli.arrivals import STORESCP
     from isocenter.net.dispatch import ThreadDispatcher
     from isocenter.net.listener import raise_descriptor_limit
 
+    lines = lines or STORESCP
     options = _serve_options(line)
     if connection is not None:
         reloader = None  # a super-server starts another one for the next connection
-    dispatcher = _dispatcher(line, acceptor, logger, options, duties, tls, reloader)
+    report = _failure_reporter(line, lines)
+    dispatcher = _dispatcher(line, acceptor, logger, options, duties, tls, reloader, report)
     raise_descriptor_limit()
     on_reload = reloader.run if reloader else None
     listener = _listener(
-        line, options, dispatcher, gate, tls, on_reload, is_given=connection is not None
+        line, options, dispatcher, gate, tls, on_reload, report, is_given=connection is not None
     )
     if reloader and hasattr(signal, "SIGHUP"):  # before anybody can see that the server is there
         signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
@@ -221,9 +235,8 @@ def run_server(
         else:
             listener.open()
     except ConfigurationError as problem:
-        logger.error(  # noqa: TRY400 - one line says it all
-            "cannot create network: 0006:031c TCP Initialization Error: %s", problem
-        )
+        port = 0 if connection is not None else line.parameter_integer("port")
+        logger.log(lines.level, "%s", lines.no_port.format(port=port, reason=problem))
         return False
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.stop())
@@ -249,14 +262,25 @@ def _serve_options(line: ParsedCommandLine) -> ServeOptions:
             maximum_length=max_pdu(line),
             artim_timeout=acse_timeout,
             acse_timeout=acse_timeout,
-            idle_timeout=socket_timeout(line),
+            idle_timeout=_idle_timeout(line),
         ),
         association=AssociationOptions(
             dimse_timeout=seconds(line, "--dimse-timeout"), patience=patience()
         ),
         sockets=SocketOptions.from_environment(os.environ),
-        maximum_associations_per_peer=line.integer_or_none("--max-associations-per-peer"),
+        maximum_associations_per_peer=line.integer_or_none("--max-per-peer"),
     )
+
+
+def _idle_timeout(line: ParsedCommandLine) -> float | None:
+    """Return for how many seconds nothing may come, None for ever.
+
+    Of DCMTK's receivers those without ``--socket-timeout`` wait no longer for a command than for
+    what belongs to it.
+    """
+    idle = socket_timeout(line)
+    dimse = None if line.has("--socket-timeout") else seconds(line, "--dimse-timeout")
+    return idle if dimse is None or idle is None else min(idle, dimse)
 
 
 def _listener(
@@ -266,6 +290,7 @@ def _listener(
     gate: Gate | None,
     tls: ServerTls | None,
     on_reload: Callable[[], None] | None,
+    report: Callable[[FailedConnection], None],
     *,
     is_given: bool,
 ) -> Listener:
@@ -279,22 +304,24 @@ def _listener(
         options.engine,
         options.sockets,
         dispatcher,
-        on_failure=_failure_reporter(line),
+        on_failure=report,
         gate=gate,
         tls=tls,
         on_reload=on_reload,
     )
 
 
-def _failure_reporter(line: ParsedCommandLine) -> Callable[[FailedConnection], None]:
+def _failure_reporter(
+    line: ParsedCommandLine, lines: ServerLines
+) -> Callable[[FailedConnection], None]:
     """Return what logs, and where asked for explains, connections that never associated."""
     from isocenter.cli.arrivals import reporter
 
     if not line.given("--explain"):
-        return reporter()
+        return reporter(lines=lines)
     from isocenter.cli.explaining_receiver import explain_arrivals
 
-    return reporter(explain_arrivals(line))
+    return reporter(explain_arrivals(line), lines=lines)
 
 
 def _dispatcher(
@@ -305,6 +332,7 @@ def _dispatcher(
     duties: Duties | None,
     tls: ServerTls | None,
     reloader: Reloader | None,
+    report: Callable[[FailedConnection], None],
 ) -> Dispatcher:
     """Return what gives each association its thread or process.
 
@@ -316,7 +344,7 @@ def _dispatcher(
     at_stop = at_end = shared = None
     if duties is not None:
         at_stop, at_end, shared = duties.at_stop, duties.at_end, duties.shared
-    forks = line.block("--single-process", "--fork") == "--fork"
+    forks = line.has("--fork") and line.block("--single-process", "--fork") == "--fork"
     workers = line.integer("--workers")
     if forks or workers > 1:
         from isocenter.net.workers import available
@@ -348,13 +376,13 @@ def _dispatcher(
             at_stop=at_stop,
             at_end=at_end,
             at_reload=reloader.run_in_worker if reloader else None,
-            make_listener=None if tls is None else _make_given_listener(line, options, tls),
+            make_listener=None if tls is None else _make_given_listener(options, tls, report),
         )
     return ThreadDispatcher(acceptor.serve, options, at_stop=at_stop)
 
 
 def _make_given_listener(
-    line: ParsedCommandLine, options: ServeOptions, tls: ServerTls
+    options: ServeOptions, tls: ServerTls, report: Callable[[FailedConnection], None]
 ) -> Callable[[Dispatcher, Callable[[], None]], GivenListener]:
     """Return what makes the listener of a worker that shakes hands."""
 
@@ -367,7 +395,7 @@ def _make_given_listener(
             options.sockets,
             dispatcher,
             on_end=on_end,
-            on_failure=_failure_reporter(line),
+            on_failure=report,
             tls=tls,
         )
 

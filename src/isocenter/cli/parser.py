@@ -150,6 +150,10 @@ class ParsedCommandLine:
         """True where an option is given that takes the place of the parameters."""
         return any(self._options[long].stands_alone for long, _ in self.given_options)
 
+    def has(self, name: str) -> bool:
+        """Return whether the tool has such an option, for what several tools share."""
+        return name in self._options
+
     def given(self, name: str) -> bool:
         """Return whether the option stands on the command line."""
         self.option(name)
