@@ -143,24 +143,24 @@ def socket_timeout() -> Option:
     )
 
 
-def acse_timeout() -> Option:
-    """Return `--acse-timeout`."""
+def acse_timeout(*, signed: bool = True) -> Option:
+    """Return `--acse-timeout`; some tools take no sign in front of the number."""
     return Option(
         "--acse-timeout",
         "-ta",
         "wait this long for association messages",
-        integer("seconds", 1, signed=True),
+        integer("seconds", 1, signed=signed),
         default="30",
     )
 
 
-def dimse_timeout() -> Option:
-    """Return `--dimse-timeout`."""
+def dimse_timeout(*, signed: bool = True) -> Option:
+    """Return `--dimse-timeout`; some tools take no sign in front of the number."""
     return Option(
         "--dimse-timeout",
         "-td",
         "wait this long for each DIMSE message",
-        integer("seconds", 1, signed=True),
+        integer("seconds", 1, signed=signed),
         default="unlimited",
     )
 
