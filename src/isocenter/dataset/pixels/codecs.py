@@ -159,6 +159,8 @@ def _without_end(data: bytes, model: str | None, facts: StreamFacts | None) -> S
 def _jpeg_ls(_job: Job, data: bytes) -> Samples:
     import imagecodecs
 
+    if not has_end("jpeg-ls", data):
+        raise ValueError("its end is missing")
     return _array(imagecodecs.jpegls_decode(data))
 
 

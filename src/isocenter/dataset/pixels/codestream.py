@@ -78,14 +78,14 @@ def read_facts(codec: str, data: bytes) -> StreamFacts | None:
 def has_end(codec: str, data: bytes) -> bool:
     """Tell whether the end of a frame's codestream is there, where its decoder does not tell.
 
-    libjpeg fills what is missing with gray and OpenJPH with zeros, without a word. True for
-    codecs that complain themselves.
+    libjpeg fills what is missing with gray and OpenJPH with zeros, without a word; CharLS looks
+    for it for many seconds. True for codecs that complain themselves.
 
     Raises:
         BadCodestream: as `read_facts`.
     """
     try:
-        if codec == "jpeg":
+        if codec in {"jpeg", "jpeg-ls"}:
             # In entropy-coded data no FF is followed by D9; in a preview within APP1 one may be.
             return data.rfind(b"\xff\xd9") > _frame_header(data)[0]
         if codec == "htj2k":
