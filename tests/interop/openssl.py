@@ -82,16 +82,24 @@ class Server:
         """What it has printed so far."""
         return self._output.read_text(encoding="latin-1")
 
+    def wait_for(self, pattern: str) -> None:
+        """Wait until it has printed what a regular expression matches.
+
+        Raises:
+            TimeoutError: it did not within 20 seconds.
+        """
+        wait_until(
+            lambda: re.search(pattern, self.text) is not None,
+            timeout=20,
+            what=f"{pattern} of s_server",
+        )
+
     def agreed(self) -> str:
         """Wait for the end of the handshake and return the suite, "" where it failed.
 
         Whoever connected is rejected then.
         """
-        wait_until(
-            lambda: "\nCIPHER is " in self.text or "\nERROR" in self.text,
-            timeout=20,
-            what="a handshake with s_server",
-        )
+        self.wait_for(r"\n(CIPHER is .*|ERROR)\n")
         suite = re.search(r"\nCIPHER is (.*)\n", self.text)
         if suite is None:
             return ""

@@ -163,7 +163,7 @@ def test_a_requestor_asks_for_the_name_that_it_is_told() -> None:
             words = ("--request-sni", name, *trusting(material().requestor))
             done = pool.submit(UNDER_TEST.run, "echoscu", *words, "127.0.0.1", str(server.port))
             assert server.agreed() == agreed
-            assert f'Hostname in TLS extension: "{name}"' in server.text
+            server.wait_for(f'Hostname in TLS extension: "{name}"')
             assert done.result().code == 1
 
 
