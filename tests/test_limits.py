@@ -260,7 +260,7 @@ def _associated(port: int, host: str = "127.0.0.1") -> ScriptedRequestor:
 def test_receiver_serves_no_more_associations_of_one_peer_than_it_was_told(
     mode: tuple[str, ...], tmp_path: Path
 ) -> None:
-    options = (*mode, "--max-associations-per-peer", "2")
+    options = (*mode, "--max-per-peer", "2")
     with Receiver(OURS, tmp_path, *options) as receiver, contextlib.ExitStack() as stack:
         first = stack.enter_context(_associated(receiver.port))
         stack.enter_context(_associated(receiver.port))
@@ -280,7 +280,7 @@ def test_receiver_serves_no_more_associations_of_one_peer_than_it_was_told(
 
 
 def test_receiver_with_workers_bounds_the_associations_of_one_peer_in_each(tmp_path: Path) -> None:
-    options = ("--workers", "2", "--max-associations-per-peer", "2")
+    options = ("--workers", "2", "--max-per-peer", "2")
     with Receiver(OURS, tmp_path, *options) as receiver, contextlib.ExitStack() as stack:
         for _ in range(4):
             stack.enter_context(_associated(receiver.port))

@@ -30,7 +30,7 @@ server = isocenter.serve(11112, directory="received", limits=limits)
 peer = isocenter.connect("pacs", 104, limits=isocenter.Limits(maximum_items=2000))
 ```
 
-The tools use the defaults; storescp has an option for one, `--max-associations-per-peer`. (DCMTK's
+The tools use the defaults; storescp has an option for one, `--max-per-peer`. (DCMTK's
 `--max-associations`, with `--fork`, lets further connections wait instead of rejecting them.)
 Bounds in time are `-ta`, `-ts` and `-td`; those, and bounds that nobody chooses, are listed under
 "Limits" in `docs/architecture.md`.

@@ -100,7 +100,7 @@ class Limits(Record):
     maximum_associations_per_peer: int | None = None
     """Associations at a time from one address, with ``--workers`` for each of them; more are
     rejected likewise. None for as many as there may be at all: behind a gateway or a load balancer
-    every sender has the same address. ``--max-associations-per-peer`` sets it for storescp."""
+    every sender has the same address. ``--max-per-peer`` sets it for storescp."""
 
     maximum_pending: int = 50_000
     """Connections without an association; beyond it the oldest is closed. Each costs a descriptor

@@ -147,6 +147,8 @@ def _serve(suite: Suite, case: Case, folder: Path) -> Outcome:
     hooks.touch()
     options = [option.replace("{hooks}", str(hooks)) for option in case.options]
     options.append("-dhl")  # addresses, and no look-ups
+    if suite.is_ours and "-sp" in options:
+        options.append("--log-patient-data")  # as the oracle does unasked (docs/privacy.md)
     statuses = []
     with Receiver(suite, folder, "-v", *options) as receiver:
         for step in case.steps:

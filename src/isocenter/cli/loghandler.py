@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 
 from isocenter.cli.levels import DEBUG, TRACE, WARN
-from isocenter.cli.logsetup import write_lines
+from isocenter.cli.logsetup import edited, write_lines
 from isocenter.logs import one_line
 
 __all__ = ["LineHandler", "install", "message_of", "replace_handler"]
@@ -36,7 +36,7 @@ def message_of(record: logging.LogRecord, *, traceback: bool) -> str:
         from traceback import format_exception
 
         message += "\n" + "".join(format_exception(*record.exc_info)).rstrip()
-    return message
+    return edited(message)
 
 
 def _kept_on_its_line(text: str, arguments: object, message: str) -> str:

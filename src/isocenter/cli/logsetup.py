@@ -18,6 +18,7 @@ from isocenter.cli.levels import DEBUG, ERROR, FATAL, INFO, WARN
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
     from isocenter.cli.logconfig import LogConfig
@@ -27,6 +28,8 @@ __all__ = [
     "ProgressDots",
     "configure",
     "configure_from",
+    "edit_messages",
+    "edited",
     "harmless",
     "prefix_of",
     "put_text",
@@ -34,6 +37,7 @@ __all__ = [
 ]
 
 _router: Router | None = None
+_editor: Callable[[str], str] | None = None
 
 # What a peer sent may stand in a message: it must not move the cursor or forge a line.
 _CONTROL = {
@@ -97,6 +101,17 @@ def put_text(stream: TextIO, text: str) -> None:
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
+def edit_messages(editor: Callable[[str], str] | None) -> None:
+    """Have every message of a logger changed before it is shown; None changes nothing."""
+    global _editor  # noqa: PLW0603 - as `logging`, one for the process
+    _editor = editor
+
+
+def edited(message: str) -> str:
+    """Return a message as it is to be shown."""
+    return message if _editor is None else _editor(message)
+
+
 def write_lines(level: int, message: str, *, root: bool = False) -> None:
     """Write a message whatever the configured level is, in one write.
 
@@ -132,6 +147,7 @@ def configure(level: int) -> None:
     """
     global _router  # noqa: PLW0603 - as `logging`, one for the process
     _router = None
+    edit_messages(None)
 
     def install() -> None:
         from isocenter.cli.loghandler import install
@@ -154,6 +170,7 @@ def configure_from(config: LogConfig) -> None:
     global _router  # noqa: PLW0603 - as `logging`, one for the process
     from isocenter.cli import logrouting
 
+    edit_messages(None)
     logs.postpone(WARN, None)
     _router = logrouting.install(config)
 

@@ -282,12 +282,19 @@ _OWN = Group(
             conflicts=("--fork", "--inetd"),
         ),
         Option(
-            "--max-associations-per-peer",
+            "--max-per-peer",
             "",
-            "serve at most that many of one address at a time\n(with --workers: in each of them)",
+            "serve at most that many of one address at once\n(with --workers: in each of them)",
             integer("max", 1),
             default="unlimited",
             conflicts=("--inetd",),
+        ),
+        Option(
+            "--log-patient-data",
+            "",
+            "call folders in the log by their names; else\n"
+            "those of patients stay out above debug level",
+            requires=("--sort-on-patientname",),
         ),
         Option(
             "--durable",
@@ -454,7 +461,8 @@ TOOL = Tool(
         "--jwt-audience",
         "--require-identity",
         "--workers",
-        "--max-associations-per-peer",
+        "--max-per-peer",
+        "--log-patient-data",
         *tls.OWN_ACCEPTOR_EVALUATION,
         "--explain",
     ),

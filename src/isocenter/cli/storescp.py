@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 
 from isocenter.cli.exitcodes import ExitCode
-from isocenter.cli.options_storescp import ADMITTING, PREFERENCES, TOOL
+from isocenter.cli.options_storescp import ADMITTING, PREFERENCES, SORTING, TOOL
 from isocenter.cli.start import start
-from isocenter.logs import INFO, get_logger
+from isocenter.logs import DEBUG, INFO, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     line = start(TOOL, argv)
     if isinstance(line, ExitCode):
         return line
+    if (
+        line.block(*SORTING) == "--sort-on-patientname"
+        and line.level > DEBUG
+        and not line.given("--log-patient-data")
+    ):
+        from isocenter.cli.discretion import hide_patients
+
+        hide_patients()
     from isocenter.cli.network import run_server
     from isocenter.errors import ConfigurationError, StorageError
     from isocenter.ops.reload import Reloader

@@ -390,8 +390,10 @@ def patient_folder(name: bytes | None, character_set: bytes | None) -> FileName:
     declared = "\\".join(value.strip(b" \0").decode("latin-1") for value in sets)
     # DCMTK looks at every value of the element here, and at the first one above.
     if declared and declared != "ISO_IR 100" and name is not None and not name.isascii():
+        # What has other characters is no CS but anything of the data set, even a name.
+        known = not declared.strip("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ \\")
         warning = (
-            f"Patient name not in Latin-1 (charset: {_shown(declared)}), "
+            f"Patient name not in Latin-1 (charset: {_shown(declared) if known else 'unknown'}), "
             "ASCII dir name may be broken"
         )
     # More than this cannot be in the result; the rest only counts for the hash.
