@@ -505,6 +505,26 @@ RULES = (
         "10.1, 3.1",
         "test_differential_tls::test_tools_that_cannot_begin_say_the_same",
     ),
+    Rule(
+        "TLS: versions and suites of the profiles",
+        "10.2",
+        "test_tls_dcmtk::test_objects_arrive_and_the_profile_decides_version_and_suite",
+    ),
+    Rule(
+        "TLS: each version of each profile, as OpenSSL's program sees it",
+        "10.2",
+        "test_tls_openssl::test_an_acceptor_takes_the_versions_of_its_profile_and_the_best_suite",
+    ),
+    Rule(
+        "TLS: who has to show a certificate",
+        "10.1",
+        "test_tls_dcmtk::test_the_acceptor_decides_who_has_to_show_a_certificate",
+    ),
+    Rule(
+        "TLS: handshakes that are refused",
+        "10.1",
+        "test_tls_refusals::test_a_handshake_is_refused_by_the_same_side_in_the_same_words",
+    ),
     Rule("echoscu: what is sent", "companion 2.1", _ECHO),
     Rule("echoscu: lines", "companion 2.2", _ECHO_LINES),
     Rule("echoscu: failures and exit codes", "companion 1.2, 2.4", _ECHO_FAILS),

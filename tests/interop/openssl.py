@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from isocenter.testing.certificates import Identity
 
-__all__ = ["Agreed", "Server", "connect", "serve"]
+__all__ = ["Agreed", "Server", "connect", "describe_session", "serve"]
 
 _REJECTION = bytes.fromhex("03 00 00000004 00 01 01 07")
 """A-ASSOCIATE-RJ: permanent, called AE title not recognized."""
@@ -63,6 +63,13 @@ def connect(port: int, *options: str, identity: Identity | None = None) -> Agree
     if version is None or suite is None:
         return Agreed("", "", words)
     return Agreed(version[1], suite[1], words)
+
+
+def describe_session(path: Path) -> str:
+    """Return what is in a session that s_client has kept (`-sess_out`)."""
+    done = run([_program(), "sess_id", "-in", path, "-text", "-noout"])
+    assert done.code == 0, done.stderr
+    return done.stdout
 
 
 class Server:

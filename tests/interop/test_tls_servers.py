@@ -6,14 +6,19 @@ process that accepts, the last those of each worker.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
+import socket
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.testing import ct_image
+from isocenter.testing import ct_image, raw
+from isocenter.testing.certificates import Authority
+from isocenter.testing.datasets import IMPLICIT_LITTLE, VERIFICATION
 from tests.interop.openssl import connect
 from tests.interop.relay import Relay
 from tests.interop.tls_material import keys, material, trusting
@@ -222,6 +227,60 @@ def test_a_revocation_list_read_anew_keeps_the_revoked_out(
             FAILED + "000b:0886 TLS error: certificate verify failed (certificate revoked)"
         )
         assert DCMTK.run("echoscu", *trusting(material().requestor), *address).code == 0
+
+
+def test_a_session_of_before_is_judged_by_what_holds_now(tmp_path: Path) -> None:
+    """With TLS 1.2 a session may be taken up without a certificate: it counts as the first time."""
+    root, own = material().root, Authority("Short", key="ec-p256")
+    files = _Files(tmp_path / "keys")
+    files.put(material().acceptor)
+    shutil.copy(own.crl(), files.revoked)
+    lost = own.issue("lost", key="ec-p256")
+    titles = tmp_path / "titles"
+    titles.write_text("cn=lost calling=SCRIPTED\n")
+    options = ("-v", *files.options, "+cf", own.path, "+crl", str(files.revoked))
+    with Receiver(OURS, tmp_path / "received", *options, "--cert-ae", titles) as receiver:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.load_verify_locations(root.path)
+        context.load_cert_chain(lost.certificate, lost.private_key)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        first, session = _associate(context, receiver.port)
+        assert first[0] == raw.ASSOCIATE_AC
+        again, session = _associate(context, receiver.port, session)
+        assert again[0] == raw.ASSOCIATE_AC
+        other, _ = _associate(context, receiver.port, session, calling="OTHER")
+        assert other[0] == raw.ASSOCIATE_RJ
+        own.revoke(lost)
+        shutil.copy(own.crl(), files.revoked)
+        _hang_up(receiver, "I: TLS read anew: ")
+        with pytest.raises((ssl.SSLError, OSError)):
+            _associate(context, receiver.port, session)
+        receiver.process.wait_for_line("(certificate revoked)")
+
+
+def _associate(
+    context: ssl.SSLContext,
+    port: int,
+    session: ssl.SSLSession | None = None,
+    calling: str = "SCRIPTED",
+) -> tuple[bytes, ssl.SSLSession]:
+    """Ask for an association and release it: the answer, and the session."""
+    with (
+        socket.create_connection(("127.0.0.1", port), 20) as plain,
+        context.wrap_socket(plain, session=session) as sock,
+    ):
+        proposed = raw.Context(1, VERIFICATION, (IMPLICIT_LITTLE,))
+        sock.sendall(raw.associate_rq([proposed], calling=calling))
+        answer = sock.recv(10_000)
+        if answer[:1] == bytes([raw.ASSOCIATE_AC]):
+            sock.sendall(raw.release_rq())
+            assert sock.recv(100) == raw.release_rp()
+        kept = sock.session
+        assert kept is not None
+        with contextlib.suppress(OSError):
+            sock.unwrap().close()
+        return answer, kept
 
 
 @by_mode
