@@ -22,6 +22,7 @@ from isocenter.ul.negotiation import AcceptorPolicy
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
@@ -273,7 +274,7 @@ class _Secure:
             TlsConfigurationError: something of it cannot be used.
         """
         self._options = options
-        self.tls = _server_tls(options)
+        self.tls = _server_tls(options, None)
 
     def reload(self) -> None:
         """Read it anew, for connections from now on; what there is stays where it cannot be used.
@@ -281,14 +282,14 @@ class _Secure:
         Raises:
             TlsConfigurationError: something of it cannot be used.
         """
-        self.tls.replace(_server_tls(self._options).context)
+        self.tls.replace(_server_tls(self._options, self.tls.context).context)
 
 
-def _server_tls(options: TlsOptions) -> ServerTls:
+def _server_tls(options: TlsOptions, before: SSLContext | None) -> ServerTls:
     from isocenter.net.tls import ServerTls
     from isocenter.net.tls_context import server_context
 
-    return ServerTls(server_context(options, warn=_LOGGER.warning))
+    return ServerTls(server_context(options, warn=_LOGGER.warning, before=before))
 
 
 def _nothing() -> None:

@@ -19,6 +19,8 @@ from isocenter.net.tls_options import TlsOptions
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from isocenter.cli.parser import ParsedCommandLine
 
 __all__ = ["Asker", "ServerSide", "client_tls", "condition_of_setup", "tls_options"]
@@ -120,7 +122,7 @@ class ServerSide:
         """Read the files; may ask for a password."""
         _mention_seeds(line)
         self._options = tls_options(line)
-        self.tls = _server_tls(self._options)
+        self.tls = ServerTls(_server_context(self._options))
 
     def reload(self) -> str:
         """Read all files again, and use what they say for connections that come from now on.
@@ -133,7 +135,7 @@ class ServerSide:
         Raises:
             ConfigurationError: they cannot be used; what was used is used on.
         """
-        self.tls.replace(_server_tls(self._options).context)
+        self.tls.replace(_server_context(self._options, self.tls.context))
         return f"{self._options.certificate}, {self._options.private_key}"
 
 
@@ -221,14 +223,14 @@ def _has_terminal() -> bool:
     return True
 
 
-def _server_tls(options: TlsOptions) -> ServerTls:
-    """Make what an acceptor speaks TLS with.
+def _server_context(options: TlsOptions, before: SSLContext | None = None) -> SSLContext:
+    """Make what an acceptor speaks TLS with, in the place of what was `before`.
 
     Raises:
         ConfigurationError: it cannot be made, in DCMTK's words.
     """
     try:
-        return ServerTls(server_context(options, warn=_warn))
+        return server_context(options, warn=_warn, before=before)
     except TlsConfigurationError as problem:
         raise ConfigurationError(condition_of_setup(problem, options)) from problem
 

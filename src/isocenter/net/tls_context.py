@@ -91,12 +91,16 @@ def client_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
     return context
 
 
-def server_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
+def server_context(
+    options: TlsOptions, *, warn: Warn, before: ssl.SSLContext | None = None
+) -> ssl.SSLContext:
     """Return the context of an acceptor.
 
     Args:
         options: what is asked for; what only requestors have is not looked at.
         warn: told in one line of each thing that is weak or left out, in DCMTK's words.
+        before: an acceptor's context of the same options that this one is to take the place of:
+            what that one trusts is not left out here because it cannot be read now.
 
     Raises:
         TlsConfigurationError: something cannot be used; `subject` says what.
@@ -110,6 +114,11 @@ def server_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
     files = Snapshot()
     said: list[str] = []
     _prepare_acceptor(context, options, files, warn=said.append)
+    if isinstance(before, _AcceptorContext):
+        for path in files.left_out:
+            if path not in before.left_out:
+                raise TlsConfigurationError("ca", "it cannot be read any more", path=path)
+    context.left_out = tuple(files.left_out)
     for text in said:
         warn(text)
     context.make = lambda: _again(options, files, said)
@@ -121,9 +130,11 @@ class _AcceptorContext(ssl.SSLContext):
 
     Attributes:
         make: makes the other one, None where that cannot be done now.
+        left_out: paths of what was to be trusted and could not be read.
     """
 
     make: Callable[[], ssl.SSLContext | None]
+    left_out: tuple[str, ...] = ()
     _current: ssl.SSLContext | None = None
 
     def wrap_bio(

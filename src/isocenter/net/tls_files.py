@@ -7,7 +7,7 @@ Python's `ssl` reads revocation lists in PEM only, and only by their names: thos
 through a file in memory.
 
 A certificate file that cannot be read is warned about and left out: less is trusted then. A
-revocation list is not: without it more would be.
+revocation list is not, nor is a part of one: without it more would be.
 
 RFC 5280, RFC 7919 (groups). DCMTK's words where it has some.
 """
@@ -48,6 +48,7 @@ ssbzSibBsu/6iGtCOGEoXJf//////////wIBAg==
 """The group ffdhe2048 (RFC 7919 A.1): Python has no call to let OpenSSL choose one by itself."""
 
 _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.(r?)[0-9]+")
+_CRL_BEGIN = b"-----BEGIN X509 CRL-----"
 _CRL_BLOCK = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 _DH_BLOCK = re.compile(rb"-----BEGIN DH PARAMETERS-----(.*?)-----END DH PARAMETERS-----", re.DOTALL)
 
@@ -60,8 +61,8 @@ def load_trust(
     Args:
         context: the context.
         options: of which `ca_files`, `ca_directories`, `system_ca`, `crl_files` and `crl_check`.
-        files: read through it. Of folders in PEM and of the system, OpenSSL reads what it needs
-            when it needs it.
+        files: read through it, and told what is left out. Of folders in PEM and of the system,
+            OpenSSL reads what it needs when it needs it.
         warn: told of each certificate file and folder that cannot be read.
 
     Raises:
@@ -74,6 +75,7 @@ def load_trust(
         _load_ca(context, path, files, der=der, warn=warn)
     for path in options.ca_directories:
         if not os.path.isdir(path):
+            files.left_out.append(path)
             warn(f"unable to load certificates from directory '{path}', ignoring")
         elif der:
             _load_der_directory(context, path, files, warn)
@@ -168,6 +170,7 @@ def _load_ca(context: ssl.SSLContext, path: str, files: Snapshot, *, der: bool, 
             with files.named(path) as name:
                 context.load_verify_locations(cafile=name)
     except (OSError, ValueError):
+        files.left_out.append(path)
         warn(f"unable to load certificate file '{path}', ignoring")
 
 
@@ -197,13 +200,15 @@ def _load_crl(context: ssl.SSLContext, path: str, files: Snapshot, *, der: bool)
     """Let a context check a revocation list; nothing else in the file is trusted.
 
     Raises:
-        TlsConfigurationError: there is none in the file.
+        TlsConfigurationError: there is none in the file, or one of several is not whole.
     """
     try:
         data = files.read(path)
         blocks = [pem("X509 CRL", data)] if der else _CRL_BLOCK.findall(data)
         if not blocks:
             raise TlsConfigurationError("crl", "it has no revocation list in PEM", path=path)
+        if not der and len(blocks) != data.count(_CRL_BEGIN):
+            raise TlsConfigurationError("crl", "a revocation list in it has no end", path=path)
         with file_in_memory(b"\n".join(blocks) + b"\n") as file:
             context.load_verify_locations(cafile=file)
     except OSError as problem:

@@ -19,14 +19,19 @@ __all__ = ["Snapshot", "file_in_memory", "pem", "reason_of"]
 
 
 class Snapshot:
-    """What files held, and which passwords were given, when they were first wanted."""
+    """What files held, and which passwords were given, when they were first wanted.
 
-    __slots__ = ("_files", "_passwords")
+    Attributes:
+        left_out: paths of what was to be trusted and could not be read.
+    """
+
+    __slots__ = ("_files", "_passwords", "left_out")
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._files: dict[str, bytes | OSError] = {}
         self._passwords: dict[str, str] = {}
+        self.left_out: list[str] = []
 
     def read(self, path: str) -> bytes:
         """Return a file's content.
