@@ -20,7 +20,7 @@ DEFAULT_PROFILE = "bcp195-rfc8996"
 """The name of the profile used where none is asked for (`tls_profiles.PROFILES`)."""
 
 
-class TlsOptions(Record):
+class TlsOptions(Record, hidden=("password",)):
     """Keys, trust and rules of one side of TLS.
 
     Fields:
