@@ -9,6 +9,8 @@ from __future__ import annotations
 from isocenter.cli.spec import VERBOSE_MODE, Group, Option, Value, integer, string
 
 __all__ = [
+    "IDENTITIES",
+    "IDENTITY_EVALUATION",
     "MAXIMUM_PDU_LENGTH",
     "MINIMUM_PDU_LENGTH",
     "TIMEOUT_OPTIONS",
@@ -18,6 +20,7 @@ __all__ = [
     "dimse_timeout",
     "explain",
     "general_group",
+    "identity_group",
     "ip_protocol_group",
     "max_pdu",
     "profile_group",
@@ -30,6 +33,17 @@ MAXIMUM_PDU_LENGTH = 131072
 
 TIMEOUT_OPTIONS = ("--socket-timeout", "--acse-timeout", "--dimse-timeout")
 """The order in which the tools check them."""
+
+
+IDENTITIES = ("--user", "--kerberos", "--saml", "--jwt")
+"""The block of alternatives that say who asks."""
+
+IDENTITY_EVALUATION: tuple[str | tuple[str, ...], ...] = (
+    IDENTITIES,
+    ("--password", "--empty-password"),
+    "--pos-response",
+)
+"""In which order they are checked."""
 
 
 def general_group(*, verbose_pc: bool) -> Group:
@@ -116,6 +130,43 @@ def profile_group(conflicts: tuple[str, ...]) -> Group:
                     Value("profile", "string", shown="string"),
                 ),
                 conflicts=conflicts,
+            ),
+        ),
+    )
+
+
+def identity_group() -> Group:
+    """Return the options that say who asks (PS3.7 D.3.3.7), under the names of DCMTK's storescu."""
+    return Group(
+        "user identity negotiation",
+        (
+            Option("--user", "-usr", "identify as this user", string("user name")),
+            Option(
+                "--password",
+                "-pwd",
+                "identify with this password as well",
+                string("password", secret=True),
+                requires=("--user",),
+            ),
+            Option(
+                "--empty-password",
+                "-epw",
+                "identify with an empty password as well",
+                requires=("--user",),
+            ),
+            Option(
+                "--kerberos",
+                "-kt",
+                "identify by the Kerberos ticket in this file",
+                string("filename"),
+            ),
+            Option("--saml", "", "identify by the SAML assertion in this file", string("filename")),
+            Option("--jwt", "", "identify by the JSON Web Token in this file", string("filename")),
+            Option(
+                "--pos-response",
+                "-rsp",
+                "demand that the peer confirms the identity",
+                requires=("--user", "--kerberos", "--saml", "--jwt"),
             ),
         ),
     )

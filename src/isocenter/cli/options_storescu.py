@@ -6,7 +6,7 @@ from isocenter.cli import groups
 from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
 
-__all__ = ["IDENTITIES", "INVENTION", "MAXIMUM_OPERATIONS", "PROPOSALS", "READ_MODES", "TOOL"]
+__all__ = ["INVENTION", "MAXIMUM_OPERATIONS", "PROPOSALS", "READ_MODES", "TOOL"]
 
 MAXIMUM_OPERATIONS = 64
 """Most operations that may be outstanding, as the engine caps them anyway."""
@@ -128,37 +128,6 @@ _INVENTION = (
 INVENTION = tuple(option.long for option in _INVENTION)
 """Options of which any makes up who the objects are about."""
 
-_IDENTITY_OPTIONS = (
-    Option("--user", "-usr", "identify as this user", string("user name")),
-    Option(
-        "--password",
-        "-pwd",
-        "identify with this password as well",
-        string("password", secret=True),
-        requires=("--user",),
-    ),
-    Option(
-        "--empty-password", "-epw", "identify with an empty password as well", requires=("--user",)
-    ),
-    Option(
-        "--kerberos",
-        "-kt",
-        "identify by the Kerberos ticket in this file",
-        string("filename"),
-    ),
-    Option("--saml", "", "identify by the SAML assertion in this file", string("filename")),
-    Option("--jwt", "", "identify by the JSON Web Token in this file", string("filename")),
-    Option(
-        "--pos-response",
-        "-rsp",
-        "demand that the peer confirms the identity",
-        requires=("--user", "--kerberos", "--saml", "--jwt"),
-    ),
-)
-
-IDENTITIES = ("--user", "--kerberos", "--saml", "--jwt")
-"""The block of alternatives that say who asks."""
-
 _NETWORK = Group(
     "network options",
     subgroups=(
@@ -208,7 +177,7 @@ _NETWORK = Group(
                 ),
             ),
         ),
-        Group("user identity negotiation", _IDENTITY_OPTIONS),
+        groups.identity_group(),
         Group(
             "other network options",
             (
@@ -302,9 +271,7 @@ TOOL = Tool(
         "--repeat",
         "--uid-padding",
         *INVENTION,
-        IDENTITIES,
-        ("--password", "--empty-password"),
-        "--pos-response",
+        *groups.IDENTITY_EVALUATION,
         *tls.REQUESTOR_EVALUATION,
         ("--ipv4", "--ipv6", "--ip-auto"),
         "--auto-contexts",

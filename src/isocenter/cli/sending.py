@@ -1,22 +1,43 @@
-"""What the sending tools share: an association of the driver, as the sender wants it.
+"""What the sending tools share: their requests, and an association as the sender wants it.
 
+Owns how options of a requestor become an A-ASSOCIATE-RQ and the dumps of request and acceptance.
 Joins `net`, `services` and `sender`, which do not know each other. Must not know any one tool.
 """
 
 from __future__ import annotations
 
+from isocenter.cli.groups import IDENTITIES
+from isocenter.logs import CRITICAL, DEBUG, ERROR, INFO
 from isocenter.services import storage
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from isocenter.cli.parser import ParsedCommandLine
     from isocenter.dimse.commands import CStoreRSP
+    from isocenter.errors import ConfigurationError
+    from isocenter.logs import Logger
     from isocenter.net.association import Association
     from isocenter.services.storage import PackedStore
+    from isocenter.ul.pdu import (
+        AAssociateRQ,
+        PresentationContext,
+        RoleSelection,
+        SopClassExtendedNegotiation,
+        UserIdentityRQ,
+    )
     from isocenter.wire import Segment
 
-__all__ = ["AssociationLink"]
+__all__ = [
+    "AssociationLink",
+    "association_request",
+    "check_identity",
+    "identity_of",
+    "log_acceptance",
+    "log_request",
+    "severity",
+]
 
 
 class AssociationLink:
@@ -137,3 +158,110 @@ class AssociationLink:
     def abort(self) -> None:
         """Abort; harmless where the association has ended."""
         self._association.abort()
+
+
+def identity_of(line: ParsedCommandLine) -> UserIdentityRQ | None:
+    """Return the user identity that every association carries, None without.
+
+    Raises:
+        TokenFileError: the file of a token is no good.
+    """
+    kind = line.block(*IDENTITIES)
+    if kind is None:
+        return None
+    from isocenter.cli.identity import user_identity
+
+    return user_identity(line, kind)
+
+
+def check_identity(request: AAssociateRQ) -> None:
+    """Refuse an identity that does not fit into a request, before it is sent.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    if request.user_information.user_identity is not None:
+        from isocenter.cli.identity import check_length
+
+        check_length(request)
+
+
+def severity(line: ParsedCommandLine, problem: ConfigurationError) -> int:
+    """Return the level of DCMTK's line: an error where a token file is no good, else fatal."""
+    if line.block(*IDENTITIES) is None:
+        return CRITICAL
+    from isocenter.cli.identity import TokenFileError
+
+    return ERROR if isinstance(problem, TokenFileError) else CRITICAL
+
+
+def association_request(
+    line: ParsedCommandLine,
+    contexts: tuple[PresentationContext, ...],
+    identity: UserIdentityRQ | None,
+    *,
+    operations: int = 1,
+    role_selections: tuple[RoleSelection, ...] = (),
+    extended_negotiations: tuple[SopClassExtendedNegotiation, ...] = (),
+) -> AAssociateRQ:
+    """Build the proposal of one association.
+
+    Args:
+        line: of a tool with both titles and ``--max-pdu``.
+        contexts: what is proposed.
+        identity: who asks, None for nobody.
+        operations: requests that this side would have outstanding.
+        role_selections: of a profile.
+        extended_negotiations: of a profile.
+    """
+    from isocenter import uids
+    from isocenter.cli.network import ae_title, max_pdu
+    from isocenter.ul.pdu import AAssociateRQ, AsynchronousOperationsWindow, UserInformation
+
+    window = AsynchronousOperationsWindow(
+        maximum_number_operations_invoked=operations, maximum_number_operations_performed=1
+    )
+    return AAssociateRQ(
+        called_ae_title=ae_title(line, "--call"),
+        calling_ae_title=ae_title(line, "--aetitle"),
+        presentation_contexts=contexts,
+        user_information=UserInformation(
+            maximum_length=max_pdu(line),
+            implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
+            # Without it one operation at a time is the rule (PS3.7 D.3.3.3.1).
+            asynchronous_operations_window=window if operations > 1 else None,
+            role_selections=role_selections,
+            extended_negotiations=extended_negotiations,
+            user_identity=identity,
+        ),
+    )
+
+
+def log_request(line: ParsedCommandLine, logger: Logger, request: AAssociateRQ) -> None:
+    """Show what is about to be asked for, where that is wanted."""
+    level = _level_of_dumps(line)
+    if logger.isEnabledFor(level):
+        from isocenter.cli.dumps import request_dump
+
+        logger.log(level, "Request Parameters:\n%s", request_dump(request))
+
+
+def log_acceptance(
+    line: ParsedCommandLine, logger: Logger, request: AAssociateRQ, association: Association
+) -> None:
+    """Show what was agreed on, where that is wanted."""
+    if association.tls is not None and logger.isEnabledFor(DEBUG):
+        from isocenter.cli.tls_details import log_tls
+
+        log_tls(association.tls)
+    level = _level_of_dumps(line)
+    if logger.isEnabledFor(level) and association.accept is not None:
+        from isocenter.cli.dumps import accept_dump
+
+        dump = accept_dump(request, association.accept)
+        logger.log(level, "Association Parameters Negotiated:\n%s", dump)
+
+
+def _level_of_dumps(line: ParsedCommandLine) -> int:
+    return INFO if line.given("--verbose-pc") else DEBUG

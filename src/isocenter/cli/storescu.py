@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from isocenter.cli.dictionary import dictionary_of
 from isocenter.cli.exitcodes import ExitCode, exit_code_for_store_status
-from isocenter.cli.options_storescu import IDENTITIES, INVENTION, PROPOSALS, READ_MODES, TOOL
+from isocenter.cli.options_storescu import INVENTION, PROPOSALS, READ_MODES, TOOL
 from isocenter.cli.start import start
-from isocenter.logs import CRITICAL, DEBUG, ERROR, INFO, get_logger
+from isocenter.logs import CRITICAL, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.cli.profiles import ProfileSource
     from isocenter.dataset.dictionary import Dictionary
-    from isocenter.errors import ConfigurationError
     from isocenter.net.association import Association
     from isocenter.net.client import ConnectOptions
     from isocenter.sender.inputs import CheckedInputs
@@ -42,6 +41,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if isinstance(line, ExitCode):
         return line
     from isocenter.cli.network import check_titles, connect_options, max_pdu
+    from isocenter.cli.sending import check_identity, identity_of, severity
     from isocenter.errors import ConfigurationError, NegotiationError
     from isocenter.sender.conditions import BAD_PRESENTATION_CONTEXT_ID
 
@@ -54,13 +54,15 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         inputs = _inputs(line)
         max_pdu(line, _LOGGER)
         peer = connect_options(line)
-        identity = _identity(line)
+        identity = identity_of(line)
         check_titles(line)
         plan = _plan(line, inputs, profiles)
-        _check_identity(line, plan, identity)
+        if identity is not None:
+            for planned in plan:
+                check_identity(_request(line, planned, identity))
         options = _transfer_options(line, dictionary_of(env))
     except ConfigurationError as problem:
-        _LOGGER.log(_severity(line, problem), "%s", problem)
+        _LOGGER.log(severity(line, problem), "%s", problem)
         return ExitCode.FAILURE
     except NegotiationError as problem:
         _LOGGER.error("%s", problem)  # noqa: TRY400 - one line says it all
@@ -105,46 +107,6 @@ def _inputs(line: ParsedCommandLine) -> CheckedInputs:
         form=_form(line),
     )
     return check_inputs(line.parameters_from("dcmfile-in"), options)
-
-
-def _identity(line: ParsedCommandLine) -> UserIdentityRQ | None:
-    """Return the user identity that every association carries, None without.
-
-    Raises:
-        TokenFileError: the file of a token is no good.
-    """
-    kind = line.block(*IDENTITIES)
-    if kind is None:
-        return None
-    from isocenter.cli.identity import user_identity
-
-    return user_identity(line, kind)
-
-
-def _check_identity(
-    line: ParsedCommandLine,
-    plan: Sequence[PlannedAssociation],
-    identity: UserIdentityRQ | None,
-) -> None:
-    """Refuse an identity that does not fit one of the requests, before any is sent.
-
-    Raises:
-        ConfigurationError: it does not.
-    """
-    if identity is not None:
-        from isocenter.cli.identity import check_length
-
-        for planned in plan:
-            check_length(_request(line, planned, identity))
-
-
-def _severity(line: ParsedCommandLine, problem: ConfigurationError) -> int:
-    """Return the level of DCMTK's line: an error where a token file is no good, else fatal."""
-    if line.block(*IDENTITIES) is None:
-        return CRITICAL
-    from isocenter.cli.identity import TokenFileError
-
-    return ERROR if isinstance(problem, TokenFileError) else CRITICAL
 
 
 def _demand_one_proposal(line: ParsedCommandLine) -> None:
@@ -273,28 +235,15 @@ def _request(
     line: ParsedCommandLine, planned: PlannedAssociation, identity: UserIdentityRQ | None
 ) -> AAssociateRQ:
     """Build the proposal of one association."""
-    from isocenter import uids
-    from isocenter.cli.network import ae_title, max_pdu
-    from isocenter.ul.pdu import AAssociateRQ, AsynchronousOperationsWindow, UserInformation
+    from isocenter.cli.sending import association_request
 
-    operations = line.integer("--max-ops")
-    window = AsynchronousOperationsWindow(
-        maximum_number_operations_invoked=operations, maximum_number_operations_performed=1
-    )
-    return AAssociateRQ(
-        called_ae_title=ae_title(line, "--call"),
-        calling_ae_title=ae_title(line, "--aetitle"),
-        presentation_contexts=planned.contexts,
-        user_information=UserInformation(
-            maximum_length=max_pdu(line),
-            implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,
-            implementation_version_name=uids.IMPLEMENTATION_VERSION_NAME,
-            # Without it one operation at a time is the rule (PS3.7 D.3.3.3.1).
-            asynchronous_operations_window=window if operations > 1 else None,
-            role_selections=planned.role_selections,
-            extended_negotiations=planned.extended_negotiations,
-            user_identity=identity,
-        ),
+    return association_request(
+        line,
+        planned.contexts,
+        identity,
+        operations=line.integer("--max-ops"),
+        role_selections=planned.role_selections,
+        extended_negotiations=planned.extended_negotiations,
     )
 
 
@@ -303,14 +252,11 @@ def _connect(
 ) -> Association | None:
     """Open the association, or say why there is none."""
     from isocenter.cli.network import log_request_failure
+    from isocenter.cli.sending import log_acceptance, log_request
     from isocenter.errors import IsocenterError
     from isocenter.net.client import connect
 
-    dump_level = INFO if line.given("--verbose-pc") else DEBUG
-    if _LOGGER.isEnabledFor(dump_level):
-        from isocenter.cli.dumps import request_dump
-
-        _LOGGER.log(dump_level, "Request Parameters:\n%s", request_dump(request))
+    log_request(line, _LOGGER, request)
     _LOGGER.info("Requesting Association")
     try:
         association = connect(peer, request)
@@ -321,15 +267,7 @@ def _connect(
 
             explain_request(line, peer, request, problem)
         return None
-    if association.tls is not None and _LOGGER.isEnabledFor(DEBUG):
-        from isocenter.cli.tls_details import log_tls
-
-        log_tls(association.tls)
-    if _LOGGER.isEnabledFor(dump_level) and association.accept is not None:
-        from isocenter.cli.dumps import accept_dump
-
-        dump = accept_dump(request, association.accept)
-        _LOGGER.log(dump_level, "Association Parameters Negotiated:\n%s", dump)
+    log_acceptance(line, _LOGGER, request, association)
     if not association.contexts:
         _LOGGER.critical("No Acceptable Presentation Contexts")
         association.abort()

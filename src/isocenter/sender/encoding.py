@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from isocenter.sender.prepare import PreparedFile
     from isocenter.wire import Segment
 
-__all__ = ["AS_IT_IS", "EncodedDataSet", "EncodingOptions", "encode"]
+__all__ = ["AS_IT_IS", "EncodedDataSet", "EncodingOptions", "conversion_options", "encode"]
 
 _IN_MEMORY = 4 * 1024 * 1024
 """Bytes of a result, inclusive, that are put together before they are sent."""
@@ -159,6 +159,13 @@ def _converted(
         compression_level=options.compression_level,
         replacements=replacements,
     )
+
+
+def conversion_options(
+    prepared: PreparedFile, transfer_syntax_uid: str, options: EncodingOptions
+) -> RewriteOptions:
+    """Return how a file's data set is written in another transfer syntax."""
+    return _converted(transfer_syntax_uid, _unblanked(prepared), options)
 
 
 def _write(

@@ -15,14 +15,17 @@ PS3.10 7, PS3.4 B.4.1.
 from __future__ import annotations
 
 import os
+import stat
 
 from isocenter.dataset.identity import DEFAULT_IDENTITY_LIMITS, read_identity, verify_complete
+from isocenter.dataset.part10 import read_file_meta
 from isocenter.errors import DataSetError
 from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from isocenter.dataset.identity import Identity, IdentityLimits
+    from isocenter.dataset.part10 import FileMeta
     from isocenter.wire import Segment
 
 __all__ = [
