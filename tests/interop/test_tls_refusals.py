@@ -168,8 +168,8 @@ def test_a_folder_of_authorities_and_lists_is_trusted(direction: str, tmp_path: 
     acceptor, requestor = PAIRS[direction]
     there = material()
     root = there.root
+    revoked = options("{revoked}")  # before the list is made
     folder = root.hashed_directory(there.stranger, crls=[root.crl()])
-    revoked = options("{revoked}")
     with Receiver(
         acceptor, tmp_path / "received", "-v", *keys(there.acceptor), "+cd", folder, "+crv"
     ) as receiver:
