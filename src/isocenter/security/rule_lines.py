@@ -1,7 +1,6 @@
 """Files of rules: lines of words and of ``key=value``, with their places.
 
-Owns the grammar that files of rules share, and how such a file is read. Must not know what any
-key means.
+Owns the grammar that files of rules share. Must not know what any key means.
 
 One rule stands on each line: words, and keys with values (``calling=CT1``), separated by blanks.
 A value with blanks stands in quotes, single or double; there is no escape, so a value
@@ -12,11 +11,9 @@ Bytes beyond ASCII are read as Latin-1, one character for each, as AE titles are
 
 from __future__ import annotations
 
-import os
-import stat
-
 from isocenter.errors import ConfigurationError
 from isocenter.record import NamedTuple
+from isocenter.security.trusted_files import read_trusted
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -61,21 +58,7 @@ def read_text(path: str) -> str:
         ConfigurationError: it cannot be read, is longer than 1 MiB, or is no file; the message
             names it.
     """
-    try:
-        # Not to wait for whoever writes into a pipe of that name.
-        fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise ConfigurationError(f"{path}: not a file")
-            with open(fd, "rb", closefd=False) as file:
-                content = file.read(_LONGEST + 1)
-        finally:
-            os.close(fd)
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else None
-        raise ConfigurationError(f"{path}: {reason or problem}") from problem
-    if len(content) > _LONGEST:
-        raise ConfigurationError(f"{path}: longer than {_LONGEST} bytes")
+    content = read_trusted(path, _LONGEST).content
     return content.removeprefix(_MARK).decode("latin-1")
 
 

@@ -18,6 +18,7 @@ from isocenter.errors import ConfigurationError
 from isocenter.logs import get_logger
 from isocenter.record import Record, replace
 from isocenter.security.identity import IdentifiedUser, IdentityRefused
+from isocenter.security.trusted_files import read_trusted, warn_of_rights
 from isocenter.ul.pdu import UserIdentityType
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -238,30 +239,15 @@ def _header(token: bytes) -> tuple[str, str]:
     return algorithm, name
 
 
-def _read(path: str) -> bytes:
-    """Return what is in a file.
-
-    Raises:
-        ConfigurationError: it cannot be read, or is too long.
-    """
-    try:
-        with open(path, "rb") as file:
-            content = file.read(_LONGEST_FILE + 1)
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-        raise ConfigurationError(f"{path}: {reason}") from problem
-    if len(content) > _LONGEST_FILE:
-        raise ConfigurationError(f"{path}: longer than {_LONGEST_FILE} bytes")
-    return content
-
-
 def _pem_key(path: str) -> _Key:
     """Return the public key of a PEM file.
 
     Raises:
         ConfigurationError: it has none, or one that is not believed.
     """
-    content = _read(path)
+    file = read_trusted(path, _LONGEST_FILE)
+    warn_of_rights(path, file.mode, secret=False)
+    content = file.content
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -310,9 +296,9 @@ def _jwks_keys(path: str) -> list[_Key]:
     """
     import json
 
-    content = _read(path)
+    file = read_trusted(path, _LONGEST_FILE)
     try:
-        document: object = json.loads(content)
+        document: object = json.loads(file.content)
     except (ValueError, RecursionError) as problem:
         raise ConfigurationError(f"{path}: no JSON") from problem
     listed: object = document.get("keys") if isinstance(document, dict) else None
@@ -335,6 +321,8 @@ def _jwks_keys(path: str) -> list[_Key]:
             _LOGGER.warning("%s: key %d is left out: %s", path, number, problem)
     if not keys:
         raise ConfigurationError(f"{path}: no key that tokens can be verified with")
+    # Of public keys everybody may know; who knows a shared secret can make tokens.
+    warn_of_rights(path, file.mode, secret=any(isinstance(key.key, bytes) for key in keys))
     return keys
 
 

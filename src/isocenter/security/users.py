@@ -18,7 +18,6 @@ PS3.7 D.3.3.7, PS3.15 B.5.
 from __future__ import annotations
 
 import os
-import stat
 
 from isocenter import aetitle
 from isocenter.errors import ConfigurationError
@@ -27,6 +26,7 @@ from isocenter.record import Record
 from isocenter.security.identity import IdentifiedUser, IdentityRefused
 from isocenter.security.pace import Pace, TooManyAttempts
 from isocenter.security.passwords import decoy, is_password, parse_hash, prepare
+from isocenter.security.trusted_files import read_trusted, warn_of_rights
 from isocenter.ul.pdu import UserIdentityType
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -167,7 +167,9 @@ class UserFile:
         Raises:
             ConfigurationError: the file cannot be used; the users stay as they were.
         """
-        users = parse_users(_read(self._path), self._path)
+        file = read_trusted(self._path, LONGEST_FILE)
+        warn_of_rights(self._path, file.mode, secret=True)
+        users = parse_users(file.content, self._path)
         try:
             for algorithm in {user.password.algorithm for user in users.values()}:
                 prepare(algorithm)
@@ -230,25 +232,3 @@ def _lack(user: User | None, claim: IdentityClaim, *, right: bool) -> str:
     if user.titles and not any(aetitle.same(title, other) for other in user.titles):
         return f"may not call from AE title {title}"
     return ""
-
-
-def _read(path: str) -> bytes:
-    """Return what is in the file; a warning where others can read or change it.
-
-    Raises:
-        ConfigurationError: it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(LONGEST_FILE + 1)
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-        raise ConfigurationError(f"{path}: {reason}") from problem
-    if len(content) > LONGEST_FILE:
-        raise ConfigurationError(f"{path}: longer than {LONGEST_FILE} bytes")
-    if os.name == "posix" and mode & (stat.S_IWGRP | stat.S_IWOTH):
-        _LOGGER.warning("%s can be changed by other users of this machine", path)
-    elif os.name == "posix" and mode & stat.S_IROTH:
-        _LOGGER.warning("%s can be read by all users of this machine", path)
-    return content
