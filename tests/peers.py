@@ -27,6 +27,7 @@ PEERS: dict[str, tuple[str, ...]] = {
     "orthanc": ("Orthanc",),
     "pynetdicom": ("python",),
     "dcmjs-dimse": ("node",),
+    "dicom3tools": ("dciodvfy",),
 }
 """Each peer and the programs that must be there for it to count."""
 
@@ -79,6 +80,7 @@ _VERSION_COMMAND: dict[str, tuple[str, list[str]]] = {
         "node",
         ["-p", f"require('{_LOCAL}/node/node_modules/dcmjs-dimse/package.json').version"],
     ),
+    "dicom3tools": ("dciodvfy", ["-version"]),
 }
 
 
