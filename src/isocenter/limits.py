@@ -67,8 +67,8 @@ class Limits(Record):
 
     maximum_depth: int = 64
     """Nested sequences. A received data set that goes deeper is kept as it came instead of
-    rewritten; in a file to send that has to be converted it is an error. Standard objects reach about
-    10."""
+    rewritten; in a file to send that has to be converted it is an error. Standard objects reach
+    about 10."""
 
     maximum_changes_length: int = 32 * 1024 * 1024
     """Bytes that the list of changes to one received data set may take: about a million of them.
