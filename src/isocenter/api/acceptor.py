@@ -326,10 +326,11 @@ def _gate(networks: Sequence[str]) -> Gate:
     from isocenter.security.access_control import AccessControl
     from isocenter.security.access_list import single_rule
 
-    if isinstance(networks, str) or not networks:
+    nets = () if isinstance(networks, str) else tuple(networks)
+    if not nets:  # a rule without nets would let in everybody
         raise ValueError("networks: addresses and nets, or None for any")
     try:
-        return AccessControl(single_rule(networks=networks, origin="networks"))
+        return AccessControl(single_rule(networks=nets, origin="networks"))
     except ConfigurationError as problem:
         raise ValueError(str(problem)) from problem
 

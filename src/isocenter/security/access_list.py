@@ -42,6 +42,8 @@ __all__ = ["AccessList", "AccessRule", "Asker", "Decision", "parse_access_list",
 _NAME = re.compile(r"[a-z0-9_*?-]+(\.[a-z0-9_*?-]+)*", re.ASCII)
 _NUMBERS = re.compile(r"[0-9.*?/]+|.*:.*")
 _KEYS = ("calling", "called", "from")
+_WORDS = {"all", "any", "none", "local", "known", "unknown", "paranoid"}
+"""What other languages of rules have where we have names of hosts."""
 
 
 class Asker(NamedTuple):
@@ -298,6 +300,11 @@ def _host(value: str) -> str:
             f"{value.partition('/')[0]}"
         )
     pattern = value.lower().removesuffix(".")
-    if _NUMBERS.fullmatch(pattern) or not _NAME.fullmatch(pattern):
+    if pattern in _WORDS:
+        raise ConfigurationError(
+            f"{shown(value)!r} is no host's name here: for hosts anywhere, leave from= out"
+        )
+    last = pattern.rpartition(".")[2].strip("*?")  # no domain is called by a number
+    if _NUMBERS.fullmatch(pattern) or last.isdecimal() or not _NAME.fullmatch(pattern):
         raise ConfigurationError(f"{shown(value)!r} is no address, net (192.0.2.0/24) or host name")
     return pattern
