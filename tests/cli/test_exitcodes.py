@@ -11,7 +11,18 @@ def test_numbers() -> None:
     assert {code.name: code.value for code in ExitCode} == {
         "SUCCESS": 0,
         "FAILURE": 1,
+        "NO_INPUT_FILES": 21,
         "INVALID_INPUT_FILE": 22,
+        "NO_VALID_INPUT_FILES": 23,
+        "CANNOT_WRITE_REPORT_FILE": 43,
+        "INVALID_OUTPUT_DIRECTORY": 45,
+        "CANNOT_INITIALIZE_NETWORK": 60,
+        "CANNOT_NEGOTIATE_ASSOCIATION": 61,
+        "CANNOT_SEND_REQUEST": 62,
+        "CANNOT_LISTEN": 64,
+        "CANNOT_ADD_PRESENTATION_CONTEXT": 65,
+        "INVALID_ASSOCIATION_CONFIG": 66,
+        "NO_TRANSPORT_LAYER": 71,
         "ECHO_FAILED": 70,
         "INHERITED_DESCRIPTOR": 99,
     }

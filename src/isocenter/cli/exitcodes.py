@@ -23,8 +23,43 @@ class ExitCode(IntEnum):
     FAILURE = 1
     """Command line, input files, connection, rejection or timeout."""
 
+    NO_INPUT_FILES = 21
+    """dcmsend: there is no file to be sent."""
+
     INVALID_INPUT_FILE = 22
-    """echoscu --verify-cert, --is-root-cert: the certificate is none to be trusted."""
+    """echoscu --verify-cert, --is-root-cert: the certificate is none to be trusted; dcmsend: a
+    file cannot be sent, and that is the end."""
+
+    NO_VALID_INPUT_FILES = 23
+    """dcmsend: none of the files can be sent."""
+
+    CANNOT_WRITE_REPORT_FILE = 43
+    """dcmsend: the report cannot be written."""
+
+    INVALID_OUTPUT_DIRECTORY = 45
+    """dcmrecv: the output directory does not exist, or cannot be written to."""
+
+    CANNOT_LISTEN = 64
+    """dcmrecv: the port cannot be listened on."""
+
+    INVALID_ASSOCIATION_CONFIG = 66
+    """dcmrecv: the association negotiation profile cannot be used."""
+
+    NO_TRANSPORT_LAYER = 71
+    """dcmrecv: keys, certificates or cipher suites of TLS cannot be used."""
+
+    CANNOT_INITIALIZE_NETWORK = 60
+    """dcmsend: keys, certificates or cipher suites of TLS cannot be used."""
+
+    CANNOT_NEGOTIATE_ASSOCIATION = 61
+    """dcmsend: there is no connection, or the association is rejected."""
+
+    CANNOT_SEND_REQUEST = 62
+    """dcmsend: something was not sent, or not confirmed."""
+
+    CANNOT_ADD_PRESENTATION_CONTEXT = 65
+    """dcmsend: no context may be proposed for a file, or none was accepted for the only
+    association."""
 
     ECHO_FAILED = 70
     """echoscu: DIMSE timeout, protocol error, or the peer asked for release."""

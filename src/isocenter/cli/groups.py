@@ -23,6 +23,7 @@ __all__ = [
     "identity_group",
     "ip_protocol_group",
     "max_pdu",
+    "max_send_pdu",
     "profile_group",
     "requestor_titles_group",
     "socket_timeout",
@@ -233,4 +234,14 @@ def max_pdu() -> Option:
         "announce this length of PDU as the largest\nto be received",
         integer("number of bytes", MINIMUM_PDU_LENGTH, MAXIMUM_PDU_LENGTH),
         default="16384",
+    )
+
+
+def max_send_pdu() -> Option:
+    """Return `--max-send-pdu`."""
+    return Option(
+        "--max-send-pdu",
+        "",
+        "send no PDU longer than this, whatever\nthe peer accepts",
+        integer("number of bytes", MINIMUM_PDU_LENGTH, MAXIMUM_PDU_LENGTH),
     )

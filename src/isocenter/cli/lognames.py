@@ -20,6 +20,10 @@ PACKAGES = {
     "isocenter.net": "dcmtk.dcmnet",
     "isocenter.net.tls": "dcmtk.dcmtls",
     "isocenter.net.tls_context": "dcmtk.dcmtls",
+    "isocenter.sender.grouping": "dcmtk.dcmnet",
+    "isocenter.sender.instances": "dcmtk.dcmnet",
+    "isocenter.sender.listing": "dcmtk.dcmnet",
+    "isocenter.sender.report": "dcmtk.dcmnet",
     "isocenter.ul": "dcmtk.dcmnet",
 }
 """Packages and modules whose messages DCMTK logs in a module's logger.

@@ -186,14 +186,7 @@ _NETWORK = Group(
                 groups.acse_timeout(),
                 groups.dimse_timeout(),
                 groups.max_pdu(),
-                Option(
-                    "--max-send-pdu",
-                    "",
-                    "send no PDU longer than this, whatever\nthe peer accepts",
-                    integer(
-                        "number of bytes", groups.MINIMUM_PDU_LENGTH, groups.MAXIMUM_PDU_LENGTH
-                    ),
-                ),
+                groups.max_send_pdu(),
                 Option("--repeat", "", "send every file that many times", integer("number", 1)),
                 Option("--abort", "", "end with an abort instead of a release"),
                 Option(

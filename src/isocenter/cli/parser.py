@@ -33,7 +33,13 @@ __all__ = ["CommandLineError", "ParsedCommandLine", "expand_command_files", "par
 _MASK = "***"
 """What `--arguments` shows of a secret: a command file keeps it from others, a log would not."""
 
-_EXCLUSIVE_FIRST = ("--help", "--version", "--list-ciphers", "--list-profiles")
+_EXCLUSIVE_FIRST = (
+    "--help",
+    "--version",
+    "--list-ciphers",
+    "--list-profiles",
+    "--list-decoders",
+)
 """Which of several exclusive options is heeded, wherever they stand."""
 
 _LONG_MIN = -(2**63)

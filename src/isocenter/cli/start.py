@@ -52,6 +52,10 @@ def start(
             text = render.usage(tool, style_of(sys.stdout, os.environ))
         elif line.exclusive == "--version":
             text = render.version_text(tool)
+        elif line.exclusive == "--list-decoders":
+            from isocenter.cli.decoders import decoders_text
+
+            text = decoders_text(tool)
         else:
             from isocenter.cli.tls_lists import list_text
 

@@ -6,15 +6,70 @@ PS3.5 7, PS3.10 7.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from isocenter import uids
 from isocenter.errors import DataSetError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydicom.dataset import Dataset
 
-__all__ = ["decode_dataset", "encode_dataset", "identify"]
+__all__ = ["FileReference", "decode_dataset", "encode_dataset", "identify", "read_directory"]
+
+
+class FileReference(NamedTuple):
+    """A directory record that refers to a file; "" or () for what it does not say (PS3.3 F.3)."""
+
+    components: tuple[str, ...]
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+
+def read_directory(path: str) -> Iterator[FileReference]:
+    """Yield the records of a DICOMDIR that refer to files, in the order of the file.
+
+    The offsets that make a tree of the records are not followed, so none can lead in a circle.
+
+    Raises:
+        DataSetError: pydicom cannot read it.
+
+    PS3.3 F.3.2.2.
+    """
+    from pydicom.filereader import dcmread
+
+    try:
+        directory = dcmread(path, specific_tags=["DirectoryRecordSequence"])
+        for record in directory.get("DirectoryRecordSequence") or ():
+            if "ReferencedFileID" in record:
+                yield FileReference(
+                    _texts(record.ReferencedFileID),
+                    *(
+                        _text(record, f"Referenced{name}UIDInFile")
+                        for name in ("SOPClass", "SOPInstance", "TransferSyntax")
+                    ),
+                )
+    except (MemoryError, GeneratorExit):
+        raise
+    except Exception as problem:  # its own errors have no common base
+        raise DataSetError(f"cannot be read: {_reason(problem)}") from problem
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Return the components of a value that may have one or several, or none."""
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    return tuple(str(component) for component in value) if isinstance(value, Iterable) else ()
+
+
+def _text(record: Dataset, keyword: str) -> str:
+    """Return a UID of a record without padding, "" where it has none."""
+    return str(record.get(keyword) or "").rstrip(" \0")
 
 
 def identify(dataset: Dataset) -> tuple[str, str, str | None]:

@@ -1,0 +1,378 @@
+"""dcmsend: send files with C-STORE, in as many associations and forms as that takes.
+
+Options to requests, outcomes to DCMTK's lines and exit codes; nothing else.
+"""
+
+from __future__ import annotations
+
+from isocenter.cli.exitcodes import ExitCode
+from isocenter.cli.options_dcmsend import DECOMPRESSION, READ_MODES, TOOL
+from isocenter.cli.start import start
+from isocenter.logs import get_logger
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.cli.sending import AssociationLink
+    from isocenter.dataset.dictionary import Dictionary
+    from isocenter.net.client import ConnectOptions
+    from isocenter.sender.backlog import Backlog
+    from isocenter.sender.decoding import Decoders
+    from isocenter.sender.delivery import DeliveryOptions
+    from isocenter.sender.listing import Listing
+    from isocenter.sender.report import Report
+    from isocenter.sender.tally import Tally
+    from isocenter.ul.pdu import PresentationContext, UserIdentityRQ
+
+__all__ = ["main"]
+
+_LOGGER = get_logger(__name__)
+_NETWORK = get_logger("isocenter.net.client")
+"""For what DCMTK's network library says."""
+
+
+class _Stopped(Exception):
+    """The run is over before anything was sent, and why was said."""
+
+    def __init__(self, code: ExitCode) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run dcmsend with the arguments behind the tool's name; return the exit code."""
+    line = start(TOOL, argv)
+    if isinstance(line, ExitCode):
+        return line
+    try:
+        listing = _listing(line)
+        backlog = _backlog(line, listing)
+        dictionary, identity = _environment(line, env)
+        peer = _peer(line)
+        report = _report(line)
+    except _Stopped as stopped:
+        return stopped.code
+    from isocenter.sender.decoding import Decoders
+
+    decoders = Decoders()
+    try:
+        options = _options(line, dictionary, decoders, wants_sizes=report is not None)
+        return _deliver(_Calls(line, peer, identity), listing, backlog, options, report)
+    finally:
+        decoders.close()
+        if report is not None:
+            report.discard()
+
+
+def _listing(line: ParsedCommandLine) -> Listing:
+    """Find the files.
+
+    Raises:
+        _Stopped: there is none.
+    """
+    from isocenter.sender.listing import InvalidInput, Listing, ListingOptions
+
+    options = ListingOptions(
+        scan_directories=line.given("--scan-directories"),
+        scan_pattern=line.value_or_none("--scan-pattern"),
+        recurse=line.block("--no-recurse", "--recurse") == "--recurse",
+        dicomdir=line.given("--read-from-dicomdir"),
+        halt=not line.given("--no-halt"),
+        check_uids=not line.given("--no-uid-checks"),
+        form=_form(line),
+        lazily=_streams(line),
+    )
+    try:
+        listing = Listing(line.parameters_from("dcmfile-in"), options)
+    except InvalidInput as problem:
+        _LOGGER.critical("%s", problem)
+        raise _Stopped(ExitCode.INVALID_INPUT_FILE) from problem
+    if listing.is_empty:
+        _LOGGER.critical("no input files to be processed")
+        raise _Stopped(ExitCode.NO_INPUT_FILES)
+    return listing
+
+
+def _streams(line: ParsedCommandLine) -> bool:
+    """Tell whether files are looked at beside sending.
+
+    Not with a single association: it has to propose what the last file needs.
+    """
+    return line.given("--stream") or (line.given("--no-halt") and _has_several(line))
+
+
+def _has_several(line: ParsedCommandLine) -> bool:
+    choice = line.block("--multi-associations", "--single-association")
+    return choice != "--single-association"
+
+
+def _form(line: ParsedCommandLine) -> str:
+    """Return what a file may be."""
+    from isocenter.sender.prepare import ANY_FORM, DATA_SET_ONLY, FILE_ONLY
+
+    forms = {"--read-file": ANY_FORM, "--read-dataset": DATA_SET_ONLY}
+    return forms.get(line.block(*READ_MODES) or "", FILE_ONLY)
+
+
+def _backlog(line: ParsedCommandLine, listing: Listing) -> Backlog:
+    """Look at the files, or at the first of them.
+
+    Raises:
+        _Stopped: none is any good, or one is not and that is the end.
+    """
+    from isocenter.sender.backlog import Backlog
+    from isocenter.sender.listing import InvalidInput
+
+    _LOGGER.info("checking input files ...")
+    try:
+        backlog = Backlog(listing, beside=_streams(line))
+        if not backlog.count and backlog.problem is not None:
+            raise backlog.problem
+    except InvalidInput as problem:
+        _LOGGER.critical("%s", problem)
+        raise _Stopped(ExitCode.INVALID_INPUT_FILE) from problem
+    if backlog.first() is None:
+        _LOGGER.critical("no valid input files to be processed")
+        raise _Stopped(ExitCode.NO_VALID_INPUT_FILES)
+    if backlog.is_complete:
+        words = "in total, there are %d SOP instances to be sent, %d invalid files are ignored"
+        _LOGGER.debug(words, backlog.count, listing.invalid)
+    return backlog
+
+
+def _environment(
+    line: ParsedCommandLine, env: Mapping[str, str]
+) -> tuple[Dictionary | None, UserIdentityRQ | None]:
+    """Return the data dictionary and who asks.
+
+    Raises:
+        _Stopped: a file of either is no good, or the identity is too long.
+    """
+    from isocenter.cli.dictionary import dictionary_of
+    from isocenter.cli.sending import association_request, check_identity, identity_of, severity
+    from isocenter.errors import ConfigurationError
+
+    try:
+        dictionary = dictionary_of(env)
+        identity = identity_of(line)
+        if identity is not None:
+            check_identity(association_request(line, (), identity))
+    except ConfigurationError as problem:
+        _LOGGER.log(severity(line, problem), "%s", problem)
+        raise _Stopped(ExitCode.FAILURE) from problem
+    return dictionary, identity
+
+
+def _peer(line: ParsedCommandLine) -> ConnectOptions:
+    """Return how to reach the peer.
+
+    Raises:
+        _Stopped: what TLS was to use cannot be used, or a title is blank.
+    """
+    from isocenter.cli.network import check_titles, connect_options, max_pdu
+    from isocenter.errors import ConfigurationError
+
+    max_pdu(line, _LOGGER)
+    try:
+        check_titles(line)
+    except ConfigurationError as problem:
+        _LOGGER.critical("cannot negotiate network association: %s", problem)
+        raise _Stopped(ExitCode.CANNOT_NEGOTIATE_ASSOCIATION) from problem
+    try:
+        return connect_options(line)
+    except ConfigurationError as problem:
+        _LOGGER.critical("cannot initialize network: %s", problem)
+        raise _Stopped(ExitCode.CANNOT_INITIALIZE_NETWORK) from problem
+
+
+def _report(line: ParsedCommandLine) -> Report | None:
+    """Begin the report, None where none is wanted.
+
+    Raises:
+        _Stopped: it cannot be written.
+    """
+    path = line.value_or_none("--create-report-file")
+    if not path:
+        return None
+    from isocenter.cli.network import ae_title
+    from isocenter.sender.report import Report
+
+    try:
+        report = Report(path)
+    except (OSError, ValueError) as problem:  # ValueError: a NUL within
+        _refuse_report(path, problem)
+        raise _Stopped(ExitCode.CANNOT_WRITE_REPORT_FILE) from problem
+    report.begin(
+        line.parameter("peer"),
+        line.parameter_integer("port"),
+        ae_title(line, "--aetitle"),
+        ae_title(line, "--call"),
+    )
+    return report
+
+
+def _refuse_report(path: str, problem: OSError | ValueError) -> None:
+    reason = (problem.strerror if isinstance(problem, OSError) else None) or problem
+    _LOGGER.error("cannot write detailed report to file '%s': %s", path, reason)
+
+
+def _options(
+    line: ParsedCommandLine,
+    dictionary: Dictionary | None,
+    decoders: Decoders,
+    *,
+    wants_sizes: bool,
+) -> DeliveryOptions:
+    """Return how the run goes on."""
+    from isocenter.sender.delivery import DeliveryOptions
+    from isocenter.sender.encoding import EncodingOptions
+    from isocenter.sender.grouping import GroupingOptions
+    from isocenter.sender.instances import InstanceOptions
+
+    decompress = (line.block(*DECOMPRESSION) or "--decompress-lossless").rpartition("-")[2]
+    return DeliveryOptions(
+        several=_has_several(line),
+        grouping=GroupingOptions(
+            decompress=decompress,
+            illegal_proposals=not line.given("--no-illegal-proposal"),
+            why_not=_why_not,
+        ),
+        instances=InstanceOptions(
+            halt=not line.given("--no-halt"),
+            form=_form(line),
+            encoding=EncodingOptions(
+                compression_level=line.integer_or_none("--compression-level"),
+                dictionary=dictionary,
+            ),
+            names_conversions=decompress != "never",
+            sizes=wants_sizes,
+            decoders=None if decompress == "never" else decoders,
+        ),
+    )
+
+
+def _why_not(transfer_syntax_uid: str) -> str:
+    """Say why a transfer syntax cannot be decoded here, "" where it can."""
+    from isocenter.dataset.pixels.decoders import why_not
+
+    return why_not(transfer_syntax_uid)
+
+
+class _Calls:
+    """Opens the associations of a run."""
+
+    def __init__(
+        self, line: ParsedCommandLine, peer: ConnectOptions, identity: UserIdentityRQ | None
+    ) -> None:
+        self._line = line
+        self._peer = peer
+        self._identity = identity
+
+    def __call__(self, contexts: tuple[PresentationContext, ...]) -> AssociationLink:
+        """Open an association, or say why there is none.
+
+        Raises:
+            NotNegotiated, NoAcceptableContexts: see `sender.delivery`.
+        """
+        from isocenter.cli.network import log_request_failure
+        from isocenter.cli.sending import (
+            AssociationLink,
+            association_request,
+            log_acceptance,
+            log_request,
+        )
+        from isocenter.errors import AssociationRejected, IsocenterError
+        from isocenter.logs import DEBUG
+        from isocenter.net.client import connect
+        from isocenter.sender.delivery import NoAcceptableContexts, NotNegotiated
+        from isocenter.sender.instances import words_of
+
+        line = self._line
+        request = association_request(line, contexts, self._identity)
+        log_request(line, _NETWORK, request)
+        _NETWORK.info("Requesting Association")
+        try:
+            association = connect(self._peer, request)
+        except IsocenterError as problem:
+            log_request_failure(_NETWORK, DEBUG, problem)
+            words = words_of(problem)
+            if isinstance(problem, AssociationRejected):
+                words = (
+                    f"DUL Association Rejected (Result: {problem.result_text}, "
+                    f"Source: {problem.source_text}, Reason: {problem.reason_text})"
+                )
+            _LOGGER.critical("cannot negotiate network association: %s", words)
+            raise NotNegotiated from problem
+        log_acceptance(line, _NETWORK, request, association)
+        if not association.contexts:
+            _NETWORK.error("No Acceptable Presentation Contexts")
+            _LOGGER.error(
+                "cannot negotiate network association: No acceptable Presentation Contexts"
+            )
+            _NETWORK.info("Releasing Association")
+            try:
+                association.release()
+            except IsocenterError as problem:
+                _NETWORK.debug("Association Release Failed: %s", words_of(problem))
+            raise NoAcceptableContexts
+        if self._identity is not None and association.accept is not None:
+            from isocenter.cli.identity import is_answered
+
+            if not is_answered(request, association.accept, explain=False):
+                association.abort()
+                raise NotNegotiated
+        _NETWORK.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
+        return AssociationLink(association)
+
+
+def _deliver(
+    calls: _Calls,
+    listing: Listing,
+    backlog: Backlog,
+    options: DeliveryOptions,
+    report: Report | None,
+) -> int:
+    """Send everything, say what became of it, and return the exit code."""
+    from isocenter.sender.delivery import DONE, Delivery
+    from isocenter.sender.tally import Tally
+
+    tally = Tally()
+    ending = Delivery(backlog, calls, options, tally, report).run()
+    if ending != DONE:
+        return _CODES[ending]
+    code = ExitCode.SUCCESS
+    if report is not None:
+        try:
+            report.finish(tally)
+        except OSError as problem:
+            _refuse_report(report.path, problem)
+            code = ExitCode.CANNOT_WRITE_REPORT_FILE
+    _LOGGER.info("\n%s", tally.summary())
+    if tally.confirmed == tally.instances and not listing.invalid:
+        return code
+    _LOGGER.error("%s", _shortfall(tally, listing.invalid))
+    # What is said of a report is less than that something was not sent.
+    return ExitCode.CANNOT_SEND_REQUEST
+
+
+_CODES = {
+    "cannot negotiate": ExitCode.CANNOT_NEGOTIATE_ASSOCIATION,
+    "cannot send": ExitCode.CANNOT_SEND_REQUEST,
+    "cannot add context": ExitCode.CANNOT_ADD_PRESENTATION_CONTEXT,
+    "invalid input": ExitCode.INVALID_INPUT_FILE,
+}
+"""How a run ends early (`sender.delivery`) to the exit code."""
+
+
+def _shortfall(tally: Tally, invalid: int) -> str:
+    """Say in one line what was not confirmed."""
+    parts = [f"{tally.confirmed} of {tally.instances} SOP instances were confirmed"]
+    if refused := tally.sent - tally.confirmed:
+        parts.append(f"{refused} refused")
+    if unsent := tally.instances - tally.sent:
+        parts.append(f"{unsent} not sent")
+    if invalid:
+        parts.append(f"{invalid} invalid file{'s' if invalid > 1 else ''} left out")
+    return ", ".join(parts)
