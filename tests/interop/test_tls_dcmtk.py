@@ -7,6 +7,7 @@ has, whatever ours believes.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -15,11 +16,11 @@ from isocenter.testing import ct_image
 from isocenter.testing.certificates import Authority
 from tests.interop.tls_material import keys, material, trusting
 from tests.support import part10
+from tests.support.ports import free_port, wait_until_listening
+from tests.support.processes import Process
 from tests.support.tools import DCMTK, UNDER_TEST, Receiver
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from isocenter.testing import DicomObject
     from tests.support.processes import Completed
     from tests.support.tools import Suite
@@ -57,6 +58,8 @@ PAIRS = (
     Pair("+pa", "+px", CBC),
     Pair("+pn", "+pn", ("TLSv1.2", "NULL-SHA")),
 )
+CONFIGURATION = Path("/etc/dcmtk/storescp.cfg")
+"""Where the distribution puts it."""
 DIRECTIONS = ("to them", "from them")
 
 
@@ -109,9 +112,10 @@ def test_objects_arrive_and_the_profile_decides_version_and_suite(
         echoed = requestor.run("echoscu", *options, *address)
         sent = requestor.run("storescu", *options, *address, *_paths(images))
         assert (echoed.code, sent.code) == (0, 0), echoed.stderr + sent.stderr
-        theirs = sent.stderr if requestor == DCMTK else receiver.log
+        told = echoed.stderr + sent.stderr, receiver.log
         agreed = pair.as_367 or pair.agreed if acceptor == DCMTK else pair.agreed
-        assert _agreed(theirs) == {agreed}
+        # Ours say the same of it as DCMTK's.
+        assert [_agreed(log) for log in told] == [{agreed}] * 2
         _arrived(receiver, images)
 
 
@@ -157,6 +161,45 @@ def test_a_suite_is_added_by_its_name(
         assert done.code == 0, done.stderr
         theirs = done.stderr if requestor == DCMTK else receiver.log
         assert _agreed(theirs) == {("TLSv1.2", suite)}
+
+
+@pytest.mark.parametrize("profile", ["+py", "+pz", "+pa"])
+@pytest.mark.skipif(not CONFIGURATION.exists(), reason=f"{CONFIGURATION} is not there")
+def test_our_objects_reach_the_other_receiver_of_dcmtk(
+    profile: str, tmp_path: Path, images: list[tuple[DicomObject, Path]]
+) -> None:
+    folder, port = tmp_path / "received", free_port()
+    folder.mkdir()
+    # Without a configuration it takes nothing but echoes.
+    configured = ("-xf", str(CONFIGURATION), "Default")
+    options = ("+B", *configured, *trusting(material().acceptor), profile, "-od", str(folder))
+    with Process(DCMTK.argv("dcmrecv", *options, str(port))) as process:
+        assert wait_until_listening(port, process), process.stderr
+        words = (*trusting(material().requestor), profile, "127.0.0.1", str(port))
+        sent = UNDER_TEST.run("storescu", *words, *_paths(images))
+        assert sent.code == 0, sent.stderr
+        anonymous = ("+tla", "+cf", material().root.path, profile, "127.0.0.1", str(port))
+        assert UNDER_TEST.run("echoscu", *anonymous).code == 1
+    kept = {part10.read(path).data_set for path in folder.iterdir()}
+    assert kept == {image.data_set for image, _ in images}
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_certificate_is_shown_with_those_between_it_and_the_root(
+    direction: str, tmp_path: Path
+) -> None:
+    """And the lists of both authorities are heeded."""
+    root = material().root
+    between = root.intermediate("Between")
+    acceptor, requestor = _sides(direction)
+    lists = ("+cf", root.path, "+crl", root.crl(), "+crl", between.crl(), "+cra")
+    words = [
+        ("+tls", own.private_key, own.chain, *lists)
+        for own in (between.issue("acceptor"), between.issue("requestor"))
+    ]
+    with Receiver(acceptor, tmp_path / "received", *words[0]) as receiver:
+        done = requestor.run("echoscu", *words[1], "127.0.0.1", str(receiver.port))
+        assert done.code == 0, done.stderr + receiver.log
 
 
 def _who() -> dict[str, tuple[str, ...]]:
