@@ -50,6 +50,10 @@ _MOST_UNSAID = 64 * 1024
 """Bytes of the session's own answers that wait at most. An honest peer causes a few; one that asks
 again and again to renegotiate gets an alert each time, and need not take them."""
 
+_MOST_WITHOUT_DATA = 2 * (5 + _RECORD + 256)
+"""Bytes of records in a row that hold no data, at most: two of the longest. An honest peer changes
+its key now and then (RFC 8446 4.6.3); 64 KiB of that take 30 ms of whoever decrypts them."""
+
 _NUMBERS: dict[str, tuple[int, int]] = getattr(ssl._ssl, "err_names_to_codes", {})  # type: ignore[attr-defined]  # noqa: SLF001 - what the library calls its errors is nowhere else
 """Name of a reason to library and number; private to Python, and without it numbers are 0."""
 
@@ -139,7 +143,16 @@ class TlsSession:
         received: the first bytes of the peer.
     """
 
-    __slots__ = ("_incoming", "_object", "_outgoing", "_problem", "ended", "facts", "received")
+    __slots__ = (
+        "_incoming",
+        "_object",
+        "_outgoing",
+        "_problem",
+        "_without_data",
+        "ended",
+        "facts",
+        "received",
+    )
 
     def __init__(
         self, context: ssl.SSLContext, *, server_side: bool, server_name: str | None = None
@@ -151,6 +164,7 @@ class TlsSession:
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name
         )
         self._problem: TlsError | None = None
+        self._without_data = 0  # bytes that came since the last data
         self.facts: TlsFacts | None = None
         self.ended = False
         self.received = b""
@@ -159,6 +173,8 @@ class TlsSession:
         """Take bytes in that came from the peer."""
         if len(self.received) < PeerProtocolError.MOST_RECEIVED:
             self.received += bytes(data[: PeerProtocolError.MOST_RECEIVED - len(self.received)])
+        if self.facts is not None:
+            self._without_data += len(data)
         self._incoming.write(data)
 
     def handshake(self) -> bool:
@@ -187,7 +203,8 @@ class TlsSession:
 
         Raises:
             TlsError: what came cannot be decrypted, or is an alert; once all before it was
-                returned. Or the peer has the session answer and takes no answers.
+                returned. Or the peer has the session answer and takes no answers, or sends nothing
+                but what is no data.
         """
         if self._problem is not None:
             raise self._problem
@@ -207,8 +224,11 @@ class TlsSession:
         except ssl.SSLError as problem:
             self._problem = _tls_error(problem, b"")
             self._problem.__cause__ = problem
-        if self._outgoing.pending > _MOST_UNSAID:
-            self._problem = TlsError("the peer takes no answers")
+        self._without_data = 0 if done else self._without_data
+        unsaid = self._outgoing.pending
+        if unsaid > _MOST_UNSAID or self._without_data > _MOST_WITHOUT_DATA:
+            what = "takes no answers" if unsaid else "sends records without data"
+            self._problem = self._problem or TlsError(f"the peer {what}")
         if self._problem is not None and not done:
             raise self._problem
         return done
