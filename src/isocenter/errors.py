@@ -390,9 +390,11 @@ class StorageError(IsocenterError):
         reason: the operating system's words.
         comment: what the peer is told: the reason without any path of this machine.
         status: the DIMSE status to answer with (PS3.4 B.2.3).
+        doing: what could not be done, as the log begins; whoever passes it on may change it.
     """
 
     status = 0xA700
+    doing = "cannot write DICOM file"
 
     def __init__(self, path: str, reason: str, *, message: str = "") -> None:
         """Keep the path and the reason; the message says both unless it is given."""

@@ -69,13 +69,14 @@ UNDER_TEST = Suite(os.environ.get("ISOCENTER_UNDER_TEST") or "ours")
 
 
 class Receiver:
-    """A running storescp on a port of its own.
+    """A running receiver on a port of its own.
 
     Args:
-        suite: whose storescp.
+        suite: whose.
         directory: output directory, made where it does not exist.
         options: put before `-od` and the port.
         env: additions to the environment.
+        tool: storescp or dcmrecv.
 
     Attributes:
         port: where it listens.
@@ -89,6 +90,7 @@ class Receiver:
         directory: Path,
         *options: str | Path,
         env: Mapping[str, str] | None = None,
+        tool: str = "storescp",
     ) -> None:
         self.suite = suite
         self.directory = directory
@@ -97,7 +99,7 @@ class Receiver:
         for _ in range(3):
             # Between our look and its bind somebody may have taken the port: try another.
             self.port = free_port()
-            argv = suite.argv("storescp", *options, "-od", directory, str(self.port))
+            argv = suite.argv(tool, *options, "-od", directory, str(self.port))
             self.process = Process(argv, env=env)
             if wait_until_listening(self.port, self.process):
                 return
@@ -105,7 +107,7 @@ class Receiver:
             self.close()
             if "in use" not in log:
                 break
-        raise RuntimeError(f"storescp of {suite.name} does not start: {log}")
+        raise RuntimeError(f"{tool} of {suite.name} does not start: {log}")
 
     def __enter__(self) -> Self:
         return self

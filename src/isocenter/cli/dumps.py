@@ -80,13 +80,17 @@ def request_dump(request: AAssociateRQ, *, maximum_length: int | None = None) ->
     return _foot("RQ", lines, request, None)
 
 
-def accept_dump(request: AAssociateRQ, accept: AAssociateAC, *, acceptor: bool = False) -> str:
+def accept_dump(
+    request: AAssociateRQ, accept: AAssociateAC, *, acceptor: bool = False, pdu: str = "AC"
+) -> str:
     """Describe what was negotiated.
 
     Args:
         request: the request.
         accept: the answer to it.
         acceptor: True where this side sent the answer.
+        pdu: what was sent in the end; RJ where an acceptor that found no use in its own answer
+            rejected instead.
 
     Returns:
         Lines joined by newlines, without one at the end.
@@ -94,7 +98,7 @@ def accept_dump(request: AAssociateRQ, accept: AAssociateAC, *, acceptor: bool =
     ours, theirs = request.user_information, accept.user_information
     if acceptor:
         ours, theirs = theirs, ours
-    lines = _head("AC", request, ours, theirs, normalise(request.called_ae_title))
+    lines = _head(pdu, request, ours, theirs, normalise(request.called_ae_title))
     abstract_syntaxes = {
         context.context_id: context.abstract_syntax for context in request.presentation_contexts
     }
@@ -110,7 +114,7 @@ def accept_dump(request: AAssociateRQ, accept: AAssociateAC, *, acceptor: bool =
         )
         if context.result == ContextResult.ACCEPTANCE:
             lines.append(f"    Accepted Transfer Syntax: {_named(context.transfer_syntax)}")
-    return _foot("AC", lines, request, accept)
+    return _foot(pdu, lines, request, accept)
 
 
 def _head(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
     from isocenter.net.failures import FailedConnection
-    from isocenter.services.acceptor import Observer
+    from isocenter.services.acceptor import Observer, Revision
     from isocenter.services.admission import Admission
     from isocenter.services.providers import StorageProvider, StoreRequest
     from isocenter.services.registry import Registry
@@ -126,6 +126,7 @@ class Explaining:
         registry: Registry,
         observer: Observer,
         admission: Admission | None = None,
+        revise: Revision | None = None,
     ) -> Acceptor:
         """Return an acceptor that explains after `observer` has said its lines.
 
@@ -134,7 +135,8 @@ class Explaining:
         storage = registry.storage("*")
         if storage is not None:
             registry.add_storage(_WatchedStorage(self, storage))
-        return Acceptor(policy, registry, _ExplainingObserver(self, observer, policy), admission)
+        explaining = _ExplainingObserver(self, observer, policy)
+        return Acceptor(policy, registry, explaining, admission, revise=revise)
 
 
 class _WatchedReceiver(Receiver):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isocenter.cli import groups
 from isocenter.cli import options_output as output
+from isocenter.cli import options_receiver as receiver
 from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import (
     LOGGING,
@@ -12,7 +13,6 @@ from isocenter.cli.spec import (
     Option,
     Parameter,
     Tool,
-    choice,
     integer,
     string,
 )
@@ -217,19 +217,6 @@ _OUTPUT = Group(
     ),
 )
 
-_VERIFYING = ("--users", "--jwt-key", "--jwt-keys")
-"""Options of our own by which users are verified."""
-
-ADMITTING = (
-    "--cert-ae",
-    *_VERIFYING,
-    "--access-list",
-    "--allow-calling",
-    "--allow-called",
-    "--allow-from",
-)
-"""Options of our own that keep somebody out."""
-
 SORTING = ("--sort-conc-studies", "--sort-on-study-uid", "--sort-on-patientname")
 """The block of alternatives that sort objects into folders."""
 
@@ -273,22 +260,7 @@ _EVENTS = Group(
 _OWN = Group(
     "isocenter options",
     (
-        Option(
-            "--workers",
-            "",
-            "serve from that many processes side by side",
-            integer("number", 1),
-            default="1",
-            conflicts=("--fork", "--inetd"),
-        ),
-        Option(
-            "--max-per-peer",
-            "",
-            "serve at most that many of one address at once\n(with --workers: in each of them)",
-            integer("max", 1),
-            default="unlimited",
-            conflicts=("--inetd",),
-        ),
+        *receiver.serving(not_forked=("--fork", "--inetd"), by_itself=("--inetd",)),
         Option(
             "--log-patient-data",
             "",
@@ -296,29 +268,7 @@ _OWN = Group(
             "those of patients stay out above debug level",
             requires=("--sort-on-patientname",),
         ),
-        Option(
-            "--durable",
-            "",
-            "answer success once object and folder are on\ndisk",
-            conflicts=("--ignore",),
-        ),
-        Option(
-            "--on-duplicate",
-            "",
-            "what to do where another object has the name;\n"
-            "the same object again is always a success",
-            choice("policy", "overwrite", "keep-both", "ignore", "reject"),
-            default="overwrite",
-            conflicts=("--ignore",),
-        ),
-        Option(
-            "--min-free",
-            "",
-            "refuse objects (A700) while less would be free\non the disk",
-            integer("mebibytes", 0),
-            default="0",
-            conflicts=("--ignore",),
-        ),
+        *receiver.KEEPING,
         Option(
             "--exec-argv",
             "",
@@ -327,79 +277,7 @@ _OWN = Group(
             "before anything is filled in",
             requires=("--exec-on-reception", "--exec-on-eostudy"),
         ),
-        Option(
-            "--access-list",
-            "",
-            "let in whom the rules in this file let in, by\ntitles and hosts; read anew at SIGHUP",
-            string("filename"),
-            conflicts=("--allow-calling", "--allow-called", "--allow-from"),
-        ),
-        Option(
-            "--allow-calling",
-            "",
-            "let in only peers of this AE title (* and ?\nstand for letters; several times)",
-            string("aetitle"),
-        ),
-        Option(
-            "--allow-called",
-            "",
-            "let in only those that call this AE title (may\nbe given several times)",
-            string("aetitle"),
-        ),
-        Option(
-            "--allow-from",
-            "",
-            "let in only this address, net (192.0.2.0/24)\nor host name (several times)",
-            string("net"),
-        ),
-        Option(
-            "--cert-ae",
-            "",
-            "let a certificate use the calling AE titles\nthat this file has for it, and no "
-            "others; read\nanew at SIGHUP",
-            string("filename"),
-            conflicts=("--ignore-peer-cert",),
-            requires=("--enable-tls",),
-        ),
-        Option(
-            "--users",
-            "",
-            "verify names and passwords of users by this\n"
-            "file (isocenter passwd); read anew at SIGHUP",
-            string("filename"),
-        ),
-        Option(
-            "--jwt-key",
-            "",
-            "verify JSON Web Tokens of users by this public\nkey (PEM); read anew at SIGHUP",
-            string("filename"),
-        ),
-        Option(
-            "--jwt-keys",
-            "",
-            "verify them by this set of keys (JWKS); read\nanew at SIGHUP",
-            string("filename"),
-        ),
-        Option(
-            "--jwt-issuer",
-            "",
-            "take tokens of this issuer (iss) only",
-            string("name"),
-            requires=("--jwt-key", "--jwt-keys"),
-        ),
-        Option(
-            "--jwt-audience",
-            "",
-            "take tokens for this audience (aud) only; else\nthose that name no audience",
-            string("name"),
-            requires=("--jwt-key", "--jwt-keys"),
-        ),
-        Option(
-            "--require-identity",
-            "",
-            "keep out whoever gives no user identity, too",
-            requires=_VERIFYING,
-        ),
+        *receiver.ADMISSION,
         *tls.OWN_ACCEPTOR,
         groups.explain(),
     ),
@@ -445,23 +323,10 @@ TOOL = Tool(
         "--eostudy-timeout",
         "--exec-sync",
         *tls.ACCEPTOR_EVALUATION,
-        "--durable",
-        "--on-duplicate",
-        "--min-free",
+        *receiver.KEEPING_EVALUATION,
         "--exec-argv",
-        "--access-list",
-        "--allow-calling",
-        "--allow-called",
-        "--allow-from",
-        "--cert-ae",
-        "--users",
-        "--jwt-key",
-        "--jwt-keys",
-        "--jwt-issuer",
-        "--jwt-audience",
-        "--require-identity",
-        "--workers",
-        "--max-per-peer",
+        *receiver.ADMISSION_EVALUATION,
+        *receiver.SERVING_EVALUATION,
         "--log-patient-data",
         *tls.OWN_ACCEPTOR_EVALUATION,
         "--explain",

@@ -39,6 +39,7 @@ __all__ = [
     "plan_profile",
     "policy_of_profile",
     "requestor_profile",
+    "scp_profile",
 ]
 
 _LOGGER = get_logger(__name__)
@@ -234,6 +235,41 @@ def policy_of_profile(line: ParsedCommandLine, policy: AcceptorPolicy) -> Accept
     except ProfileError as problem:
         raise ConfigurationError(f"cannot read config file: {problem}") from problem
     return apply_to_policy(acceptor_profile(source, line.value("--config-file", 1)), policy)
+
+
+def scp_profile(path: str, name: str) -> Profile:
+    """Return the profile by which an acceptor decides; logs why there is none as DCMTK's DcmSCP.
+
+    Args:
+        path: of the file, as given.
+        name: of the profile, as given.
+
+    Raises:
+        ProfileError: the file or the profile cannot be used.
+    """
+    if not path:
+        raise ProfileError(0, "Invalid filename", "no file is named")
+    try:
+        source = load_profiles(path, requestor=False)
+    except ProfileError as problem:
+        words = "Unable to parse association configuration file: %s: %s"
+        _LOGGER.error(words, path, problem)  # noqa: TRY400 - one line says it all
+        raise
+    if not name:
+        raise ProfileError(0, "Illegal parameter", "no profile is named")
+    try:
+        return acceptor_profile(source, name)
+    except ProfileError as problem:
+        if mangled(name) in source.profiles:
+            text = 'The association profile named "%s" is not a valid SCP association profile (%s)'
+        else:
+            text = (
+                'No association profile named "%s" in association configuration, did you forget '
+                "to add presentation contexts? (%s)"
+            )
+        _LOGGER.error(text, name, problem)  # noqa: TRY400 - one line says it all
+        words = "Invalid or non-existing SCP Association Profile"
+        raise ProfileError(0, words, problem.where) from problem
 
 
 def apply_to_policy(profile: Profile, policy: AcceptorPolicy) -> AcceptorPolicy:

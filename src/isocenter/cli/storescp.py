@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from isocenter.cli.exitcodes import ExitCode
-from isocenter.cli.options_storescp import ADMITTING, PREFERENCES, SORTING, TOOL
+from isocenter.cli.options_storescp import PREFERENCES, SORTING, TOOL
 from isocenter.cli.start import start
 from isocenter.logs import DEBUG, INFO, get_logger
 
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
 
     from isocenter.cli.events import Events
     from isocenter.cli.parser import ParsedCommandLine
-    from isocenter.net.gate import Gate
     from isocenter.net.inherited import InheritedConnection
-    from isocenter.net.tls import ServerTls
-    from isocenter.ops.reload import Reloader
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.admission import Admission
     from isocenter.ul.negotiation import AcceptorPolicy
@@ -51,6 +48,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
         hide_patients()
     from isocenter.cli.network import run_server
+    from isocenter.cli.serving import doors, server_tls
     from isocenter.errors import ConfigurationError, StorageError
     from isocenter.ops.reload import Reloader
 
@@ -76,8 +74,8 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return ExitCode.FAILURE
     try:
         reloader = Reloader()
-        gate, admission = _doors(line, reloader)
-        tls = _tls(line, reloader)
+        gate, admission = doors(line, reloader)
+        tls = server_tls(line, reloader)
         acceptor, events = _acceptor(line, env, admission)
         if connection is not None:
             from isocenter.net.inherited import silence_output
@@ -124,37 +122,6 @@ def _inherited(line: ParsedCommandLine) -> InheritedConnection | ExitCode:
     if line.parameters:
         _LOGGER.warning("Parameter port not required in inetd mode")
     return connection
-
-
-def _doors(line: ParsedCommandLine, reloader: Reloader) -> tuple[Gate | None, Admission | None]:
-    """Return who decides about connections and requests, None where everybody may come in.
-
-    Raises:
-        ConfigurationError: what they decide by cannot be used.
-    """
-    access = line.block("--access-full", "--access-control") == "--access-control"
-    if not access and not any(line.given(option) for option in ADMITTING):
-        return None, None
-    from isocenter.cli.admission import doors_of
-
-    return doors_of(line, reloader)
-
-
-def _tls(line: ParsedCommandLine, reloader: Reloader) -> ServerTls | None:
-    """Return how TLS is spoken, None to speak plain DICOM; its files are read anew at SIGHUP.
-
-    Raises:
-        ConfigurationError: keys, certificates or cipher suites cannot be used.
-    """
-    from isocenter.cli.network import wants_tls
-
-    if not wants_tls(line):
-        return None
-    from isocenter.cli.tls import ServerSide
-
-    side = ServerSide(line)
-    reloader.add("TLS", side.reload)
-    return side.tls
 
 
 def _acceptor(

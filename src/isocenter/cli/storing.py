@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from isocenter.storage.options import NamingScheme, StorageOptions
     from isocenter.storage.spool import Spool
 
-__all__ = ["open_spool", "storage_options"]
+__all__ = ["open_remade_spool", "open_spool", "simple_storage_options", "storage_options"]
 
 _MEBIBYTE = 1024 * 1024
 
@@ -47,15 +47,10 @@ def storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> StorageO
 
     rewrite = None if line.in_force("--bit-preserving") else _rewrite_options(line)
     dictionary = None if rewrite is None else dictionary_of(env)
-    naming: NamingScheme = "default"
-    if line.given("--timenames"):
-        naming = "time"
-    elif line.in_force("--unique-filenames"):
-        naming = "unique"
     return StorageOptions(
         rewrite=rewrite,
         dictionary=dictionary,
-        naming=naming,
+        naming="time" if line.given("--timenames") else _naming(line),
         extension=line.value_or_none("--filename-extension") or "",
         duplicates=_POLICIES[line.value("--on-duplicate")],
         write_file_meta=line.in_force("--write-file"),
@@ -63,6 +58,60 @@ def storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> StorageO
         ignore=line.given("--ignore"),
         warn_of_blanks=not line.given("--uid-padding"),
     )
+
+
+def simple_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> StorageOptions:
+    """Return what becomes of received objects in a tool of DCMTK's simple kind, dcmrecv.
+
+    Raises:
+        ConfigurationError: a data dictionary of DCMDICTPATH cannot be read.
+    """
+    from isocenter.dataset.profile import RewriteOptions
+    from isocenter.storage.naming import sanitise_value
+    from isocenter.storage.options import FileWords, StorageOptions
+
+    exact = line.in_force("--bit-preserving")
+    ignore = line.in_force("--ignore")
+    rewrite = None
+    if not exact:
+        # As DCMTK writes a data set that it read without correcting anything in it.
+        rewrite = RewriteOptions(
+            lengths="undefined",
+            keep_trailing_padding=True,
+            normalise_values=False,
+            blanks_behind_text=True,
+        )
+    return StorageOptions(
+        rewrite=rewrite,
+        dictionary=None if exact or ignore else dictionary_of(env),
+        naming=_naming(line),
+        extension=sanitise_value(line.value_or_none("--filename-extension") or ""),
+        duplicates=_POLICIES[line.value("--on-duplicate")],
+        identity="request" if exact else "data set",
+        source_title=exact,
+        words=FileWords(
+            storing="Stored received object to file",
+            exists="file already exists",
+            warns_first=True,
+            in_every_mode=True,
+            of_names=False,
+        ),
+        warn_of_blanks=False,
+        ignore=ignore,
+    )
+
+
+def _naming(line: ParsedCommandLine) -> NamingScheme:
+    """Return how files are called, by the options of the tool that choose among UIDs and time."""
+    schemes: dict[str, NamingScheme] = {
+        "--unique-filenames": "unique",
+        "--short-unique-names": "short",
+        "--system-time-names": "long-time",
+    }
+    for option, scheme in schemes.items():
+        if line.has(option) and line.in_force(option):
+            return scheme
+    return "default"
 
 
 def _rewrite_options(line: ParsedCommandLine) -> RewriteOptions:
@@ -97,7 +146,22 @@ def open_spool(line: ParsedCommandLine) -> Spool:
     """
     from isocenter.storage.spool import Spool
 
-    return Spool(
+    return _open(line, Spool)
+
+
+def open_remade_spool(line: ParsedCommandLine) -> Spool:
+    """Open the output directory, which is made again where somebody removes it.
+
+    Raises:
+        StorageError: it cannot be opened.
+    """
+    from isocenter.storage.remaking import RemadeSpool
+
+    return _open(line, RemadeSpool)
+
+
+def _open(line: ParsedCommandLine, spool: type[Spool]) -> Spool:
+    return spool(
         line.value("--output-directory") or ".",
         durable=line.given("--durable"),
         minimum_free=line.integer("--min-free") * _MEBIBYTE,

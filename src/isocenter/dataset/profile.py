@@ -64,6 +64,10 @@ class RewriteOptions(Record):
     normalise_values: bool = True
     """Text is padded with at most one blank, UIDs with at most one NUL and hold no blanks."""
 
+    blanks_behind_text: bool = False
+    """Text of odd length, which is broken, becomes even by a blank (PS3.5 6.2), as DCMTK's dcmrecv
+    does it; its other tools write a NUL."""
+
     new_vrs: bool = True
     """False writes UN, UT, OF, OD, OL, OV, UC, UR, SV and UV as OB. There is no way back."""
 

@@ -309,7 +309,7 @@ class Rewriter:
         elif raw is not None:
             new = normalised(vr, raw) if options.normalise_values else raw
             if len(new) % 2:
-                new += b"\0"
+                new += b" " if options.blanks_behind_text and vr in TEXT_VRS else b"\0"
             if vr == b"UI" and new is not raw and b" " in raw and len(self._mended) < _MOST_NAMED:
                 self._mended.append(tag)
         if (

@@ -27,7 +27,7 @@ from isocenter.ul.pdu import AAssociateRJ
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Protocol
+    from typing import Protocol, TypeAlias
 
     from isocenter.dimse.commands import Message
     from isocenter.net.association import Association
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from isocenter.services.registry import Registry
     from isocenter.ul.admission import Verdict
     from isocenter.ul.negotiation import AcceptorPolicy
-    from isocenter.ul.pdu import AAssociateRQ
+    from isocenter.ul.pdu import AAssociateAC, AAssociateRQ
+
+    Answer: TypeAlias = "AAssociateAC | AAssociateRJ"
+    Revision: TypeAlias = "Callable[[AAssociateRQ, Answer], Answer]"
 else:
     Protocol = object
 
@@ -163,6 +166,8 @@ class Acceptor:
         observer: who is told; None logs how associations begin and fail.
         admission: asked whether a requestor may associate that the policy has nothing against;
             None for nobody.
+        revise: has the last word on each answer, for tools that reject where others accept;
+            None leaves it as it is.
     """
 
     def __init__(
@@ -171,9 +176,12 @@ class Acceptor:
         registry: Registry,
         observer: Observer | None = None,
         admission: Admission | None = None,
+        *,
+        revise: Revision | None = None,
     ) -> None:
         """Keep the arguments."""
         self._admission = admission
+        self._revise = revise
         self._policy = policy
         self._registry = registry
         self._observer: Observer = observer or _Chronicler()
@@ -185,6 +193,8 @@ class Acceptor:
             request = association.await_request()
             observer.received(association, request)
             answer = negotiate(request, self._policy, self._admit(association))
+            if self._revise is not None:
+                answer = self._revise(request, answer)
             if isinstance(answer, AAssociateRJ):
                 observer.rejected(association, request, answer)
                 association.reject_request(answer)

@@ -206,9 +206,8 @@ def _failure_of(problem: Exception, association: Association) -> tuple[int, str]
         _LOGGER.error("%s", problem)  # the whole line of DCMTK's tools, which scripts look for
         return problem.status, problem.comment
     if isinstance(problem, StorageError):
-        # As DCMTK's tools begin the line.
-        words = problem.path, problem.reason, association.label
-        _LOGGER.error("cannot write DICOM file: %s: %s (%s)", *words)
+        words = problem.doing, problem.path, problem.reason, association.label
+        _LOGGER.error("%s: %s: %s (%s)", *words)
         return problem.status, problem.comment
     if isinstance(problem, DataSetError):
         _LOGGER.error("%s (%s)", problem, association.label)

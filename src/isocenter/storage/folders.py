@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from isocenter.errors import ConfigurationError, StorageError, StorageRefused
 from isocenter.record import NamedTuple
@@ -26,6 +27,7 @@ from isocenter.storage.naming import (
     study_folder,
     study_uid_of,
 )
+from isocenter.storage.placing import Placement
 from isocenter.storage.spoolfile import storage_error
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal, TypeAlias
 
+    from isocenter.storage.placing import Origin
     from isocenter.storage.spool import Spool
 
 __all__ = [
     "FOLDER_TAGS",
+    "DateFolders",
     "FolderName",
     "FolderNamer",
     "FolderScheme",
@@ -239,3 +243,49 @@ class OutputFolders:
             words = "could not create subdirectory for study"
             return StorageRefused(f"{words}: {path}", path=path, comment=words)
         return error if isinstance(error, StorageError) else storage_error(path, error)
+
+
+class DateFolders:
+    """Puts each object into a folder of its series' date (DCMTK's option +ssd).
+
+    Args:
+        spool: of the output directory.
+
+    Implements `placing.Placing`. May be used by several threads, and by processes forked after it
+    was made.
+    """
+
+    __slots__ = ("_folders", "_namer")
+
+    wanted = frozenset({_SERIES_DATE})
+
+    def __init__(self, spool: Spool) -> None:
+        """Make no folder yet."""
+        self._namer = FolderNamer("series-date")
+        self._folders = OutputFolders(spool, by_study=False)
+
+    def place(self, values: Mapping[int, bytes], origin: Origin) -> Placement:
+        """Choose and make the folder of an object.
+
+        Raises:
+            StorageFull, StorageError: it cannot be made.
+        """
+        del origin
+        folder = self._namer.name(values, moment=time.time()).base
+        self.restore(folder)
+        return Placement(folder)
+
+    def restore(self, folder: str) -> None:
+        """Make a folder, if it is not there.
+
+        Raises:
+            As `place`.
+        """
+        try:
+            self._folders.make(folder)
+        except StorageError as problem:
+            problem.doing = "cannot create directory for received object"
+            raise
+
+    def given_up(self, ticket: int) -> None:
+        """Do nothing: a folder stays."""

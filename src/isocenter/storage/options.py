@@ -6,7 +6,7 @@ Owns the choice; what it means is in the modules that follow it. PS3.10 7.1, PS3
 from __future__ import annotations
 
 from isocenter.limits import DEFAULTS
-from isocenter.record import Record
+from isocenter.record import NamedTuple, Record
 from isocenter.uids import (
     BIT_PRESERVING_VERSION_NAME,
     IMPLEMENTATION_CLASS_UID,
@@ -22,11 +22,27 @@ if TYPE_CHECKING:
     from isocenter.limits import Limits
     from isocenter.storage.duplicates import DuplicatePolicy
 
-__all__ = ["NamingScheme", "StorageOptions"]
+__all__ = ["FileWords", "NamingScheme", "StorageOptions"]
 
 NamingScheme: TypeAlias = "Literal['default', 'unique', 'short', 'time', 'long-time']"
 """``<prefix>.<SOP Instance UID>``, ``<prefix>.X.<new UID>``, ``<prefix>_<16 digits>``,
 ``<time>.<prefix>`` in milliseconds or in microseconds."""
+
+
+class FileWords(NamedTuple):
+    """What the log says of files, in the words of one of DCMTK's tools; storescp's by default.
+
+    Fields: `storing` and `exists` begin the lines of a file that is written and of one that was
+    there before, `warns_first` says which of both comes first; `in_every_mode` is False where
+    bit-preserving mode writes its files without a word; `of_names` tells of names in which
+    characters were replaced.
+    """
+
+    storing: str = "storing DICOM file"
+    exists: str = "DICOM file already exists"
+    warns_first: bool = False
+    in_every_mode: bool = False
+    of_names: bool = True
 
 
 class StorageOptions(Record):
@@ -53,6 +69,18 @@ class StorageOptions(Record):
     check_uids: bool = False
     """Refuse an object whose UIDs differ from those of its request: A900, or C000 where it has
     none. Only where data sets are read: in normal mode, or sorted into folders."""
+
+    identity: Literal["request", "data set"] = "request"
+    """Whose UIDs stand in the files' File Meta Information. With `data set`, where data sets are
+    rewritten: those of the data set, as far as it has them, with a warning where they are not the
+    request's; and an empty data set is refused, C000."""
+
+    source_title: bool = True
+    """Source Application Entity Title (0002,0016) of the files is the calling AE title; False
+    leaves it out."""
+
+    words: FileWords = FileWords()
+    """What the log says of files."""
 
     warn_of_blanks: bool = True
     """Say which elements had UIDs with blanks, which normal mode removes."""

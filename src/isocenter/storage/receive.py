@@ -40,7 +40,7 @@ from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Self
 
     from isocenter.dataset.plan import RewritePlan
@@ -58,6 +58,7 @@ _LOGGER = get_logger(__name__)
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 
 _NAMING_SCHEMES = frozenset({"default", "unique", "short", "time", "long-time"})
+_LONGEST_UI = 0xFFFE  # bytes
 _NAMES_TRIED = 1000  # of those that nobody else should have
 
 
@@ -185,7 +186,9 @@ class Receiver:
                     FileMetaTemplate(
                         transfer_syntax_uid=transfer_syntax_uid,
                         sop_class_uid=sop_class_uid,
-                        source_application_entity_title=origin.calling_ae_title,
+                        source_application_entity_title=(
+                            origin.calling_ae_title if options.source_title else ""
+                        ),
                         implementation_class_uid=options.implementation_class_uid,
                         implementation_version_name=options.version_name,
                     ),
@@ -228,6 +231,7 @@ class ReceivedObject:
 
     __slots__ = (
         "_file",
+        "_file_uids",
         "_head",
         "_held",
         "_is_disordered",
@@ -258,6 +262,7 @@ class ReceivedObject:
         self._sop_instance_uid = sop_instance_uid
         self._transfer_syntax_uid = transfer_syntax_uid
         self._file: SpoolFile | None = None
+        self._file_uids: tuple[str, str] | None = None  # in place of the request's
         self._held: list[bytes] | None = None
         self._reading: DataSetReading | None = None
         self._is_disordered = False
@@ -274,9 +279,8 @@ class ReceivedObject:
         self._reading = DataSetReading(receiver.reading, profile, prefix, origin.association)
 
     def _new_head(self, transfer_syntax_uid: str) -> bytes:
-        return self._receiver.head(
-            self._origin, self._sop_class_uid, self._sop_instance_uid, transfer_syntax_uid
-        )
+        uids = self._file_uids or (self._sop_class_uid, self._sop_instance_uid)
+        return self._receiver.head(self._origin, *uids, transfer_syntax_uid)
 
     def write(self, views: Sequence[Buffer]) -> None:
         """Append fragments of the data set; they are not kept beyond the call.
@@ -325,12 +329,16 @@ class ReceivedObject:
         """
         try:
             plan, values, is_read = self._read()
+            notes: list[Note] = []
             if self._receiver.options.check_uids:
                 self._check(values, is_read=is_read)
+            elif self._receiver.options.identity == "data set":
+                notes = self._identify(values)
             placement = self._place(values, is_read=is_read)
             try:
                 file = self._complete(plan)
-                return self._publish(file, placement, () if plan is None else plan.mended_uids)
+                mended = () if plan is None else plan.mended_uids
+                return self._publish(file, placement, mended, notes)
             except BaseException:
                 if placement.ticket >= 0 and self._receiver.placing is not None:
                     self._receiver.placing.given_up(placement.ticket)
@@ -370,13 +378,43 @@ class ReceivedObject:
                         f"bad DICOM object {self._sop_instance_uid}: {words}", comment=words
                     )
             elif found != requested:
-                # What has other characters is no UID but anything of the data set, even a name.
-                shown = "which is none" if found.strip("0123456789.") else repr(abridged(found))
-                asked = abridged(requested)
                 raise ObjectMismatch(
-                    f"{what} UID of the data set, {shown}, is not the request's, {asked!r}",
+                    _difference(what, found, requested),
                     comment=f"{what} UID of the data set is not the request's",
                 )
+
+    def _identify(self, values: Mapping[int, bytes]) -> list[Note]:
+        """Let the data set say what its file is, where it says that; return what is to be said.
+
+        Raises:
+            StorageRefused: it is empty.
+        """
+        if not self.length:
+            raise StorageRefused(
+                f"cannot store received object {self._sop_instance_uid}: its data set is empty",
+                comment="the data set is empty",
+            )
+        requested = self._sop_class_uid, self._sop_instance_uid
+        found = [
+            values.get(tag, b"").rstrip(b"\0").decode("latin-1")
+            for tag in (_SOP_CLASS, _SOP_INSTANCE)
+        ]
+        # None, or one that no element of group 0002 can hold.
+        uids = [
+            uid if 0 < len(uid) <= _LONGEST_UI else asked
+            for uid, asked in zip(found, requested, strict=True)
+        ]
+        if uids == [*requested]:
+            return []
+        self._file_uids = uids[0], uids[1]
+        if self._head:
+            self._head = self._new_head(self._transfer_syntax_uid)
+        pairs = zip(("SOP class", "SOP instance"), found, requested, strict=True)
+        return [
+            Note(WARNING, f"{_difference(what, uid, asked)}: kept")
+            for what, uid, asked in pairs
+            if uid.strip() not in {"", asked.strip()}
+        ]
 
     def _place(self, values: Mapping[int, bytes], *, is_read: bool) -> Placement:
         placing = self._receiver.placing
@@ -392,6 +430,8 @@ class ReceivedObject:
     def _complete(self, plan: RewritePlan | None) -> SpoolFile:
         """Return a temporary file with all that the object's file is to hold."""
         if plan is None or plan.is_identity or self._receiver.options.rewrite is None:
+            if self._file_uids is not None and self._file is not None:
+                return self._write_anew(None)  # its head is written and is another's
             return self._spill(self._held or ())
         try:
             self._file = self._write_anew(plan)
@@ -403,13 +443,17 @@ class ReceivedObject:
             return self._spill(self._held or ())
         return self._file
 
-    def _write_anew(self, plan: RewritePlan) -> SpoolFile:
-        """Return a second temporary file with the data set as planned; the first one goes."""
+    def _write_anew(self, plan: RewritePlan | None) -> SpoolFile:
+        """Return a second temporary file with the data set as planned; the first one goes.
+
+        Without a plan it stays as it is, which is for one that is not held.
+        """
         from isocenter.storage.writing import write_segments
 
         new = self._spool.begin()
         try:
-            head = self._new_head(plan.profile.target_uid)
+            target = self._transfer_syntax_uid if plan is None else plan.profile.target_uid
+            head = self._new_head(target)
             if self._held is not None:
                 write_segments(new, head, self._rewritten(plan, b"".join(self._held)))
             else:
@@ -422,8 +466,10 @@ class ReceivedObject:
             raise
         return new
 
-    def _rewritten(self, plan: RewritePlan, source: bytes | FileRegion) -> Iterator[Segment]:
+    def _rewritten(self, plan: RewritePlan | None, source: bytes | FileRegion) -> Iterable[Segment]:
         """Return the data set as planned, its elements in order."""
+        if plan is None:
+            return (source,)
         from isocenter.dataset.convert import in_order, rewritten
 
         prefix = 0 if self._reading is None else self._reading.prefix_length
@@ -433,19 +479,23 @@ class ReceivedObject:
         return rewritten(plan, source, limits=limits)
 
     def _publish(
-        self, file: SpoolFile, placement: Placement, mended_uids: tuple[int, ...]
+        self,
+        file: SpoolFile,
+        placement: Placement,
+        mended_uids: tuple[int, ...],
+        notes: Sequence[Note],
     ) -> StoredObject:
         """Give the file its name in its folder."""
         spool, receiver = self._spool, self._receiver
         options = receiver.options
         folder = spool.folder(*placement.folder.split("/")) if placement.folder else None
-        notes = list(placement.notes)
+        notes = [*notes, *placement.notes]
         is_kept = True
         if mended_uids and options.warn_of_blanks:
             notes += map(blanks_note, mended_uids)
         for _ in range(_NAMES_TRIED):
             name, warning = receiver.file_name(self._sop_class_uid, self._sop_instance_uid)
-            if warning:
+            if warning and options.words.of_names:
                 notes.append(Note(WARNING, warning))
             try:
                 if options.naming == "default":
@@ -479,26 +529,35 @@ class ReceivedObject:
         """
         options = self._receiver.options
         path, outcome = publish(file, name, options.duplicates, folder, extension=options.extension)
+        tells, words = self._tells_of_files, options.words
         if outcome == "identical":
             # A quiet success; where files are named at all, this one is.
-            if options.rewrite is not None:
+            if tells:
                 notes.append(Note(INFO, f"the same object is there already: {path}"))
         elif outcome == "ignored":
-            notes.append(Note(WARNING, f"DICOM file already exists, ignoring the new one: {path}"))
+            notes.append(Note(WARNING, f"{words.exists}, ignoring the new one: {path}"))
         else:
+            before = len(notes)
             self._note_storing(path, notes)
             if outcome == "kept-both":
-                other = f"DICOM file already exists: {name}"
-                notes.append(Note(WARNING, f"{other}, the new one is {path}"))
-            elif outcome == "overwritten" and options.rewrite is not None:
-                # DCMTK's bit-preserving mode overwrites without a word.
-                notes.append(Note(WARNING, f"DICOM file already exists, overwriting: {path}"))
+                text = f"{words.exists}: {name}, the new one is {path}"
+            elif outcome == "overwritten" and tells:
+                text = f"{words.exists}, overwriting: {path}"
+            else:
+                return path, True
+            notes.insert(before if words.warns_first else len(notes), Note(WARNING, text))
         return path, outcome != "ignored"
 
+    @property
+    def _tells_of_files(self) -> bool:
+        """Whether the log tells of files; DCMTK's storescp does so in normal mode alone."""
+        options = self._receiver.options
+        return options.rewrite is not None or options.words.in_every_mode
+
     def _note_storing(self, path: str, notes: list[Note]) -> None:
-        """Note DCMTK's line about the file, which its bit-preserving mode does not print."""
-        if self._receiver.options.rewrite is not None and _LOGGER.isEnabledFor(INFO):
-            notes.append(Note(INFO, f"storing DICOM file: {path}"))
+        """Note DCMTK's line about the file."""
+        if self._tells_of_files and _LOGGER.isEnabledFor(INFO):
+            notes.append(Note(INFO, f"{self._receiver.options.words.storing}: {path}"))
 
     def discard(self) -> None:
         """Remove what was written; does nothing once finished or discarded."""
@@ -513,3 +572,10 @@ class ReceivedObject:
 
 
 _HERE = Placement()
+
+
+def _difference(what: str, found: str, requested: str) -> str:
+    """Say that a UID is another one than the request's."""
+    # What has other characters is no UID but anything of the data set, even a name.
+    shown = "which is none" if found.strip("0123456789.") else repr(abridged(found))
+    return f"{what} UID of the data set, {shown}, is not the request's, {abridged(requested)!r}"
