@@ -11,7 +11,9 @@ where nothing was found and every target ran for its time.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import json
+import platform
 import re
 import subprocess
 import sys
@@ -101,8 +103,13 @@ def _result(name: str, code: int, folder: Path) -> Result:
 
 
 def table(results: list[Result]) -> str:
-    """Return the results as a table in Markdown."""
+    """Return the results as a table in Markdown, with a line that says of what."""
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    way = "by coverage" if any(each.coverage for each in results) else "by changes alone"
     lines = [
+        f"On {dt.datetime.now(dt.UTC).date()}, {python}, {platform.system()}, {way};",
+        "what is imported when first needed counts for the input that needs it:",
+        "",
         "| Target | Inputs | Seconds | Branches reached | Most memory | Slowest input |",
         "|---|--:|--:|--:|--:|--:|",
     ]
