@@ -31,8 +31,9 @@ NO_PIXELS = "no pixel is ever decoded or transcoded: compressed frames are passe
 NO_WEB = "nothing speaks HTTP"
 NO_XML = "no XML is read"
 
-PATHS, COMMANDS, PROTOCOL, DATA, SENDERS = (
-    f"test_{name}.py::test_" for name in ("paths", "commands", "protocol", "datasets", "senders")
+PATHS, COMMANDS, PROTOCOL, LASTING, DATA, SENDERS = (
+    f"test_{name}.py::test_"
+    for name in ("paths", "commands", "protocol", "lasting", "datasets", "senders")
 )
 
 ROWS: dict[int, Row] = {
@@ -85,7 +86,7 @@ ROWS: dict[int, Row] = {
     14: Row("dicom-rs", (PATHS + "dicom_rs_storescp_uid_joined_to_the_directory",)),
     15: Row(
         "CVE-2021-41687",
-        (PROTOCOL + "cve_2021_41687_requests_that_cannot_be_read_take_no_memory",),
+        (LASTING + "cve_2021_41687_requests_that_cannot_be_read_take_no_memory",),
     ),
     16: Row("CVE-2021-41688", (PROTOCOL + "cve_2021_41688_request_cut_at_any_byte",)),
     17: Row(
@@ -98,14 +99,14 @@ ROWS: dict[int, Row] = {
     18: Row(
         "CVE-2021-41690",
         (
-            PROTOCOL + "cve_2021_41690_objects_and_broken_objects_take_no_memory",
+            LASTING + "cve_2021_41690_objects_and_broken_objects_take_no_memory",
             SENDERS + "cve_2021_41690_python_interface_takes_no_memory_with_each_failure",
         ),
     ),
     19: Row("CVE-2022-2121", (SENDERS + "cve_2022_2121_file_cut_short_at_any_byte",)),
     20: Row(
         "CVE-2022-43272",
-        (PROTOCOL + "cve_2022_43272_connect_and_abort_again_and_again_takes_no_memory",),
+        (LASTING + "cve_2022_43272_connect_and_abort_again_and_again_takes_no_memory",),
     ),
     21: Row(
         "CVE-2022-4981",
@@ -149,7 +150,7 @@ ROWS: dict[int, Row] = {
     28: Row(
         "DCMTK 1075",
         (
-            PROTOCOL + "dcmtk_1075_abort_in_every_state",
+            LASTING + "dcmtk_1075_abort_in_every_state",
             SENDERS + "dcmtk_1075_acceptor_that_aborts_in_every_state",
         ),
     ),
@@ -165,7 +166,7 @@ ROWS: dict[int, Row] = {
     31: Row(
         "CVE-2026-50254",
         (
-            PROTOCOL
+            LASTING
             + "cve_2026_50254_and_cve_2026_35505_repeated_connection_requests_take_no_memory",
         ),
     ),
@@ -209,8 +210,8 @@ ROWS: dict[int, Row] = {
     48: Row(
         "slow loris",
         (
-            PROTOCOL + "slow_loris_before_an_association",
-            PROTOCOL + "slow_loris_within_an_association",
+            LASTING + "slow_loris_before_an_association",
+            LASTING + "slow_loris_within_an_association",
         ),
     ),
 }
