@@ -132,6 +132,29 @@ def test_a_sender_that_dies_within_an_object_leaves_nothing(
         assert done.code == 0, done.stderr
 
 
+def test_a_connection_that_breaks_within_an_object_fails_the_sender(
+    tmp_path: Path, large: Path
+) -> None:
+    """Ours sends to DCMTK's receiver, which keeps nothing of it either."""
+    small = ct_image(rows=4, columns=4, sop_instance_uid="2.25.78").write(tmp_path / "small.dcm")
+    options = ("-v", "+B", *trusting(material().acceptor))
+    with (
+        Receiver(DCMTK, tmp_path / "received", *options) as receiver,
+        Relay(receiver.port, hold_after=HELD) as relay,
+    ):
+        words = ("-v", *trusting(material().requestor), "127.0.0.1", str(relay.port))
+        with Process(OURS.argv("storescu", *words, small, large, small)) as sender:
+            relay.wait_until_held()
+            receiver.process.wait_for_line("I: Received Store Request", count=2, timeout=20)
+            relay.cut()
+            done = sender.wait(timeout=30)
+        assert done.code == 1, done.stderr
+        assert done.stderr.count("I: Received Store Response (Success)") == 1
+        assert done.lines[-1] == "W: 1 of 3 objects were confirmed, 1 failed, 1 not sent"
+        receiver.process.wait_for_line("E: DIMSE failure", timeout=20)
+        assert receiver.names == ["CT.2.25.78"]
+
+
 class _Files:
     """Key, certificate and revocation list of a receiver, at paths that stay."""
 
