@@ -10,7 +10,8 @@ from isocenter.net.resolver import MISMATCHED, confirmed_name_or_none
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, outcome: str | Exception) -> None:
-    def look_up(_: str) -> str:
+    def look_up(_: str, *, strict: bool) -> str:
+        assert strict
         if isinstance(outcome, Exception):
             raise outcome
         return outcome

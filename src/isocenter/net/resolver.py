@@ -76,11 +76,15 @@ def canonical_name(name: str) -> str:
     return found[0][3] if found else ""
 
 
-def confirmed_name(address: str) -> str:
+def confirmed_name(address: str, *, strict: bool = False) -> str:
     """Return the whole name of an address, in lower case, that leads back to the address.
 
     `MISMATCHED` where it has a name that does not, or that no host can have: whoever runs the
     reverse zone of an address may say there what they like, but not in the zone of that name.
+
+    Args:
+        address: of the host.
+        strict: where no server says what the name leads to, that is an error, too.
 
     Raises:
         OSError: there is no name, or no server says.
@@ -93,7 +97,11 @@ def confirmed_name(address: str) -> str:
     wanted = ip_address(address.partition("%")[0]).packed
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
+    except UnicodeError:
+        return MISMATCHED
+    except OSError as problem:
+        if strict and problem.errno not in _NAMELESS:
+            raise
         return MISMATCHED
     back = {ip_address(str(entry[4][0]).partition("%")[0]).packed for entry in found}
     return name if wanted in back else MISMATCHED
@@ -107,7 +115,7 @@ def confirmed_name_or_none(address: str) -> str:
             address is known to have no name.
     """
     try:
-        name = confirmed_name(address)
+        name = confirmed_name(address, strict=True)
     except socket.gaierror as problem:
         if problem.errno in _NAMELESS:
             return ""
