@@ -119,6 +119,21 @@ def test_context_that_cannot_be_renewed_goes_on_itself(
     assert server.session_stats()["accept"] == 1, "the next one can be made again"
 
 
+def test_context_goes_on_itself_where_a_library_cannot_be_loaded(
+    root: Authority, scu: Identity, scp: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that explains what is wrong with a key, where no descriptor is left."""
+    server, client = server_of(root, scp, profile=PZ), client_of(root, scu, profile=PZ)
+    monkeypatch.setattr(tls_context, "MOST_SESSIONS", 0)
+
+    def fail(*_: object, **__: object) -> None:
+        raise ImportError("cannot open shared object file: Too many open files")
+
+    monkeypatch.setattr(tls_context, "load_identity", fail)
+    agree(client, server)
+    assert server.session_stats()["accept"] == 1
+
+
 def test_renewed_context_answers_to_its_name_only(
     root: Authority, scu: Identity, scp: Identity, caplog: pytest.LogCaptureFixture
 ) -> None:

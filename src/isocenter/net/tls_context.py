@@ -162,13 +162,14 @@ def _again(options: TlsOptions, files: Snapshot, said: list[str]) -> ssl.SSLCont
         said: what was warned of before.
 
     Returns:
-        None where it is not the same: without a descriptor left, say, certificates cannot be read.
+        None where it is not the same: without a descriptor left, say, certificates cannot be read
+        and libraries not loaded.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     again: list[str] = []
     try:
         _prepare_acceptor(context, options, files, warn=again.append)
-    except (TlsConfigurationError, OSError):
+    except (TlsConfigurationError, OSError, ImportError):
         return None
     return context if again == said else None
 
