@@ -151,7 +151,7 @@ def test_a_connection_that_breaks_within_an_object_fails_the_sender(
         assert done.code == 1, done.stderr
         assert done.stderr.count("I: Received Store Response (Success)") == 1
         assert done.lines[-1] == "W: 1 of 3 objects were confirmed, 1 failed, 1 not sent"
-        receiver.process.wait_for_line("E: DIMSE failure", timeout=20)
+        receiver.process.wait_for_line("E: Store SCP Failed: ", timeout=20)
         assert receiver.names == ["CT.2.25.78"]
 
 
