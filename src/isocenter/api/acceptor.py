@@ -22,7 +22,6 @@ from isocenter.ul.negotiation import AcceptorPolicy
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from ssl import SSLContext
     from types import TracebackType
     from typing import Self
 
@@ -282,14 +281,16 @@ class _Secure:
         Raises:
             TlsConfigurationError: something of it cannot be used.
         """
-        self.tls.replace(_server_tls(self._options, self.tls.context).context)
+        self.tls.replace(_server_tls(self._options, self.tls).context)
 
 
-def _server_tls(options: TlsOptions, before: SSLContext | None) -> ServerTls:
+def _server_tls(options: TlsOptions, before: ServerTls | None) -> ServerTls:
+    """Return what speaks TLS as the options say, in the place of what was `before`."""
     from isocenter.net.tls import ServerTls
     from isocenter.net.tls_context import server_context
 
-    return ServerTls(server_context(options, warn=_LOGGER.warning, before=before))
+    context = None if before is None else before.context
+    return ServerTls(server_context(options, warn=_LOGGER.warning, before=context))
 
 
 def _nothing() -> None:

@@ -19,8 +19,6 @@ from isocenter.net.tls_options import TlsOptions
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    from ssl import SSLContext
-
     from isocenter.cli.parser import ParsedCommandLine
 
 __all__ = ["Asker", "ServerSide", "client_tls", "condition_of_setup", "tls_options"]
@@ -124,7 +122,7 @@ class ServerSide:
         self._options = tls_options(line)
         if self._options.expected_server_name is not None:
             _log_unreadable_names(self._options.expected_server_name)
-        self.tls = ServerTls(_server_context(self._options))
+        self.tls = _server_tls(self._options)
 
     def reload(self) -> str:
         """Read all files again, and use what they say for connections that come from now on.
@@ -137,7 +135,7 @@ class ServerSide:
         Raises:
             ConfigurationError: they cannot be used; what was used is used on.
         """
-        self.tls.replace(_server_context(self._options, self.tls.context))
+        self.tls.replace(_server_tls(self._options, self.tls).context)
         return f"{self._options.certificate}, {self._options.private_key}"
 
 
@@ -225,14 +223,15 @@ def _has_terminal() -> bool:
     return True
 
 
-def _server_context(options: TlsOptions, before: SSLContext | None = None) -> SSLContext:
+def _server_tls(options: TlsOptions, before: ServerTls | None = None) -> ServerTls:
     """Make what an acceptor speaks TLS with, in the place of what was `before`.
 
     Raises:
         ConfigurationError: it cannot be made, in DCMTK's words.
     """
+    context = None if before is None else before.context
     try:
-        return server_context(options, warn=_warn, before=before)
+        return ServerTls(server_context(options, warn=_warn, before=context))
     except TlsConfigurationError as problem:
         raise ConfigurationError(condition_of_setup(problem, options)) from problem
 
