@@ -29,7 +29,7 @@ from isocenter.ul.pdu import PduType
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from isocenter.net.dispatch import Arrival, Dispatcher
     from isocenter.net.gate import Gate
@@ -213,16 +213,28 @@ class Reception:
         # A connection that made room for another a moment ago may still be in the list.
         if type(data) is Pending:
             if self._pending.get(fd) is data:
-                if data.unsent and data.session is not None:
-                    self._push(data, data.session)
-                else:
-                    self._read(data)
+                session = data.session
+                with self._alone(data):
+                    if data.unsent and session is not None:
+                        self._push(data, session)
+                    else:
+                        self._read(data)
             return True
         if type(data) is Refused:
             if self._refused.get(fd) is data:
                 self._discard(data)
             return True
         return False
+
+    @contextlib.contextmanager
+    def _alone(self, pending: Pending) -> Iterator[None]:
+        """Do something about a connection; an error that nobody knows of costs no other one."""
+        try:
+            yield
+        except Exception:
+            _LOGGER.exception("connection from %s failed", pending.address)
+            if self._is_here(pending):
+                self._drop(pending)
 
     def _read(self, pending: Pending) -> None:
         """Take in what an unassociated connection sent and decide whether it is enough."""
@@ -344,17 +356,22 @@ class Reception:
             session = pending.session
             if session is None or not self._is_here(pending):
                 continue  # it was closed meanwhile
-            pending.unsent = session.outgoing()
-            if pending.failure is not None:
-                self._refuse_tls(pending, pending.failure)
-            elif pending.unsent and pending.first is not None and not self._speaks_dicom(pending):
-                pending.unsent = _NO_APPLICATION_PROTOCOL
-                problem = TlsError(
-                    "no application protocol", code=_NO_PROTOCOL, received=session.received
-                )
-                self._refuse_tls(pending, problem)
-            else:
-                self._push(pending, session)
+            with self._alone(pending):
+                self._follow_handshake(pending, session)
+
+    def _follow_handshake(self, pending: Pending, session: TlsSession) -> None:
+        """Send what a step of the handshake has to say, or end the connection."""
+        pending.unsent = session.outgoing()
+        if pending.failure is not None:
+            self._refuse_tls(pending, pending.failure)
+        elif pending.unsent and pending.first is not None and not self._speaks_dicom(pending):
+            pending.unsent = _NO_APPLICATION_PROTOCOL
+            problem = TlsError(
+                "no application protocol", code=_NO_PROTOCOL, received=session.received
+            )
+            self._refuse_tls(pending, problem)
+        else:
+            self._push(pending, session)
 
     def _push(self, pending: Pending, session: TlsSession) -> None:
         """Send what the handshake has to say and go on with what came behind the peer's part."""
@@ -471,7 +488,10 @@ class Reception:
     ) -> None:
         if self._on_failure is not None:
             first = bytes(received[:SHOWN])
-            self._on_failure(FailedConnection(kind, address, first, cause))
+            try:
+                self._on_failure(FailedConnection(kind, address, first, cause))
+            except Exception:
+                _LOGGER.exception("what became of a connection from %s cannot be told", address)
 
     # ------------------------------------------------------------------ time
 
