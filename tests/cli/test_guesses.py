@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.cli import options_echoscu, options_storescp, options_storescu
+from isocenter.cli import options_dcmsend, options_echoscu, options_storescp, options_storescu
 from isocenter.cli.guesses import guess
 
 if TYPE_CHECKING:
     from isocenter.cli.spec import Tool
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "options"
-TOOLS = (options_echoscu.TOOL, options_storescp.TOOL, options_storescu.TOOL)
+TOOLS = (
+    options_dcmsend.TOOL,
+    options_echoscu.TOOL,
+    options_storescp.TOOL,
+    options_storescu.TOOL,
+)
 
 
 @pytest.mark.parametrize(

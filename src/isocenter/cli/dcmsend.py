@@ -183,7 +183,7 @@ def _peer(line: ParsedCommandLine) -> ConnectOptions:
     try:
         return connect_options(line)
     except ConfigurationError as problem:
-        _LOGGER.critical("cannot initialize network: %s", problem)
+        _LOGGER.critical("%s", problem)
         raise _Stopped(ExitCode.CANNOT_INITIALIZE_NETWORK) from problem
 
 

@@ -84,6 +84,33 @@ def exit_code_for_store_status(status: int) -> int:
 _COMMAND_LINE = "the command line cannot be used"
 
 MEANINGS = {
+    "dcmsend": (
+        ("0", "every SOP instance was confirmed with success or a warning; also after --help"),
+        ("1", f"{_COMMAND_LINE}, or the file of a user identity cannot"),
+        ("21", "there is no file to be sent"),
+        ("22", "a file cannot be sent, and without --no-halt that is the end"),
+        ("23", "none of the files can be sent"),
+        (
+            "43",
+            ("the report cannot be written: said before anything is sent, where that shows before"),
+        ),
+        ("60", "keys, certificates or cipher suites of TLS cannot be used"),
+        ("61", "there is no connection, or the peer rejects the association"),
+        (
+            "62",
+            (
+                "something was not sent, was refused, or was left without an answer; with "
+                "--no-halt also where a file was left out because it is invalid"
+            ),
+        ),
+        (
+            "65",
+            (
+                "no presentation context may be proposed for a file, or the peer accepted none on "
+                "the only association of --single-association"
+            ),
+        ),
+    ),
     "echoscu": (
         ("0", "every echo was answered with success; also after --help and --version"),
         (

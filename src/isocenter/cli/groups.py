@@ -173,13 +173,13 @@ def identity_group() -> Group:
     )
 
 
-def connection_timeout() -> Option:
-    """Return `--timeout`."""
+def connection_timeout(*, signed: bool = True) -> Option:
+    """Return `--timeout`; `signed` as in `Value`."""
     return Option(
         "--timeout",
         "-to",
         "give up connecting after this time",
-        integer("seconds", 1, signed=True),
+        integer("seconds", 1, signed=signed),
         default="unlimited",
     )
 

@@ -83,6 +83,57 @@ _SHOWN = (
 )
 
 MANUALS = {
+    "dcmsend": Manual(
+        (
+            (
+                "dcmsend looks at files, proposes to a DICOM peer what they need, and sends them "
+                "with C-STORE: over one association, and over as many more as it takes where 128 "
+                "presentation contexts are not enough. A file goes out byte for byte where the "
+                "peer accepts its transfer syntax; otherwise it is converted, and decompressed as "
+                "the options allow."
+            ),
+            (
+                "All files are looked at before the first one is sent. With --no-halt or --stream "
+                "that goes on beside sending, and a large folder begins to be sent at once; what "
+                "an association proposes is then what the files ahead need."
+            ),
+            (
+                "With --read-from-dicomdir a DICOMDIR stands for the files that it refers to. One "
+                "that is missing, or that is not below the folder of the DICOMDIR, is an invalid "
+                "file."
+            ),
+            (
+                "The report appears under its name when it is complete, once all files had their "
+                "turn. What is compressed with codecs beyond RLE and deflate needs the extra "
+                'tools: pip install "isocenter[tools]"; --list-decoders says what is there.'
+            ),
+            _TLS_REQUESTOR,
+            _GRAMMAR,
+        ),
+        examples=(
+            (
+                "send a folder and those in it, whatever kinds of objects there are",
+                "dcmsend -v +sd +r -aec ARCHIVE pacs.example.org 104 images/",
+            ),
+            (
+                "send a disc, and write down what became of each object",
+                "dcmsend +rd +crf report.txt pacs.example.org 104 /media/cdrom/DICOMDIR",
+            ),
+            (
+                "go on where a file is no good, and begin to send at once",
+                "dcmsend -nh +sd +r pacs.example.org 104 archive/",
+            ),
+            (
+                "decompress lossy images, too, for a peer that takes no compression",
+                "dcmsend +dly pacs.example.org 104 image.dcm",
+            ),
+            (
+                "over TLS, identified by a JSON Web Token",
+                "dcmsend +tla +cf ca.pem --jwt token.jwt pacs.example.org 2762 image.dcm",
+            ),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+    ),
     "echoscu": Manual(
         (
             (

@@ -101,8 +101,7 @@ _PROCESSING = Group(
                 Option(
                     "--no-halt",
                     "-nh",
-                    "leave out invalid files, and go on where a\nfile cannot be sent",
-                    default="do halt",
+                    "leave out invalid files, and go on where one\ncannot be sent (default: halt)",
                 ),
                 Option(
                     "--no-illegal-proposal",
@@ -140,9 +139,9 @@ _NETWORK = Group(
         Group(
             "other network options",
             (
-                groups.connection_timeout(),
-                groups.acse_timeout(),
-                groups.dimse_timeout(),
+                groups.connection_timeout(signed=False),
+                groups.acse_timeout(signed=False),
+                groups.dimse_timeout(signed=False),
                 groups.max_pdu(),
                 groups.max_send_pdu(),
             ),

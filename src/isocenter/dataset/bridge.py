@@ -6,7 +6,7 @@ PS3.5 7, PS3.10 7.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from isocenter import uids
@@ -44,13 +44,11 @@ def read_directory(path: str) -> Iterator[FileReference]:
     try:
         directory = dcmread(path, specific_tags=["DirectoryRecordSequence"])
         for record in directory.get("DirectoryRecordSequence") or ():
-            if "ReferencedFileID" in record:
+            if _FILE_ID in record:
+                names = _raw_text(record, _FILE_ID)
                 yield FileReference(
-                    _texts(record.ReferencedFileID),
-                    *(
-                        _text(record, f"Referenced{name}UIDInFile")
-                        for name in ("SOPClass", "SOPInstance", "TransferSyntax")
-                    ),
+                    tuple(name.strip(" ") for name in names.split("\\")) if names else (),
+                    *(_raw_text(record, tag) for tag in _UIDS_IN_FILE),
                 )
     except (MemoryError, GeneratorExit):
         raise
@@ -58,18 +56,20 @@ def read_directory(path: str) -> Iterator[FileReference]:
         raise DataSetError(f"cannot be read: {_reason(problem)}") from problem
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    """Return the components of a value that may have one or several, or none."""
-    if value is None or value == "":
-        return ()
-    if isinstance(value, str):
-        return (value,)
-    return tuple(str(component) for component in value) if isinstance(value, Iterable) else ()
+_FILE_ID = 0x00041500
+_UIDS_IN_FILE = (0x00041510, 0x00041511, 0x00041512)  # class, instance, transfer syntax
 
 
-def _text(record: Dataset, keyword: str) -> str:
-    """Return a UID of a record without padding, "" where it has none."""
-    return str(record.get(keyword) or "").rstrip(" \0")
+def _raw_text(record: Dataset, tag: int) -> str:
+    """Return the text of an element as it is in the file, without padding; "" where there is none.
+
+    File IDs are names of files, whatever PS3.5 allows in them, and pydicom warns of many.
+    """
+    if tag not in record:
+        return ""
+    value = record.get_item(tag).value
+    text = os.fsdecode(value) if isinstance(value, bytes) else str(value or "")
+    return text.rstrip(" \0")
 
 
 def identify(dataset: Dataset) -> tuple[str, str, str | None]:

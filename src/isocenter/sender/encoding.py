@@ -40,7 +40,8 @@ class EncodingOptions(Record):
     Fields:
         new_vrs: keep the VRs that the standard got after 1993; otherwise they become OB, for
             which an explicit VR data set is written anew in any case.
-        compression_level: of deflated results, 0 to 9; None is zlib's own, 6.
+        compression_level: of deflated results, 0 to 9; None is zlib's own, 6, and leaves alone
+            what is deflated already.
         dictionary: what is known of tags; None for the built-in tables.
         limits: bounds on what a data set may ask for: nesting, inflation.
     """
@@ -105,7 +106,9 @@ def encode(
     syntax = TRANSFER_SYNTAXES.get(transfer_syntax_uid)
     unwanted_vrs = not options.new_vrs and syntax is not None and syntax.is_explicit
     converts = own != transfer_syntax_uid
-    if not (converts or replacements or prepared.is_odd or unwanted_vrs):
+    is_deflated = transfer_syntax_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
+    deflates_anew = is_deflated and options.compression_level is not None
+    if not (converts or replacements or prepared.is_odd or unwanted_vrs or deflates_anew):
         if not prepared.blank_uids:
             return EncodedDataSet(prepared.data, prepared.length)
         try:

@@ -12,7 +12,7 @@ PS3.7 9.1.1; PS3.4 B.2.
 
 from __future__ import annotations
 
-from isocenter.errors import DataSetError, IsocenterError
+from isocenter.errors import DataSetError, IsocenterError, TlsError
 from isocenter.logs import DEBUG, INFO, get_logger, one_line
 from isocenter.record import Record
 from isocenter.sender.conditions import condition_of, reason_of
@@ -149,6 +149,10 @@ class Sending:
         self._laid_out: int | None = None  # message id of the upcoming one
         # Asked for once: at the default level a file costs no call into logging.
         self._info = _LOGGER.isEnabledFor(INFO)
+        # Files go out with nothing to say or to measure, and as they are.
+        self._is_plain = not (
+            self._info or options.sizes or options.encoding.compression_level is not None
+        )
         self._debug = _LOGGER.isEnabledFor(DEBUG)
 
     def run(self) -> None:
@@ -194,7 +198,7 @@ class Sending:
         if context_id:
             job.prepare(self._options.form)
             self._decode(job)
-            if not self._info and not self._options.sizes:
+            if self._is_plain:
                 self._lay_out(job)
         return job
 
@@ -455,7 +459,12 @@ class Sending:
 
 
 def words_of(problem: Exception) -> str:
-    """Return a condition as DCMTK's dcmsend prints it: without its number."""
+    """Return a condition as DCMTK's dcmsend prints it: without its number.
+
+    Those of TLS, which that has not, keep theirs.
+    """
     text = condition_of(problem)
+    if isinstance(problem, TlsError):
+        return text
     is_numbered = text[4:5] == ":" and text[9:10] == " "
     return text[_LENGTH_OF_CONDITION_NUMBER:] if is_numbered else text

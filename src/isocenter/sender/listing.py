@@ -25,8 +25,8 @@ from isocenter.uids import (
     MEDIA_STORAGE_DIRECTORY,
     SOP_CLASSES,
     TRANSFER_SYNTAXES,
-    abridged,
     is_known_uid,
+    name_of,
 )
 from isocenter.ul.items import is_uid
 
@@ -267,7 +267,7 @@ def check_uids(
             syntaxes that are not known. What no proposal can carry is refused in any case.
 
     Raises:
-        DataSetError: with DCMTK's reason and the UID.
+        DataSetError: with DCMTK's reason.
 
     PS3.5 9.1, PS3.8 9.3.2.2.
     """
@@ -296,7 +296,9 @@ def check_uids(
 
 
 def _refusal(words: str, uid: str) -> DataSetError:
-    return DataSetError(f"{words}: {one_line(abridged(uid))}" if uid else words)
+    """Return the error with DCMTK's words; which UID it is goes to the debug level, as there."""
+    _LOGGER.debug("%s: %s", words, one_line(name_of(uid)) if uid else "empty or missing")
+    return DataSetError(words)
 
 
 def _is_well_formed(uid: str) -> bool:

@@ -236,6 +236,7 @@ class _Transfer:
             and options.repeat == 1
             and options.inventor is None
             and options.encoding.new_vrs
+            and options.encoding.compression_level is None
         )
 
     def run(self, files: Iterator[str]) -> None:
