@@ -182,12 +182,17 @@ class SopClassCommonExtendedNegotiation(Record):
 class UserIdentityRQ(Record, hidden=("primary_field", "secondary_field")):
     """User identity of a request (PS3.7 D.3.3.7.1).
 
-    `user_identity_type` is a `UserIdentityType` value or an unknown number; the fields are
-    uninterpreted bytes and never shown by `repr`.
+    All are given by name. The two byte fields are not interpreted, and never shown by `repr`.
+
+    Fields:
+        user_identity_type: a `UserIdentityType` value, or an unknown number.
+        positive_response_requested: True to have the acceptor answer the identity.
+        primary_field: user name, Kerberos ticket, SAML assertion or JSON web token.
+        secondary_field: the passcode of a user name, empty for all others.
     """
 
     user_identity_type: int
-    positive_response_requested: bool
+    positive_response_requested: bool = False
     primary_field: bytes
     secondary_field: bytes = b""
 
