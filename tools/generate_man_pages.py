@@ -109,6 +109,10 @@ def _package_page() -> str:
     options = f"[{_bold('--algorithm')} {_italic('NAME')}] [{_bold('--titles')} {_italic('LIST')}]"
     words = f"{options} [{_bold('--delete')}] {_italic('FILE')} {_italic('USER')}"
     lines += [f"{_bold('isocenter passwd')} {words}", ".br"]
+    lines += [f"{_bold('isocenter show')} [{_bold('--full')}] {_italic('FILE')}...", ".br"]
+    options = f"[{_bold('--frames')} {_italic('LIST')}] [{_bold('--window')} {_italic('C,W')}]"
+    words = f"{options} [{_bold('--overwrite')}] {_italic('FILE')}..."
+    lines += [f"{_bold('isocenter show --png')} {_italic('FOLDER')} {words}", ".br"]
     lines += [f"{_bold('isocenter')} [{_bold('--help')} | {_bold('--version')}]"]
     lines.append(".SH DESCRIPTION")
     lines += _text(
@@ -121,7 +125,10 @@ def _package_page() -> str:
         f"The shells are {', '.join(SHELLS[:-1])} and {SHELLS[-1]}; "
         "isocenter completion --help says where the script belongs. "
         "isocenter passwd asks for a password twice, or takes the first line of standard input "
-        "where that is no terminal."
+        "where that is no terminal. "
+        "isocenter show prints a line for each element of files, or writes pictures of their "
+        "frames, as PNG files: with the window that a file names, or with its center and width "
+        "behind --window. They are not for diagnosis."
     )
     lines.append(".SH OPTIONS")
     lines += _item(f"{_bold('-h')}, {_bold('--help')}", "Show the tools and exit.")

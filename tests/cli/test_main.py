@@ -70,7 +70,7 @@ def test_unknown_tool_is_told_on_stderr_with_what_was_meant(
     assert main.main([name, "--help"]) == 1
     out, err = capsys.readouterr()
     assert not out
-    known = "dcmsend, echoscu, storescp, storescu, completion, passwd"
+    known = "dcmsend, echoscu, storescp, storescu, completion, passwd, show"
     assert err == f"isocenter: unknown tool '{name}', known are {known}\n{hint}"
 
 

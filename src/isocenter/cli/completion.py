@@ -113,6 +113,21 @@ _COMMANDS = (
         parameters=(FILE, NOTHING),
         repeated=False,
     ),
+    ToolCompletion(
+        name="show",
+        options=(
+            OptionCompletion(names=("--full",), description="show values whole", kinds=()),
+            OptionCompletion(
+                names=("--png",), description="folder for pictures of frames", kinds=(DIRECTORY,)
+            ),
+            OptionCompletion(names=("--frames",), description="frames to write", kinds=(NOTHING,)),
+            OptionCompletion(names=("--window",), description="center and width", kinds=(NOTHING,)),
+            OptionCompletion(names=("--overwrite",), description="write over pictures", kinds=()),
+            OptionCompletion(names=("-h", "--help"), description="show help and exit", kinds=()),
+        ),
+        parameters=(FILE,),
+        repeated=True,
+    ),
 )
 """Commands of `isocenter` that have options of their own; their names alone are no programs."""
 

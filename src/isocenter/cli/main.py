@@ -27,6 +27,7 @@ TOOLS = {
 COMMANDS = {
     "completion": "print a script that completes command lines in a shell",
     "passwd": "add, change or delete a user in a file for storescp --users",
+    "show": "print what is in files, or write pictures of their frames",
 }
 """What `isocenter` does itself, under names that are no tools."""
 

@@ -86,6 +86,11 @@ class EncodedImage:
         self.fragments = fragments
         self.firsts, self.lengths = frames
 
+    @property
+    def begins_at(self) -> int:
+        """Offset of the value: of the header of the basic offset table."""
+        return self.fragments.table_span[0] - 8
+
     def frame(self, source: Source, number: int) -> bytes:
         """Return a compressed frame, numbered from 0.
 

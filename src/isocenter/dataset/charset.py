@@ -1,0 +1,43 @@
+"""Text of a data set in its character sets; pydicom's tables, loaded when something is not ASCII.
+
+PS3.5 6.1, PS3.3 C.12.1.1.2 (Specific Character Set).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+
+__all__ = ["decode_text"]
+
+_FREE = frozenset({b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"})
+_DELIMITERS = frozenset(b"\r\n\t\f^=\\")
+
+
+def decode_text(value: bytes, vr: bytes, character_sets: bytes) -> str:
+    """Return a value as text; what cannot be decoded becomes a replacement character.
+
+    Args:
+        value: as it is encoded.
+        vr: its VR; only some have other characters than ASCII.
+        character_sets: value of (0008,0005) that holds for it, b"" for none.
+    """
+    if value.isascii() and b"\x1b" not in value:
+        return value.decode("ascii")
+    if vr not in _FREE or not character_sets.strip(b" \0"):
+        # Without a character set, what most systems write.
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
+    import warnings
+
+    from pydicom.charset import convert_encodings, decode_bytes
+
+    names = character_sets.decode("latin-1").strip(" \0").split("\\")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            encodings = convert_encodings(names)
+            return str(decode_bytes(value, encodings, set(_DELIMITERS)))
+        except (LookupError, ValueError, TypeError):
+            return value.decode("latin-1")
