@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.cli import options_dcmsend, options_echoscu, options_storescp, options_storescu
+from isocenter.cli import (
+    options_dcmrecv,
+    options_dcmsend,
+    options_echoscu,
+    options_storescp,
+    options_storescu,
+)
 from isocenter.cli.guesses import guess
 
 if TYPE_CHECKING:
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "options"
 TOOLS = (
+    options_dcmrecv.TOOL,
     options_dcmsend.TOOL,
     options_echoscu.TOOL,
     options_storescp.TOOL,

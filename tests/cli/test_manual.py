@@ -72,8 +72,11 @@ def test_environment_variable_is_one_that_the_program_reads(variable: str) -> No
 
 PROBE = """
 import sys
-from isocenter.cli import options_dcmsend, options_echoscu, options_storescp, options_storescu
+from isocenter.cli import (
+    options_dcmrecv, options_dcmsend, options_echoscu, options_storescp, options_storescu
+)
 from isocenter.cli.start import start
+start(options_dcmrecv.TOOL, ["104"])
 start(options_dcmsend.TOOL, ["localhost", "104", "image.dcm"])
 start(options_echoscu.TOOL, ["localhost", "104"])
 start(options_storescp.TOOL, ["11112"])

@@ -9,6 +9,7 @@ import pytest
 from isocenter import __version__
 from isocenter.cli import (
     main,
+    options_dcmrecv,
     options_dcmsend,
     options_echoscu,
     options_storescp,
@@ -20,6 +21,7 @@ from isocenter.cli.render import Style
 from isocenter.cli.spec import Group, Option, Parameter, Tool, Value, integer, string
 
 TOOLS = (
+    options_dcmrecv.TOOL,
     options_dcmsend.TOOL,
     options_echoscu.TOOL,
     options_storescp.TOOL,

@@ -76,7 +76,7 @@ class Receiver:
         directory: output directory, made where it does not exist.
         options: put before `-od` and the port.
         env: additions to the environment.
-        tool: storescp or dcmrecv.
+        tool: whichever receives; `TOOL` by default.
 
     Attributes:
         port: where it listens.
@@ -84,14 +84,21 @@ class Receiver:
         directory: its output directory.
     """
 
+    TOOL = "storescp"
+    """Which tool receives where a test does not say; tests that two tools share set it."""
+
+    ALWAYS: tuple[str, ...] = ()
+    """Options that it gets besides."""
+
     def __init__(
         self,
         suite: Suite,
         directory: Path,
         *options: str | Path,
         env: Mapping[str, str] | None = None,
-        tool: str = "storescp",
+        tool: str | None = None,
     ) -> None:
+        tool = tool or self.TOOL
         self.suite = suite
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
@@ -99,7 +106,7 @@ class Receiver:
         for _ in range(3):
             # Between our look and its bind somebody may have taken the port: try another.
             self.port = free_port()
-            argv = suite.argv(tool, *options, "-od", directory, str(self.port))
+            argv = suite.argv(tool, *self.ALWAYS, *options, "-od", directory, str(self.port))
             self.process = Process(argv, env=env)
             if wait_until_listening(self.port, self.process):
                 return

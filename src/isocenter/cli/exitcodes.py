@@ -84,6 +84,20 @@ def exit_code_for_store_status(status: int) -> int:
 _COMMAND_LINE = "the command line cannot be used"
 
 MEANINGS = {
+    "dcmrecv": (
+        (
+            "0",
+            (
+                "stopped by SIGTERM or SIGINT after finishing what was being received; also after "
+                "--help and --version"
+            ),
+        ),
+        ("1", f"{_COMMAND_LINE}, or a file of rules, titles or users cannot"),
+        ("45", "the output directory does not exist, or cannot be written to"),
+        ("64", "the port cannot be listened on"),
+        ("66", "the profile of --config-file cannot be used"),
+        ("71", "keys, certificates or cipher suites of TLS cannot be used"),
+    ),
     "dcmsend": (
         ("0", "every SOP instance was confirmed with success or a warning; also after --help"),
         ("1", f"{_COMMAND_LINE}, or the file of a user identity cannot"),

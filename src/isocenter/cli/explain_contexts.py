@@ -315,7 +315,7 @@ def refused_by_us(
     Args:
         contexts: all that were proposed.
         peer: how the association is called in the log.
-        tool: storescp, whose options may help.
+        tool: the receiver, whose options may help.
         taken: SOP classes that are accepted here to their transfer syntaxes.
         promiscuous: unknown SOP classes are accepted.
         from_profile: a profile (``--config-file``) says what is accepted.
@@ -331,6 +331,12 @@ def refused_by_us(
         lines.append(f"SOP class that is not in the profile of --config-file: {listed(classes)}.")
     else:
         lines += _classes_not_taken(classes, tool, promiscuous=promiscuous)
+    if not from_profile and not option_words(tool, "--accept-all"):
+        lines.append(
+            f"Without {option_words(tool, '--config-file')} this receiver takes nothing but "
+            "echoes in implicit VR little endian; the built-in profile storescp.cfg Default takes "
+            "storage, AllDICOM compressed images as well."
+        )
     no_syntax = groups.get(ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, [])
     if no_syntax:
         lines += _syntaxes_not_taken(no_syntax, contexts, tool, taken, from_profile=from_profile)
@@ -382,7 +388,10 @@ def _syntaxes_not_taken(
         f"{listed([context.abstract_syntax for context in refused])}. "
         f"Accepted here: {listed(here, 4)}."
     )
-    yield "The profile of --config-file says so." if from_profile else _accepting(syntaxes, tool)
+    if from_profile:
+        yield "The profile of --config-file says so."
+    elif option_words(tool, "--accept-all"):
+        yield _accepting(syntaxes, tool)
     if lost:
         yield f"So nothing of {listed(lost)} can be received."
     else:

@@ -19,10 +19,12 @@ from isocenter.logs import INFO, WARNING, get_logger
 from isocenter.services.acceptor import Acceptor
 from isocenter.services.storage import is_confirmed
 from isocenter.storage.receive import Receiver
+from isocenter.ul.negotiation import negotiate
+from isocenter.ul.pdu import AAssociateRJ, RejectReason, RejectSource
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from isocenter.cli.explain import Lines
     from isocenter.cli.parser import ParsedCommandLine
@@ -39,11 +41,13 @@ if TYPE_CHECKING:
     from isocenter.storage.receive import IgnoredObject, ReceivedObject
     from isocenter.storage.spool import Spool
     from isocenter.ul.negotiation import AcceptorPolicy
-    from isocenter.ul.pdu import AAssociateRJ, AAssociateRQ
+    from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = ["Explaining", "explain_arrivals"]
 
 _LOGGER = get_logger(__name__)
+
+_USER = RejectSource.SERVICE_USER
 
 
 def _say(lines: Lines, level: int = WARNING) -> None:
@@ -206,6 +210,10 @@ class _ExplainingObserver:
     ) -> None:
         """Say why."""
         self._inner.rejected(association, request, reject)
+        refused = self._useless(association, request, reject)
+        if refused:
+            _say(refused)
+            return
         _say(
             connection.rejected_by_us(
                 request,
@@ -213,6 +221,30 @@ class _ExplainingObserver:
                 peer=association.peer_address,
                 refusing=self._policy.refuse,
             )
+        )
+
+    def _useless(
+        self, association: Association, request: AAssociateRQ, reject: AAssociateRJ
+    ) -> Lines:
+        """Say why no context was acceptable, where that is why a tool rejected; else ()."""
+        if reject.reason != RejectReason.USER_NO_REASON or reject.source != _USER:
+            return ()
+        accept = negotiate(request, self._policy)
+        if isinstance(accept, AAssociateRJ):
+            return ()
+        answers = contexts.answers(request, accept)
+        if any(answer.result == 0 for answer in answers):
+            return ()
+        return self._refused(answers, association.peer_address)
+
+    def _refused(self, answers: Sequence[contexts.Answer], peer: str) -> Lines:
+        return contexts.refused_by_us(
+            answers,
+            peer=peer,
+            tool=self._explaining.line.tool,
+            taken=self._policy.abstract_syntaxes,
+            promiscuous=self._policy.fallback is not None,
+            from_profile=self._explaining.line.given("--config-file"),
         )
 
     def acknowledged(self, association: Association) -> None:
@@ -225,17 +257,7 @@ class _ExplainingObserver:
         level = WARNING if contexts.loses_a_class(answers) else INFO
         if not _LOGGER.isEnabledFor(level):
             return
-        _say(
-            contexts.refused_by_us(
-                answers,
-                peer=association.label,
-                tool=self._explaining.line.tool,
-                taken=self._policy.abstract_syntaxes,
-                promiscuous=self._policy.fallback is not None,
-                from_profile=self._explaining.line.given("--config-file"),
-            ),
-            level,
-        )
+        _say(self._refused(answers, association.label), level)
 
     def echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
         """Pass it on."""

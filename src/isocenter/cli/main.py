@@ -14,9 +14,10 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COMMANDS", "TOOLS", "dcmsend", "echoscu", "main", "storescp", "storescu"]
+__all__ = ["COMMANDS", "TOOLS", "dcmrecv", "dcmsend", "echoscu", "main", "storescp", "storescu"]
 
 TOOLS = {
+    "dcmrecv": "receive objects and write them to files, with few options",
     "dcmsend": "send files of all kinds, decompressed where need be, with a report",
     "echoscu": "verify a connection: send C-ECHO",
     "storescp": "receive objects and write them to files",
@@ -74,6 +75,11 @@ def _unknown(chosen: str) -> str:
     text = f"isocenter: unknown tool '{chosen}', known are {', '.join(known)}\n"
     meant = get_close_matches(chosen.lower(), known, 1)
     return f"{text}hint: did you mean {meant[0]}?\n" if meant else text
+
+
+def dcmrecv() -> int:
+    """Run the console script ``dcmrecv``."""
+    return _run_as_process("dcmrecv", sys.argv[1:])
 
 
 def dcmsend() -> int:

@@ -83,6 +83,54 @@ _SHOWN = (
 )
 
 MANUALS = {
+    "dcmrecv": Manual(
+        (
+            (
+                "dcmrecv listens on a port, answers any number of DICOM peers at a time and writes "
+                "each object that they send with C-STORE to a file of its own, in the transfer "
+                "syntax in which it came. A file appears under its name when it is complete."
+            ),
+            (
+                "What is accepted stands in a profile (--config-file). Without one dcmrecv answers "
+                "echoes alone, and rejects everybody who proposes nothing else; the profiles "
+                "Default and AllDICOM of storescp.cfg are built in."
+            ),
+            (
+                "Data sets are written as DCMTK's dcmrecv writes them: sequences of undefined "
+                "length, values as received. --bit-preserving keeps every byte. What cannot be "
+                "read as a data set is kept as it came. UIDs of a data set that are not those of "
+                "its request are told of, and the object is kept."
+            ),
+            (
+                "Files of TLS, rules and users are read anew at SIGHUP. An association on which "
+                "nothing comes for 60 seconds is ended."
+            ),
+            _GRAMMAR,
+        ),
+        examples=(
+            (
+                "receive images of all kinds into a folder and say what comes",
+                "dcmrecv -v -xf storescp.cfg AllDICOM -od received 11112",
+            ),
+            (
+                "a folder for each day of acquisition, short names",
+                "dcmrecv -xf storescp.cfg Default -od received +ssd +fsu -fe .dcm 11112",
+            ),
+            (
+                "keep every byte as it came",
+                "dcmrecv -xf storescp.cfg AllDICOM -od received +B 11112",
+            ),
+            (
+                "answer only those that call this title",
+                "dcmrecv -xf storescp.cfg Default -aet ARCHIVE -od received 11112",
+            ),
+            (
+                "over TLS, from scanners with certificates of ca.pem",
+                "dcmrecv -xf storescp.cfg Default +tls my.key my.pem +cf ca.pem -od in 2762",
+            ),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+    ),
     "dcmsend": Manual(
         (
             (

@@ -249,6 +249,7 @@ def scp_profile(path: str, name: str) -> Profile:
     """
     if not path:
         raise ProfileError(0, "Invalid filename", "no file is named")
+    _LOGGER.debug("Loading association configuration file: %s", path)
     try:
         source = load_profiles(path, requestor=False)
     except ProfileError as problem:

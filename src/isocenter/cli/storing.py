@@ -157,12 +157,14 @@ def open_remade_spool(line: ParsedCommandLine) -> Spool:
     """
     from isocenter.storage.remaking import RemadeSpool
 
-    return _open(line, RemadeSpool)
+    # As DCMTK normalises it, for its paths in the log.
+    directory = line.value("--output-directory")
+    return _open(line, RemadeSpool, directory.rstrip("/") or directory)
 
 
-def _open(line: ParsedCommandLine, spool: type[Spool]) -> Spool:
+def _open(line: ParsedCommandLine, spool: type[Spool], directory: str = "") -> Spool:
     return spool(
-        line.value("--output-directory") or ".",
+        directory or line.value("--output-directory") or ".",
         durable=line.given("--durable"),
         minimum_free=line.integer("--min-free") * _MEBIBYTE,
     )

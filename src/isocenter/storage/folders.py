@@ -285,6 +285,7 @@ class DateFolders:
             self._folders.make(folder)
         except StorageError as problem:
             problem.doing = "cannot create directory for received object"
+            problem.path = problem.path.rstrip("/")
             raise
 
     def given_up(self, ticket: int) -> None:

@@ -1,4 +1,4 @@
-"""storescp in this process, for the effects of its options.
+"""A receiver, storescp, in this process, for the effects of its options.
 
 The tool runs in the main thread, where its signal handlers belong; the peer is a script in a
 thread beside it, and once that has ended the tool is stopped by SIGTERM as ever.
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 __all__ = ["reachable", "serve", "small_image", "store"]
 
+ALWAYS: tuple[str, ...] = ()
+"""Options that the tool gets besides; tests that two tools share set it, and `main`."""
+
 _PATIENCE = 10.0
 """Seconds that the tool may take to listen."""
 
 
 def serve(script: Callable[[int], None], *options: str) -> int:
-    """Run storescp until `script`, called with its port, has ended; return the exit code.
+    """Run it until `script`, called with its port, has ended; return the exit code.
 
     Whatever the script raises is raised here.
     """
@@ -44,7 +47,7 @@ def serve(script: Callable[[int], None], *options: str) -> int:
     peer = _Peer(script, port)
     peer.start()
     try:
-        return main([*options, str(port)], {})
+        return main([*ALWAYS, *options, str(port)], {})
     finally:
         peer.served.set()
         peer.join()
