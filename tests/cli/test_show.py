@@ -158,6 +158,16 @@ def test_a_file_without_meta_information_is_shown(tmp_path: Path, capsys: Shown)
     assert lines(capsys)[0] == "# no File Meta Information, read as LittleEndianImplicit"
 
 
+@pytest.mark.parametrize("left_out", [128, 132])
+def test_a_file_without_preamble_is_shown(tmp_path: Path, capsys: Shown, left_out: int) -> None:
+    path = write(tmp_path / "some", some_text())
+    assert main(["show", str(path)]) == 0
+    whole = lines(capsys)
+    path.write_bytes(path.read_bytes()[left_out:])
+    assert main(["show", str(path)]) == 0
+    assert lines(capsys) == whole
+
+
 def test_several_files_have_their_names_before_them(tmp_path: Path, capsys: Shown) -> None:
     first, second = (write(tmp_path / name, some_text()) for name in "ab")
     assert main(["show", str(first), str(second)]) == 0

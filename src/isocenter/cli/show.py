@@ -275,8 +275,11 @@ def _show_text(opened: _Opened, *, is_full: bool) -> None:
     if meta.present:
         from isocenter.wire import FileRegion
 
-        # Preamble and prefix take 132 bytes, and what follows them is group 0002 (PS3.10 7.1).
-        head = FileRegion(start.fd, 132, start.offset - 132)
+        # Preamble and prefix, where they are, take 132 bytes (PS3.10 7.1).
+        begin = 132 if meta.has_preamble else 0
+        if not begin and os.pread(start.fd, 4, 0) == b"DICM":
+            begin = 4
+        head = FileRegion(start.fd, begin, start.offset - begin)
         list_elements(head, EXPLICIT_VR_LITTLE_ENDIAN, write, is_full=is_full)
     else:
         write(f"# no File Meta Information, read as {name_of(opened.transfer_syntax)}")
