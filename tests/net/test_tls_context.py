@@ -370,11 +370,9 @@ def test_unfit_certificate_is_refused_by_both_sides(
         )
     )
     assert (problem.side, problem.verify_code) == ("server", code)
-    problem = refusal(
-        lambda: agree(
-            client_of(root, scu, profile=profile), server_of(root, bad_server, profile=profile)
-        )
-    )
+    options = options_of(root, bad_server, profile=profile)
+    server = server_context(options, warn=Warnings())  # it knows of its own dates
+    problem = refusal(lambda: agree(client_of(root, scu, profile=profile), server))
     assert (problem.side, problem.verify_code) == ("client", code)
 
 

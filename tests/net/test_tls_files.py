@@ -102,6 +102,7 @@ def test_key_may_stand_in_the_file_of_the_certificate(
 ) -> None:
     both = tmp_path / "both.pem"
     both.write_bytes(Path(scp.chain).read_bytes() + Path(scp.private_key).read_bytes())
+    both.chmod(0o600)
     server = server_of(
         root, None, certificate=str(both), private_key=str(both), peer_certificate="ignore"
     )

@@ -52,9 +52,14 @@ def test_certificate_file_that_cannot_be_read_is_warned_about_and_ignored(
     files = (missing, str(trash), root.path, root.path_der)
     warned = Warnings()
     client = client_context(options_of(root, scu, ca_files=files), warn=warned)
+    nothing = "no certificate or crl found"
     assert warned == [
-        f"unable to load certificate file '{path}', ignoring"
-        for path in (missing, str(trash), root.path_der)
+        f"unable to load certificate file '{path}', ignoring ({reason})"
+        for path, reason in (
+            (missing, "No such file or directory"),
+            (str(trash), nothing),
+            (root.path_der, nothing),
+        )
     ]
     agree(client, server_of(root, scp))
 
@@ -68,9 +73,10 @@ def test_certificate_file_in_der_is_trusted_where_der_was_asked_for(
     )
     warned = Warnings()
     client = client_context(options, warn=warned)
-    assert warned == [
+    assert [line.partition(" (")[0] for line in warned] == [
         f"unable to load certificate file '{path}', ignoring" for path in (root.path, missing)
     ]
+    assert warned[1].endswith(" (No such file or directory)")
     agree(client, server_of(root, scp, peer_certificate="ignore"))
 
 
@@ -93,8 +99,11 @@ def test_folder_that_is_not_there_is_warned_about(root: Authority, tmp_path: Pat
     missing = str(tmp_path / "missing")
     client_context(options_of(root, None, ca_directories=(missing, root.path)), warn=warned)
     assert warned == [
-        f"unable to load certificates from directory '{path}', ignoring"
-        for path in (missing, root.path)
+        f"unable to load certificates from directory '{path}', ignoring ({reason})"
+        for path, reason in (
+            (missing, "No such file or directory"),
+            (root.path, "Not a directory"),
+        )
     ]
 
 
@@ -107,7 +116,8 @@ def test_broken_certificate_in_a_hashed_folder_in_der_is_warned_about(
     warned = Warnings()
     options = options_of(root, None, file_format="der", ca_files=(), ca_directories=(str(folder),))
     client = client_context(options, warn=warned)
-    assert warned == [f"unable to load certificate file '{broken}', ignoring"]
+    (line,) = warned
+    assert line.startswith(f"unable to load certificate file '{broken}', ignoring (")
     agree(client, server_of(root, scp, peer_certificate="ignore"))
 
 

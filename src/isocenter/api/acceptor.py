@@ -290,7 +290,7 @@ def _server_tls(options: TlsOptions, before: ServerTls | None) -> ServerTls:
     from isocenter.net.tls_context import server_context
 
     context = None if before is None else before.context
-    return ServerTls(server_context(options, warn=_LOGGER.warning, before=context))
+    return ServerTls(server_context(options, warn=_LOGGER.warning, before=context, strict=True))
 
 
 def _nothing() -> None:

@@ -376,5 +376,7 @@ def _client_tls(options: TlsOptions) -> ClientTls:
     from isocenter.net.tls_context import client_context
 
     return ClientTls(
-        client_context(options, warn=_LOGGER.warning), options.server_name, options.verify_host
+        client_context(options, warn=_LOGGER.warning, strict=True),
+        options.server_name,
+        options.verify_host,
     )

@@ -21,13 +21,23 @@ if TYPE_CHECKING:
 
     Warn = Callable[[str], None]
 
-__all__ = ["CertificateFacts", "certificate_facts", "check_own_certificate", "elements"]
+__all__ = [
+    "CertificateFacts",
+    "certificate_facts",
+    "check_own_certificate",
+    "elements",
+    "next_update",
+    "validity",
+]
 
 _LONGEST_OID = 64
 """Bytes of an object identifier at most: the time to read one grows with their square."""
 
 _SEQUENCE = 0x30
 _OID = 0x06
+_INTEGER = 0x02
+_UTC_TIME = 0x17
+_GENERALIZED_TIME = 0x18
 _VERSION = 0xA0
 _HASH_OF_PSS = 0xA0
 
@@ -118,6 +128,56 @@ def certificate_facts(der: bytes) -> CertificateFacts:
         raise ValueError("no certificate")
     key, bits = _key(fields[5][1])
     return CertificateFacts(key, bits, _signature(algorithm))
+
+
+def validity(der: bytes) -> tuple[str, str]:
+    """Return from when until when a certificate is valid, as ``YYYYMMDDhhmmssZ``.
+
+    Raises:
+        ValueError: it is none.
+
+    RFC 5280 4.1.2.5.
+    """
+    (_, certificate), *_ = elements(der, most=1)
+    (_, body), *_ = elements(certificate, most=1)
+    fields = elements(body)
+    if fields[0][0] == _VERSION:
+        del fields[0]
+    if len(fields) < 4:
+        raise ValueError("no certificate")
+    first, last, *_ = (*elements(fields[3][1]), (0, b""))
+    return _time(first), _time(last)
+
+
+def next_update(der: bytes) -> str | None:
+    """Return when the list after this revocation list is due, as `validity` has times.
+
+    Returns:
+        None where it does not say.
+
+    Raises:
+        ValueError: it is none.
+
+    RFC 5280 5.1.2.5.
+    """
+    (_, crl), *_ = elements(der, most=1)
+    (_, body), *_ = elements(crl, most=1)
+    fields = elements(body)
+    if fields[0][0] == _INTEGER:
+        del fields[0]
+    times = [field for field in fields if field[0] in {_UTC_TIME, _GENERALIZED_TIME}]
+    return _time(times[1]) if len(times) > 1 else None
+
+
+def _time(element: tuple[int, bytes]) -> str:
+    """Return a time with four digits of the year (RFC 5280 4.1.2.5.1: 50 is 1950)."""
+    tag, content = element
+    text = content.decode("ascii")
+    if tag == _UTC_TIME:
+        return ("19" if text >= "50" else "20") + text
+    if tag == _GENERALIZED_TIME:
+        return text
+    raise ValueError("no time where one should be")
 
 
 def check_own_certificate(

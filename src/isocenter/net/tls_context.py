@@ -17,6 +17,7 @@ PS3.15 annex B, RFC 9325 (BCP 195), RFC 7301 (ALPN), RFC 6066 3 (SNI).
 
 from __future__ import annotations
 
+import os
 import ssl
 
 from isocenter.errors import TlsConfigurationError
@@ -65,13 +66,14 @@ _VERSIONS = {
 }
 
 
-def client_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
+def client_context(options: TlsOptions, *, warn: Warn, strict: bool = False) -> ssl.SSLContext:
     """Return the context of a requestor.
 
     Args:
         options: what is asked for. Without a certificate the requestor is anonymous. What only
             acceptors have is not looked at.
         warn: told in one line of each thing that is weak or left out, in DCMTK's words.
+        strict: an authority that cannot be read is an error; else it is left out.
 
     Where `options.verify_host` is set, a session's `server_hostname` is what the certificate has
     to be for, and a session must have one. A certificate that is ignored is not compared either.
@@ -87,12 +89,21 @@ def client_context(options: TlsOptions, *, warn: Warn) -> ssl.SSLContext:
     ignored = options.peer_certificate == "ignore"
     context.verify_mode = ssl.CERT_NONE if ignored else ssl.CERT_REQUIRED
     context.check_hostname = options.verify_host and not ignored
-    _prepare(context, options, Snapshot(), server_side=False, warn=warn)
+    files = Snapshot()
+    said: list[str] = []
+    _prepare(context, options, files, server_side=False, warn=said.append)
+    _check_trust(files, strict=strict)
+    for text in said:
+        warn(text)
     return context
 
 
 def server_context(
-    options: TlsOptions, *, warn: Warn, before: ssl.SSLContext | None = None
+    options: TlsOptions,
+    *,
+    warn: Warn,
+    before: ssl.SSLContext | None = None,
+    strict: bool = False,
 ) -> ssl.SSLContext:
     """Return the context of an acceptor.
 
@@ -101,6 +112,7 @@ def server_context(
         warn: told in one line of each thing that is weak or left out, in DCMTK's words.
         before: an acceptor's context of the same options that this one is to take the place of:
             what that one trusts is not left out here because it cannot be read now.
+        strict: an authority that cannot be read is an error; else it is left out.
 
     Raises:
         TlsConfigurationError: something cannot be used; `subject` says what.
@@ -115,11 +127,15 @@ def server_context(
     said: list[str] = []
     _prepare_acceptor(context, options, files, warn=said.append)
     if isinstance(before, _AcceptorContext):
-        for path in files.left_out:
+        for path, reason in files.left_out.items():
             if path not in before.left_out:
-                raise TlsConfigurationError("ca", "it cannot be read any more", path=path)
+                words = f"it cannot be read any more: {reason}"
+                raise TlsConfigurationError("ca", words, path=path)
+    _check_trust(files, strict=strict)
     context.left_out = tuple(files.left_out)
-    for text in said:
+    from isocenter.net.tls_outlook import outlook
+
+    for text in (*said, *outlook(context, options, files)):
         warn(text)
     context.make = lambda: _again(options, files, said)
     return context
@@ -221,12 +237,28 @@ def _prepare(
     return _choose_suites(context, options, profile, warn)
 
 
+def _check_trust(files: Snapshot, *, strict: bool) -> None:
+    """Refuse what was left out, where nothing may be.
+
+    Raises:
+        TlsConfigurationError: an authority cannot be read (``ca``).
+    """
+    if strict:
+        for path, reason in files.left_out.items():
+            raise TlsConfigurationError("ca", reason, path=path)
+
+
 def _check_words(options: TlsOptions) -> None:
     """Refuse options that mean nothing.
 
     Raises:
         ValueError: they contradict each other, or one has a value that there is not.
+        TypeError: one path or name stands where several may.
     """
+    for name in ("ca_files", "ca_directories", "crl_files", "ciphers"):
+        value = getattr(options, name)
+        if isinstance(value, (str, bytes, os.PathLike)):
+            raise TypeError(f"{name} takes several, as in {name}=({str(value)!r},)")
     if (options.certificate is None) != (options.private_key is None):
         raise ValueError("a certificate needs its private key, and a key its certificate")
     for name, value, words in (

@@ -74,13 +74,7 @@ def load_trust(
     for path in options.ca_files:
         _load_ca(context, path, files, der=der, warn=warn)
     for path in options.ca_directories:
-        if not os.path.isdir(path):
-            files.left_out.append(path)
-            warn(f"unable to load certificates from directory '{path}', ignoring")
-        elif der:
-            _load_der_directory(context, path, files, warn)
-        else:
-            context.load_verify_locations(capath=path)
+        _load_directory(context, path, files, der=der, warn=warn)
     if options.system_ca:
         _load_system_ca(context, warn)
     for path in options.crl_files:
@@ -169,9 +163,30 @@ def _load_ca(context: ssl.SSLContext, path: str, files: Snapshot, *, der: bool, 
         else:
             with files.named(path) as name:
                 context.load_verify_locations(cafile=name)
-    except (OSError, ValueError):
-        files.left_out.append(path)
-        warn(f"unable to load certificate file '{path}', ignoring")
+    except (OSError, ValueError) as problem:
+        files.left_out[path] = reason = reason_of(problem)
+        warn(f"unable to load certificate file '{path}', ignoring ({reason})")
+
+
+def _load_directory(
+    context: ssl.SSLContext, folder: str, files: Snapshot, *, der: bool, warn: Warn
+) -> None:
+    """Trust the certificates of a folder, or warn."""
+    try:
+        names = os.listdir(folder)
+    except OSError as problem:
+        files.left_out[folder] = reason = reason_of(problem)
+        warn(f"unable to load certificates from directory '{folder}', ignoring ({reason})")
+        return
+    if not any(map(_HASHED_NAME.fullmatch, names)):
+        warn(
+            f"directory '{folder}' has no certificate that can be found: names have to be hashes, "
+            "as openssl rehash makes them"
+        )
+    if der:
+        _load_der_directory(context, folder, files, warn)
+    else:
+        context.load_verify_locations(capath=folder)
 
 
 def _load_der_directory(context: ssl.SSLContext, folder: str, files: Snapshot, warn: Warn) -> None:

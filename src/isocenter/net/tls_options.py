@@ -31,7 +31,8 @@ class TlsOptions(Record, hidden=("password",)):
         profile: a name of `tls_profiles.PROFILES`.
         ciphers: cipher suites in addition to the profile's, by their RFC names.
         dh_parameters: path of Diffie-Hellman parameters (PEM), None for RFC 7919 groups.
-        ca_files: paths of trusted certificates; one that cannot be read is warned about.
+        ca_files: paths of trusted certificates. With one that cannot be read, the tools warn and
+            go on without it; in Python it is a `TlsConfigurationError`.
         ca_directories: paths of folders of trusted certificates under OpenSSL's hash names.
         system_ca: trust what this system trusts, too.
         crl_files: paths of certificate revocation lists.

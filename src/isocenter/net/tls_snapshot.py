@@ -22,7 +22,7 @@ class Snapshot:
     """What files held, and which passwords were given, when they were first wanted.
 
     Attributes:
-        left_out: paths of what was to be trusted and could not be read.
+        left_out: path and reason of what was to be trusted and could not be read.
     """
 
     __slots__ = ("_files", "_passwords", "left_out")
@@ -31,7 +31,7 @@ class Snapshot:
         """Know nothing yet."""
         self._files: dict[str, bytes | OSError] = {}
         self._passwords: dict[str, str] = {}
-        self.left_out: list[str] = []
+        self.left_out: dict[str, str] = {}
 
     def read(self, path: str) -> bytes:
         """Return a file's content.
