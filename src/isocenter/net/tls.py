@@ -89,7 +89,8 @@ class ClientTls(NamedTuple):
 
     def session(self, host: str) -> TlsSession:
         """Return a session for a connection to `host`."""
-        name = self.server_name or (host if self.verify_host else None)
+        # A name that is written to its end is the same name; certificates never have the dot.
+        name = self.server_name or (host.removesuffix(".") if self.verify_host else None)
         return TlsSession(self.context, server_side=False, server_name=name)
 
 
