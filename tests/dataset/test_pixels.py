@@ -128,7 +128,7 @@ def test_headers_of_jpeg_xl_with_extra_fields() -> None:
         ("jpeg", b"\xff\xd8" + b"\xff\x01" * 10_001, "does not end"),
         ("jpeg", b"\xff\xd8\xff\xff\xff\xc0\x00\x0b\x08", "cut short"),
         ("jpeg2000", b"", "first bytes"),
-        ("jpeg2000", b"\xff\x4f\xff\x52" + bytes(50), "not SIZ"),
+        ("jpeg2000", b"\xff\x4f\xff\x52" + bytes(50), "does not tell its size"),
         ("jpeg2000", b"\xff\x4f\xff\x51" + bytes(50), "makes no sense"),
         ("jpeg2000", b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\0free", "no codestream"),
         ("jpeg2000", b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x0cjp2cnone", "no JPEG 2000"),

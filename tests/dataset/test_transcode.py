@@ -13,13 +13,9 @@ from pydicom.sequence import Sequence
 from isocenter import uids
 from isocenter.dataset.profile import RewriteOptions
 from isocenter.dataset.transcode import (
-    DecodeLimits,
     DecoderPool,
     ImageLimits,
-    can_decode,
-    list_decoders,
     open_decoder,
-    why_not,
 )
 from isocenter.errors import DataSetError
 from isocenter.wire import FileRegion
@@ -535,6 +531,20 @@ def test_a_frame_that_is_cut_short_is_named(pool: DecoderPool, syntax: str, kept
         transcode(pool, made, syntax)
 
 
+@pytest.mark.parametrize("more", [0, 2])
+def test_a_frame_much_longer_than_its_samples_is_not_even_read(
+    pool: DecoderPool, more: int
+) -> None:
+    array = pattern()  # 480 bytes
+    frame = CODECS[JPEG_LS].encode(array, 8)
+    made = data_set([frame.ljust(4 * 480 + (16 << 20) + more, b"\0"), frame], array)
+    if not more:
+        assert (samples_of(decoded(pool, made, JPEG_LS))[0, ..., 0] == array).all()
+        return
+    with pytest.raises(DataSetError, match="frame 1 takes 16779138 bytes compressed, 480 decoded"):
+        transcode(pool, made, JPEG_LS)
+
+
 def test_frames_of_other_bits_than_the_first_are_an_error(pool: DecoderPool) -> None:
     array = pattern()
     frames = [CODECS[J2K].encode(array, 8), CODECS[J2K].encode(array, 12)]
@@ -557,63 +567,3 @@ def test_a_data_set_that_is_cut_short_is_an_error(pool: DecoderPool, pieces: int
     source = encoded(data_set([CODECS[RLE].encode(array, 8)], array))
     with pytest.raises(DataSetError, match=r"cut short|cannot be read"):
         transcode(pool, source[: len(source) - 9 - pieces], RLE)
-
-
-def test_syntaxes_without_decoder_are_refused_in_one_line(pool: DecoderPool) -> None:
-    for uid in (uids.MPEG2_MAIN_LEVEL, "1.2.3"):
-        assert not can_decode(uid)
-        assert "no decoder" in why_not(uid)
-        with pytest.raises(DataSetError, match="there is no decoder for"):
-            open_decoder(b"", uid, RewriteOptions(), pool=pool)
-    with pytest.raises(DataSetError, match="no frames to decode"):
-        open_decoder(b"", uids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, RewriteOptions(), pool=pool)
-    with pytest.raises(DataSetError, match="nothing is compressed"):
-        open_decoder(b"", RLE, RewriteOptions(transfer_syntax_uid=J2K), pool=pool)
-
-
-def test_decoders_have_the_words_and_the_order_of_dcmtk() -> None:
-    names = [decoder.name for decoder in list_decoders()]
-    # dcmtk-facts 6.4
-    assert names[:10] == [
-        "Deflated Explicit VR Little Endian",
-        "JPEG Baseline",
-        "JPEG Extended, Process 2+4",
-        "JPEG Spectral Selection, Non-hierarchical, Process 6+8",
-        "JPEG Full Progression, Non-hierarchical, Process 10+12",
-        "JPEG Lossless, Non-hierarchical, Process 14",
-        "JPEG Lossless, Non-hierarchical, 1st Order Prediction",
-        "JPEG-LS Lossless",
-        "JPEG-LS Lossy (Near-lossless)",
-        "RLE Lossless",
-    ]
-    assert all(decoder.is_available for decoder in list_decoders())
-    assert len({decoder.transfer_syntax_uid for decoder in list_decoders()}) == len(names) == 20
-
-
-def test_without_the_library_what_needs_it_says_so_and_the_rest_works(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    import importlib.util
-
-    real = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name, package=None: None if name == "imagecodecs" else real(name, package),
-    )
-    there = {decoder.name for decoder in list_decoders() if decoder.is_available}
-    assert there == {
-        "Deflated Explicit VR Little Endian",
-        "RLE Lossless",
-        "Deflated Image Frame Compression",
-        "Encapsulated Uncompressed Explicit VR Little Endian",
-    }
-    assert why_not(JPEG) == (
-        'decoding JPEG Baseline needs imagecodecs: pip install "isocenter[tools]"'
-    )
-    array = pattern()
-    with DecoderPool(DecodeLimits(processes=1)) as pool:
-        made = data_set([CODECS[RLE].encode(array, 8)], array)
-        assert (samples_of(decoded(pool, made, RLE))[0, ..., 0] == array).all()
-        with pytest.raises(DataSetError, match="needs imagecodecs"):
-            transcode(pool, made, JPEG)

@@ -154,7 +154,7 @@ def _start_of_frame(data: bytes, at: int, marker: int) -> StreamFacts:
 
 
 def _jpeg2000(data: bytes) -> StreamFacts:
-    """Read SIZ and COD of a codestream, which may be within a JP2 file."""
+    """Read the first segments of a codestream, which may be within a JP2 file."""
     at = 0
     if data[:2] != b"\xff\x4f":
         at = _box(data, b"jP  ", (b"jp2c",))
@@ -162,12 +162,12 @@ def _jpeg2000(data: bytes) -> StreamFacts:
             raise BadCodestream("it is no JPEG 2000 stream")
     at += 2
     if _u16(data, at) != 0xFF51:
-        raise BadCodestream("its first segment is not SIZ")
+        raise BadCodestream("its first segment does not tell its size")
     length = _u16(data, at + 2)
     xsize, ysize, xoffset, yoffset = (_u32(data, at + place) for place in (6, 10, 14, 18))
     components = _u16(data, at + 38)
     if xsize <= xoffset or ysize <= yoffset or not 1 <= components <= 16384:
-        raise BadCodestream("its SIZ segment makes no sense")
+        raise BadCodestream("what it tells of its size makes no sense")
     depth = data[at + 40]
     factors = {_u16(data, at + 41 + 3 * number) for number in range(min(components, 4))}
     return StreamFacts(
@@ -253,7 +253,7 @@ class _Bits:
         return base + self.take(bits)
 
 
-_SIZES = (1, 9), (1, 13), (1, 18), (1, 30)
+_the size segmentES = (1, 9), (1, 13), (1, 18), (1, 30)
 _RATIOS = (0, 0), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1)
 
 
@@ -276,12 +276,12 @@ def _jpeg_xl(data: bytes) -> StreamFacts:
 def _size(bits: _Bits) -> tuple[int, int]:
     """Read a SizeHeader: rows and columns."""
     is_small = bits.take(1)
-    rows = 8 * (bits.take(5) + 1) if is_small else bits.choose(*_SIZES)
+    rows = 8 * (bits.take(5) + 1) if is_small else bits.choose(*_the size segmentES)
     ratio = bits.take(3)
     if ratio:
         over, under = _RATIOS[ratio]
         return rows, rows * over // under
-    return rows, 8 * (bits.take(5) + 1) if is_small else bits.choose(*_SIZES)
+    return rows, 8 * (bits.take(5) + 1) if is_small else bits.choose(*_the size segmentES)
 
 
 def _depth(bits: _Bits) -> int:

@@ -50,6 +50,10 @@ _IN_ORDER = tuple(sorted(PIXEL_TAGS))
 _VRS_OF_NEW = {0x00280004: b"CS", 0x00282110: b"CS"}
 _WATCHED_GROUPS = frozenset({0x0028, 0x7FE0, 0xFFFE})
 _HEAD = 64 * 1024  # bytes read around headers
+_MOST_GROWTH, _SPARE = 4, 16 * 1024 * 1024
+"""Bytes, inclusive, of a compressed frame for each decoded one, and on top: previews, profiles
+and padding are more than pixels of small images. Lossless codecs grow noise by some percent."""
+
 _FIRST_OF_FRAME = 64 * 1024  # bytes of the first frame in which its header has to be
 
 _EXPLICIT = ENCODINGS[True, True]
@@ -95,10 +99,16 @@ class EncodedImage:
         """Return a compressed frame, numbered from 0.
 
         Raises:
-            DataSetError: the file became shorter.
+            DataSetError: it is much longer than what it decodes to, or the file became shorter.
             OSError: it cannot be read.
         """
         fragments = self.fragments
+        size = sum(fragments.lengths[self.firsts[number] : self.firsts[number + 1]])
+        if size > _SPARE + _MOST_GROWTH * self.native.frame_length:
+            raise DataSetError(
+                f"frame {number + 1} takes {size} bytes compressed, {self.native.frame_length}"
+                " decoded"
+            )
         span = range(self.firsts[number], self.firsts[number + 1])
         pieces = [
             read_source(source, fragments.starts[index], fragments.lengths[index]) for index in span

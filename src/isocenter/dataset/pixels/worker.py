@@ -123,8 +123,15 @@ def _load(codec: str) -> None:
 
 
 def _allow(memory: int) -> None:
-    """Limit the address space to what it is and so much more; -1 takes the limit away."""
+    """Limit the address space to what it is and so much more; -1 takes the limit away.
+
+    Linux alone keeps such a limit; elsewhere the deadline is all there is.
+    """
     import resource
+    import sys
+
+    if sys.platform != "linux":
+        return
 
     _soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = hard
