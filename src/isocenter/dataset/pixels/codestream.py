@@ -253,7 +253,7 @@ class _Bits:
         return base + self.take(bits)
 
 
-_the size segmentES = (1, 9), (1, 13), (1, 18), (1, 30)
+_SIZES = (1, 9), (1, 13), (1, 18), (1, 30)
 _RATIOS = (0, 0), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1)
 
 
@@ -276,12 +276,12 @@ def _jpeg_xl(data: bytes) -> StreamFacts:
 def _size(bits: _Bits) -> tuple[int, int]:
     """Read a SizeHeader: rows and columns."""
     is_small = bits.take(1)
-    rows = 8 * (bits.take(5) + 1) if is_small else bits.choose(*_the size segmentES)
+    rows = 8 * (bits.take(5) + 1) if is_small else bits.choose(*_SIZES)
     ratio = bits.take(3)
     if ratio:
         over, under = _RATIOS[ratio]
         return rows, rows * over // under
-    return rows, 8 * (bits.take(5) + 1) if is_small else bits.choose(*_the size segmentES)
+    return rows, 8 * (bits.take(5) + 1) if is_small else bits.choose(*_SIZES)
 
 
 def _depth(bits: _Bits) -> int:
