@@ -114,7 +114,7 @@ def pass_familiar(
                     index, previous = after, last
                     break
                 if after <= end and _ends_well(data, index, after, kind):
-                    if first in wanted:
+                    if first in wanted and kind != BINARY:
                         found.setdefault(first, data[index + 8 : after])
                     index, previous = after, last
                     break
