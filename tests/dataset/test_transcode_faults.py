@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -204,37 +206,35 @@ def is_gone(process: int) -> Callable[[], bool]:
     return look
 
 
-def test_processes_end_with_their_parent() -> None:
-    read, write = os.pipe()
-    parent = os.fork()
-    if not parent:
-        pool = evil_pool()
-        decode(pool, b"good")
-        os.write(write, b"%d" % pool.processes[0])
-        signal.pause()
-    worker = int(os.read(read, 20))
-    os.kill(parent, signal.SIGKILL)
-    os.waitpid(parent, 0)
-    wait_until(is_gone(worker), timeout=10, what="the worker to end")
-    os.close(read)
-    os.close(write)
+PARENT = f"""
+import signal, sys
+from isocenter.dataset.pixels.codecs import Job
+from isocenter.dataset.transcode import DecodeLimits, DecoderPool
+pool = DecoderPool(DecodeLimits(seconds=float(sys.argv[1]), processes=1), bootstrap={EVIL!r})
+job = Job(codec="native", rows=1, columns=4, samples=1, bits=8)
+ticket = pool.submit(job, sys.argv[2].encode())
+if sys.argv[2] == "good":
+    pool.result(ticket)
+print(pool.processes[0], flush=True)
+signal.pause()
+"""
 
 
-def test_a_hanging_process_without_parent_ends_itself() -> None:
-    read, write = os.pipe()
-    parent = os.fork()
-    if not parent:
-        pool = evil_pool(seconds=-9)  # 1 s after its start, where a parent waits for -9
-        ticket = pool.submit(JOB, b"hang")
-        os.write(write, b"%d" % pool.processes[0])
-        assert ticket is not None
-        signal.pause()
-    worker = int(os.read(read, 20))
-    os.kill(parent, signal.SIGKILL)
-    os.waitpid(parent, 0)
+@pytest.mark.parametrize(
+    ("seconds", "data"),
+    [
+        pytest.param("20", "good", id="idle"),
+        # Its own alarm comes 10 s later than its parent's deadline: 1 s after its start.
+        pytest.param("-9", "hang", id="hanging"),
+    ],
+)
+def test_processes_end_with_their_parent(seconds: str, data: str) -> None:
+    argv = [sys.executable, "-c", PARENT, seconds, data]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
     wait_until(is_gone(worker), timeout=20, what="the worker to end")
-    os.close(read)
-    os.close(write)
 
 
 def test_ctrl_c_is_for_the_parent() -> None:
@@ -254,8 +254,6 @@ def test_a_process_that_was_killed_between_two_frames_is_replaced() -> None:
 
 
 def test_no_process_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with DecoderPool() as pool, pytest.raises(DataSetError, match="can be started: No such file"):
         decode(pool, b"good")
