@@ -127,7 +127,11 @@ def test_names_are_taken_as_they_are_on_the_wire(name: str, sent: str) -> None:
         ("key", "000b:0004 Unable to load private TLS key from 'k' (why)"),
         ("password", "000b:0004 Unable to load private TLS key from 'k' (why)"),
         ("match", "000b:0006 Private key 'k' and certificate 'c' do not match (why)"),
-        ("certificate", "000b:0006 Private key 'k' and certificate 'c' do not match (why)"),
+        (
+            "certificate",
+            "000b:0006 Private key 'k' and certificate 'c' do not match "
+            "(the certificate cannot be read: why)",
+        ),
         ("profile", "000b:0018 DICOM TLS Secure Transport Connection Profile not supported (why)"),
         ("cipher", "000b:000a Ciphersuite not allowed in current DICOM security profile (why)"),
         ("crl", "000b:0001 Unable to create TLS transport layer (file: why)"),
@@ -135,6 +139,7 @@ def test_names_are_taken_as_they_are_on_the_wire(name: str, sent: str) -> None:
     ],
 )
 def test_what_cannot_be_used_is_said_in_dcmtks_words(subject: str, expected: str) -> None:
+    """The code of a certificate that is not there is DCMTK's, the reason says what it is."""
     asked = TlsOptions(private_key="k", certificate="c", ciphers=("TLS_AES_128_CCM_SHA256",))
     problem = TlsConfigurationError(subject, "why", path="file")
     assert tls.condition_of_setup(problem, asked) == expected
@@ -262,3 +267,12 @@ def test_a_run_without_tls_loads_nothing_for_it(tmp_path: Path, words: list[str]
         check=True,
     )
     assert done.stdout.split() == ["isocenter.cli.options_tls"]
+
+
+def test_who_gave_one_file_of_two_is_told_so() -> None:
+    asked = TlsOptions(private_key="k", certificate="+cf")
+    problem = TlsConfigurationError("certificate", "No such file or directory", path="+cf")
+    assert tls.condition_of_setup(problem, asked).endswith(
+        "(the certificate cannot be read: No such file or directory; --enable-tls (+tls) takes two "
+        "files, the private key and the certificate)"
+    )

@@ -94,7 +94,7 @@ SETUPS = [
         ["+tls", "{key}", "absent.pem"],
         (
             "F: 000b:0006 Private key '{key}' and certificate 'absent.pem' do not match "
-            "(No such file or directory)"
+            "(the certificate cannot be read: No such file or directory)"
         ),
     ),
     (

@@ -134,6 +134,21 @@ OUR_LINES = (
         "a command that failed is told; DCMTK's tool says nothing",
     ),
     (
+        r"(E: (?:Receiving Association|Could not receive association) .*) \(from \S+:\d+\)",
+        r"\1",
+        "a connection that never became an association is told with the peer's address",
+    ),
+    (
+        r"W: (no certificate authority|revocation|the (revocation|own certificate|private key)) .*\n",
+        "",
+        "a receiver says before the first peer what will keep peers out",
+    ),
+    (
+        r"(W: unable to load certificate\S* .*, ignoring) \(.*\)",
+        r"\1",
+        "with the reason",
+    ),
+    (
         r"I: Called AE Title is .* and not .*\n",
         "",
         "-aet of storescp has an effect; DCMTK's is never looked at",

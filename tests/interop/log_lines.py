@@ -10,7 +10,7 @@ from difflib import unified_diff
 
 from tests.interop.differences import ORACLE_NOISE, OUR_LINES, RELEASE_LINES
 
-__all__ = ["differing_lines", "normal"]
+__all__ = ["bare", "differing_lines", "normal"]
 
 
 def normal(lines: list[str]) -> list[str]:
@@ -28,11 +28,11 @@ def normal(lines: list[str]) -> list[str]:
 
 def differing_lines(oracle: list[str], ours: list[str]) -> str:
     """Return what differs as a diff, "" where nothing does that has no row."""
-    expected, found = _bare(oracle), _bare(ours)
+    expected, found = bare(oracle), bare(ours)
     return "\n".join(unified_diff(expected, found, "oracle", "ours", lineterm="", n=0))
 
 
-def _bare(lines: list[str]) -> list[str]:
+def bare(lines: list[str]) -> list[str]:
     """Return the lines without those that only one side prints."""
     kept = [
         line

@@ -14,6 +14,7 @@ import pytest
 
 from isocenter.testing import ct_image
 from isocenter.testing.certificates import Authority
+from tests.interop.log_lines import bare
 from tests.support.processes import wait_until
 from tests.support.tools import DCMTK, OURS, Receiver
 
@@ -117,7 +118,7 @@ def _lines(text: str) -> list[str]:
     """Return the errors and warnings that both have."""
     shown = [
         _OURS_ALONE.sub("", line)
-        for line in text.splitlines()
+        for line in bare(text.splitlines())
         if line[:2] in {"F:", "E:", "W:"} and not _THEIRS_ALONE.match(line)
     ]
     return [line for line in shown if not line.startswith(_WITHOUT_EFFECT)]

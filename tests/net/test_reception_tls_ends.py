@@ -26,7 +26,8 @@ def _lines(failure: FailedConnection, caplog: pytest.LogCaptureFixture) -> list[
     caplog.clear()
     with caplog.at_level(logging.ERROR, "isocenter"):
         reporter()(failure)
-    return [record.getMessage() for record in caplog.records]
+    peer = failure.peer_address
+    return [record.getMessage().replace(peer, "PEER") for record in caplog.records]
 
 
 @versions
@@ -53,7 +54,9 @@ def test_half_a_request_is_told_as_it_was_before_its_encryption(
             caller.send(REQUEST[:100])
         (failure,) = failures.wait()
     assert (failure.kind, failure.received) == ("closed", REQUEST[:32])
-    assert _lines(failure, caplog) == ["Receiving Association failed: 0006:0310 DUL network closed"]
+    assert _lines(failure, caplog) == [
+        "Receiving Association failed: 0006:0310 DUL network closed (from PEER)"
+    ]
 
 
 def test_half_a_handshake_is_told_in_the_words_of_dcmtk(caplog: pytest.LogCaptureFixture) -> None:
@@ -65,6 +68,5 @@ def test_half_a_handshake_is_told_in_the_words_of_dcmtk(caplog: pytest.LogCaptur
         (failure,) = failures.wait()
     assert (failure.kind, failure.received) == ("closed", hello[:32])
     assert isinstance(failure.cause, TlsError)
-    assert _lines(failure, caplog) == [
-        "Receiving Association failed: 000b:0926 TLS error: unexpected eof while reading"
-    ]
+    condition = "000b:0926 TLS error: unexpected eof while reading"
+    assert _lines(failure, caplog) == [f"Receiving Association failed: {condition} (from PEER)"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from isocenter.net.failures import FailedConnection
 
-__all__ = ["DCMRECV", "STORESCP", "ServerLines", "reporter"]
+__all__ = ["DCMRECV", "STORESCP", "ServerLines", "from_peer", "reporter"]
 
 _LOGGER = get_logger(__name__)
 
@@ -61,11 +61,21 @@ def reporter(
         condition = _condition(failure)
         if condition is not None:
             text = condition.partition(" ")[2]
-            _LOGGER.error("%s", lines.failed.format(condition=condition, text=text))
+            line = lines.failed.format(condition=condition, text=text)
+            _LOGGER.error("%s%s", line, from_peer(failure.peer_address))
         if then is not None:
             then(failure)
 
     return report
+
+
+def from_peer(address: str) -> str:
+    """Return what stands behind a line about a peer whose title is not known, if it has an address.
+
+    Args:
+        address: as ``host:port``, "" where it is not known.
+    """
+    return f" (from {address})" if address else ""
 
 
 def _condition(failure: FailedConnection) -> str | None:

@@ -10,6 +10,7 @@ import os
 import time
 
 from isocenter.aetitle import normalise, same
+from isocenter.cli.arrivals import from_peer
 from isocenter.cli.logsetup import ProgressDots
 from isocenter.errors import (
     AssociationAborted,
@@ -269,7 +270,11 @@ class ReceiverObserver(SilentObserver):
     def failed(self, association: Association, problem: IsocenterError) -> None:
         """Log how it ended: an abort is information, a broken rule an error with its place."""
         if association.accept is None:
-            _LOGGER.error("Receiving Association failed: %s", condition_of(problem))
+            _LOGGER.error(
+                "Receiving Association failed: %s%s",
+                condition_of(problem),
+                from_peer(association.peer_address),
+            )
         elif isinstance(problem, (AssociationAborted, ConnectionLost)) or (
             isinstance(problem, TimeoutExpired) and problem.which == "socket"
         ):

@@ -152,8 +152,10 @@ def condition_of_setup(problem: TlsConfigurationError, options: TlsOptions) -> s
                 words = f"000b:0005 Unable to load certificate from '{certificate}'"
             else:
                 words = (
-                    f"000b:0006 Private key '{key}' and certificate '{certificate}' do not match"
+                    f"000b:0006 Private key '{key}' and certificate '{certificate}' do not match "
+                    f"(the certificate cannot be read: {problem.reason}{_two_files(certificate)})"
                 )
+                return words
         case "cipher":
             words = _about_suites(options)
         case "profile":
@@ -161,6 +163,13 @@ def condition_of_setup(problem: TlsConfigurationError, options: TlsOptions) -> s
         case _:
             return f"{_NO_LAYER} ({problem})"
     return words if problem.reason in words else f"{words} ({problem.reason})"
+
+
+def _two_files(certificate: str | None) -> str:
+    """Return a hint where an option stands in the place of the certificate."""
+    if certificate is None or not certificate.startswith(("+", "-")):
+        return ""
+    return "; --enable-tls (+tls) takes two files, the private key and the certificate"
 
 
 def _about_suites(options: TlsOptions) -> str:
