@@ -118,11 +118,15 @@ def test_algorithm_and_titles_are_as_asked_for(
         (["{path}", "j:oe"], b"x", "no colon"),
         (["{path}", ""], b"x", "not empty"),
         (["{path}", "j\udcffoe", "--titles", "A"], b"x", ""),
-        (["{path}", "joe", "--titles", "A" * 17], b"x", "AE title"),
+        (["{path}", "joe", "--titles", "A" * 17], b"x", "wd: --titles: AE title 'AAAAAAAAAAAAAAA"),
         (["{path}", "joe", "--titles", "A,,B"], b"x", "AE title"),
         (["{path}", "nobody", "--delete"], b"", "has no user nobody"),
         (["{path}/below/users", "joe"], b"x", "Not a directory"),
-        (["{missing}/users", "joe"], b"x", "No such file"),
+        (
+            ["{missing}/users", "joe"],
+            b"x",
+            "{missing}: No such file or directory (make it: mkdir -p)",
+        ),
     ],
 )
 def test_what_cannot_be_done_changes_nothing(
@@ -143,7 +147,7 @@ def test_what_cannot_be_done_changes_nothing(
         return
     assert (code, out) == (1, "")
     assert err.startswith("isocenter passwd: ")
-    assert reason in err
+    assert reason.format(missing=tmp_path / "missing") in err
     assert err.count("\n") == 1
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["users"]
@@ -200,9 +204,23 @@ def test_failed_writing_leaves_the_file_and_nothing_else(
 
     monkeypatch.setattr(os, "fsync", full)
     assert run(monkeypatch, path, "joe") == 1
-    assert "No space left on device" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"isocenter passwd: {path}: No space left on device\n"
     assert list(users(path)) == ["ann"]
     assert os.listdir(tmp_path) == ["users"]
+
+
+@pytest.mark.parametrize(
+    "words", [("missing/users", "joe"), ("users", "joe", "--titles", "A" * 17)]
+)
+def test_nobody_types_a_password_for_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    def typed() -> bytes:
+        raise AssertionError("asked for a password")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(passwd, "_piped", typed)
+    assert run(monkeypatch, *words) == 1
 
 
 def test_users_added_at_the_same_time_are_all_there(tmp_path: Path) -> None:

@@ -88,7 +88,10 @@ def doors_of(line: ParsedCommandLine, reloader: Reloader) -> Doors:
     if line.given("--cert-ae"):
         from isocenter.security.certificate_titles import CertificateTitles
 
-        titles = CertificateTitles(line.value("--cert-ae"))
+        try:
+            titles = CertificateTitles(line.value("--cert-ae"))
+        except ConfigurationError as problem:
+            raise ConfigurationError(f"--cert-ae: {problem}") from problem
         reloader.add("titles of certificates", titles.reload)
         judges.append(titles)
     if line.has("--access-control") and (
@@ -130,13 +133,20 @@ def _access_of(line: ParsedCommandLine, reloader: Reloader) -> AccessControl | N
         return None
     from isocenter.security.access_control import AccessControl, AccessFile
     from isocenter.security.access_list import single_rule
+    from isocenter.security.title_patterns import warn_of_comma
 
     look_up = None if line.given("--disable-host-lookup") else confirmed_name_or_none
     if not given:
-        file = AccessFile(line.value("--access-list"), look_up)
+        try:
+            file = AccessFile(line.value("--access-list"), look_up)
+        except ConfigurationError as problem:
+            raise ConfigurationError(f"--access-list: {problem}") from problem
         reloader.add("access list", file.reload)
         return file
     origin = ", ".join(given)
+    for option in ("--allow-calling", "--allow-called"):
+        for value in _values(line, option):
+            warn_of_comma(value, where=option, key="the option")
     try:
         access = single_rule(
             calling=[_bytes_typed(value) for value in _values(line, "--allow-calling")],

@@ -96,12 +96,17 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         _say(_USAGE, sys.stdout)
         return ExitCode.SUCCESS
     try:
-        done = _change(_Wish(argv))
+        wish = _Wish(argv)
     except _UsageError as problem:
         _say(f"isocenter passwd: {problem}, see isocenter passwd --help\n", sys.stderr)
         return ExitCode.FAILURE
+    try:
+        done = _change(wish)
     except (ConfigurationError, OSError, MemoryError) as problem:
-        _say(f"isocenter passwd: {str(problem) or 'not enough memory'}\n", sys.stderr)
+        reason = str(problem) or "not enough memory"
+        if isinstance(problem, OSError) and problem.strerror:
+            reason = f"{wish.path}: {problem.strerror}"  # it was something temporary beside it
+        _say(f"isocenter passwd: {reason}\n", sys.stderr)
         return ExitCode.FAILURE
     _say(f"{done}\n", sys.stdout)
     return ExitCode.SUCCESS
@@ -127,7 +132,13 @@ def _change(wish: _Wish) -> str:
     except ValueError as problem:
         raise ConfigurationError(str(problem)) from problem
     path = os.path.realpath(wish.path)
+    folder = os.path.dirname(path)
     parse_users(_content(path), wish.path)  # before anybody types a password
+    if not os.path.exists(folder):
+        raise ConfigurationError(f"{folder}: No such file or directory (make it: mkdir -p)")
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(f"{folder}: no permission to write there")
+    _check_titles(wish.titles)
     kept = "" if wish.deleting else _kept(wish.algorithm)
     with _Locked(os.path.dirname(path)):
         content = _content(path)
@@ -136,10 +147,27 @@ def _change(wish: _Wish) -> str:
             raise ConfigurationError(f"{wish.path} has no user {user}")
         line = "" if wish.deleting else f"{user}:{kept}{_third_field(wish, known)}"
         changed = _with_line(content, known, line.encode())
-        parse_users(changed, wish.path)  # titles that are none are refused here
+        parse_users(changed, wish.path)
         _replace(path, changed)
     verb = "deleted" if wish.deleting else "added" if known is None else "changed"
     return f"{verb} user {user} in {wish.path}"
+
+
+def _check_titles(listed: str | None) -> None:
+    """Refuse titles that nobody can have.
+
+    Raises:
+        ConfigurationError: there is one, or an empty one among others.
+    """
+    from isocenter.aetitle import check
+
+    for title in listed.split(",") if listed else ():
+        try:
+            check("--titles:", title.strip())
+        except ValueError as problem:
+            raise ConfigurationError(str(problem)) from problem
+        if not title.strip():
+            raise ConfigurationError("--titles: an AE title is empty")
 
 
 def _third_field(wish: _Wish, known: User | None) -> str:

@@ -24,7 +24,7 @@ from isocenter.errors import ConfigurationError
 from isocenter.record import NamedTuple, Record
 from isocenter.security.hosts_patterns import fits
 from isocenter.security.rule_lines import fail, lines_of, shown
-from isocenter.security.title_patterns import is_title_among, title_pattern
+from isocenter.security.title_patterns import is_title_among, title_pattern, warn_of_comma
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -232,7 +232,10 @@ def _rule(line: RuleLine, path: str) -> AccessRule:
     for word in line.words[1:]:
         try:
             if word.key in {"calling", "called"}:
-                (calling if word.key == "calling" else called).append(title_pattern(word.value))
+                pattern = title_pattern(word.value)
+                where = f"{path}, line {line.number}, column {word.column}"
+                warn_of_comma(pattern, where=where, key=f"{word.key}=")
+                (calling if word.key == "calling" else called).append(pattern)
                 continue
             place = _place(_checked(word))
             if isinstance(place, str):

@@ -25,7 +25,7 @@ from isocenter.errors import ConfigurationError
 from isocenter.logs import get_logger
 from isocenter.record import Record
 from isocenter.security.rule_lines import fail, lines_of, read_text, shown
-from isocenter.security.title_patterns import is_title_among, title_pattern
+from isocenter.security.title_patterns import is_title_among, title_pattern, warn_of_comma
 from isocenter.ul.negotiation import rejection
 from isocenter.ul.pdu import RejectReason
 
@@ -217,7 +217,10 @@ def _rule(line: RuleLine, path: str) -> CertificateRule:
     for word in line.words:
         try:
             if word.key == "calling":
-                calling.append(title_pattern(word.value))
+                pattern = title_pattern(word.value)
+                where = f"{path}, line {line.number}, column {word.column}"
+                warn_of_comma(pattern, where=where, key="calling=")
+                calling.append(pattern)
             elif word.key in _KEYS:
                 names.setdefault(word.key, []).append(_comparable(word.key, word.value))
             else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from isocenter.aetitle import AE_TITLE_LENGTH, normalise
 from isocenter.errors import ConfigurationError
+from isocenter.logs import get_logger
 from isocenter.security.hosts_patterns import fits
 from isocenter.security.rule_lines import shown
 
@@ -17,7 +18,9 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["is_title_among", "title_pattern"]
+__all__ = ["is_title_among", "title_pattern", "warn_of_comma"]
+
+_LOGGER = get_logger(__name__)
 
 
 def is_title_among(title: str, patterns: Sequence[str]) -> bool:
@@ -40,3 +43,15 @@ def title_pattern(value: str) -> str:
     if "\\" in pattern or any(ord(letter) < 0x20 for letter in pattern):
         raise ConfigurationError(f"{shown(pattern)!r} is no AE title")
     return pattern
+
+
+def warn_of_comma(pattern: str, *, where: str, key: str) -> None:
+    """Warn where somebody probably meant several titles: a comma is a letter of one.
+
+    Args:
+        pattern: of titles.
+        where: it stands, for the log.
+        key: what is given once more for another title.
+    """
+    if "," in pattern:
+        _LOGGER.warning("%s: %r is one title; for several, give %s twice", where, pattern, key)
