@@ -126,7 +126,7 @@ class TestOptions:
             (("--allow-calling", "X" * 17), "--allow-calling: AE title"),
             (("-dhl", "--allow-from", "ct1.example"), "ct1.example is a host's name"),
             (("--access-list", "ACCESS"), "access, line 2, column 7: "),
-            (("--access-list", "nowhere"), "nowhere: No such file"),
+            (("--access-list", "nowhere"), "--access-list: nowhere: No such file"),
         ],
     )
     def test_receiver_does_not_start_with_a_list_that_it_would_not_obey(

@@ -165,5 +165,7 @@ class TestCommandLine:
         path = titles(tmp_path, "cn=ct1 calling=CT1\nct1 calling=CT1\n")
         ended = OURS.run("storescp", *hospital.tls("--cert-ae", path), "-od", tmp_path, "11112")
         assert ended.code == 1
-        assert ended.stderr.startswith(f"F: {path}, line 2, column 1: 'ct1' is none of cn=")
+        assert ended.stderr.startswith(
+            f"F: --cert-ae: {path}, line 2, column 1: 'ct1' is none of cn="
+        )
         assert len(ended.stderr.splitlines()) == 1

@@ -175,8 +175,8 @@ def test_users_and_keys_are_read_anew_at_sighup(
         write_pem(key, "rsa other")
         assert answer(receiver.port, joe()) == SERVED
         os.kill(receiver.process.pid, signal.SIGHUP)
-        see(receiver, "I: users file read anew: 2 users")
-        see(receiver, "I: keys of tokens read anew: 1 key")
+        see(receiver, f"I: users file read anew: {users}, 2 users")
+        see(receiver, f"I: keys of tokens read anew: {key}, 1 key")
         deadline = time.monotonic() + WAIT  # a worker is told, and reads when it is told
         while answer(receiver.port, joe("x", name="eve")) != SERVED:
             assert time.monotonic() < deadline
@@ -314,12 +314,12 @@ class TestWarnings:
         (("--jwt-issuer", "x"), "F: "),
         (("--jwt-audience", "x"), "F: "),
         (("--require-identity",), "F: "),
-        (("--users", "{missing}"), "F: {missing}: No such file or directory"),
-        (("--jwt-key", "{missing}"), "F: {missing}: No such file or directory"),
-        (("--jwt-keys", "{missing}"), "F: {missing}: No such file or directory"),
-        (("--jwt-key", "{users}"), "F: {users}: no public key or certificate in PEM"),
-        (("--jwt-keys", "{users}"), "F: {users}: no JSON"),
-        (("--users", "{key}"), "F: {key}, line 1: no colon behind the user's name"),
+        (("--users", "{missing}"), "F: --users: {missing}: No such file or directory"),
+        (("--jwt-key", "{missing}"), "F: --jwt-key: {missing}: No such file or directory"),
+        (("--jwt-keys", "{missing}"), "F: --jwt-keys: {missing}: No such file or directory"),
+        (("--jwt-key", "{users}"), "F: --jwt-key: {users}: no public key or certificate in PEM"),
+        (("--jwt-keys", "{users}"), "F: --jwt-keys: {users}: no JSON"),
+        (("--users", "{key}"), "F: --users: {key}, line 1: no colon behind the user's name"),
         (("--jwt-key", "{key}", "--jwt-issuer", ""), "F: --jwt-issuer needs a name that is not"),
         (("--jwt-key", "{key}", "--jwt-audience", ""), "F: --jwt-audience needs a name"),
     ],

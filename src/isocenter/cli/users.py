@@ -23,6 +23,8 @@ __all__ = ["identity_of"]
 
 _LOGGER = get_logger(__name__)
 
+_KEY_FILES = ("--jwt-key", "--jwt-keys")
+
 
 def identity_of(line: ParsedCommandLine, reloader: Reloader) -> IdentityAdmission | None:
     """Return who judges requests by their user, None where nobody does.
@@ -59,11 +61,15 @@ def _users(line: ParsedCommandLine, reloader: Reloader) -> IdentityProvider:
     """
     from isocenter.security.users import UserFile
 
-    users = UserFile(line.value("--users"))
+    path = line.value("--users")
+    try:
+        users = UserFile(path)
+    except ConfigurationError as problem:
+        raise ConfigurationError(f"--users: {problem}") from problem
 
     def reload() -> str:
         users.reload()
-        return _counted(users.count, "user")
+        return f"{path}, {_counted(users.count, 'user')}"
 
     reloader.add("users file", reload)
     return users
@@ -80,16 +86,20 @@ def _tokens(line: ParsedCommandLine, reloader: Reloader) -> IdentityProvider:
     for option in ("--jwt-issuer", "--jwt-audience"):
         if line.given(option) and not line.value(option):
             raise ConfigurationError(f"{option} needs a name that is not empty")
-    tokens = TokenVerifier(
-        key_file=line.value("--jwt-key") if line.given("--jwt-key") else None,
-        keys_file=line.value("--jwt-keys") if line.given("--jwt-keys") else None,
-        issuer=line.value("--jwt-issuer") if line.given("--jwt-issuer") else "",
-        audience=line.value("--jwt-audience") if line.given("--jwt-audience") else "",
-    )
+    files = {option: line.value(option) for option in _KEY_FILES if line.given(option)}
+    try:
+        tokens = TokenVerifier(
+            key_file=files.get("--jwt-key"),
+            keys_file=files.get("--jwt-keys"),
+            issuer=line.value("--jwt-issuer") if line.given("--jwt-issuer") else "",
+            audience=line.value("--jwt-audience") if line.given("--jwt-audience") else "",
+        )
+    except ConfigurationError as problem:
+        raise ConfigurationError(f"{', '.join(files)}: {problem}") from problem
 
     def reload() -> str:
         tokens.reload()
-        return _counted(tokens.count, "key")
+        return f"{', '.join(files.values())}, {_counted(tokens.count, 'key')}"
 
     reloader.add("keys of tokens", reload)
     return tokens
