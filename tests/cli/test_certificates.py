@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,14 +57,20 @@ def test_what_is_wrong_is_said(root: Authority, capsys: pytest.CaptureFixture[st
     revoked = root.issue("a", key="ec-p256")
     root.revoke(revoked)
     late = root.issue("a", key="ec-p256", expired=True, purpose="client").certificate
-    for path, more, reason in (
-        (Authority("Other", key="ec-p256").path, (), "self-signed certificate"),
-        (late, (), "certificate has expired"),
-        (revoked.certificate, ("+crl", root.crl()), "certificate revoked"),
-        (root.path, (), "unsuitable certificate purpose"),
+    authority = "/CN=Root"
+    for path, more, reason, names in (
+        (Authority("Other", key="ec-p256").path, (), "self-signed certificate", ("/CN=Other",) * 2),
+        (late, (), "certificate has expired", ("/CN=a", authority)),
+        (revoked.certificate, ("+crl", root.crl()), "certificate revoked", ("/CN=a", authority)),
+        (root.path, (), "unsuitable certificate purpose", (authority, authority)),
     ):
-        said = f"E: certificate verification failed: {reason}"
-        assert run(capsys, *trust, *more, "+vc", path) == failed(path, said)
+        code, out, said = run(capsys, *trust, *more, "+vc", path)
+        assert (code, out) == failed(path)[:2]
+        (line,) = said
+        whose = "/O=isocenter tests{}, issued by /O=isocenter tests{}".format(*names)
+        start = f"E: certificate verification failed: {reason} ({whose}, valid from "
+        assert line.startswith(start)
+        assert re.fullmatch(r"(.{20} GMT)( until )?(.{20} GMT)\)", line.removeprefix(start))
 
 
 def test_files_that_hold_none_fail(

@@ -54,7 +54,11 @@ def check_offline(line: ParsedCommandLine) -> ExitCode:
         chain = _read(line, path)
         problem = _distrust(line, called, chain) if chain else None
         if problem is not None:
-            _LOGGER.error("certificate verification failed: %s", problem.reason)
+            from isocenter.security.certificate_text import certificate_words
+
+            words = certificate_words(chain[0])
+            shown = f" ({words})" if words else ""
+            _LOGGER.error("certificate verification failed: %s%s", problem.reason, shown)
         good = bool(chain) and problem is None
         return _say(
             f"Verification of certificate '{path}' {'passed' if good else 'failed'}.", good=good

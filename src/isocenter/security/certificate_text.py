@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate, Name
 
-__all__ = ["certificate_text"]
+__all__ = ["certificate_text", "certificate_words"]
 
 _LONGEST_NAME = 1024
 
@@ -46,6 +46,27 @@ def certificate_text(certificate: bytes | None) -> str:
     except Exception as problem:  # noqa: BLE001 - what a peer made up may be wrong in any way
         return f"Peer certificate cannot be read: {type(problem).__name__}"
     return "\n".join(lines)
+
+
+def certificate_words(certificate: bytes) -> str:
+    """Return on one line whose a certificate is, who issued it and when it is valid.
+
+    Args:
+        certificate: in DER.
+
+    Returns:
+        "" where it cannot be read.
+    """
+    from cryptography import x509
+
+    try:
+        found = x509.load_der_x509_certificate(certificate)
+        return (
+            f"{_one_line(found.subject)}, issued by {_one_line(found.issuer)}, valid from "
+            f"{_time(found.not_valid_before_utc)} until {_time(found.not_valid_after_utc)}"
+        )
+    except Exception:  # noqa: BLE001 - what somebody made up may be wrong in any way
+        return ""
 
 
 def _key(certificate: Certificate) -> tuple[str, int]:
