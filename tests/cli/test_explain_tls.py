@@ -105,16 +105,25 @@ def test_requestor_says_that_a_certificate_is_of_another_host() -> None:
         (TlsError("connection reset by peer"), ["ended it without an answer to TLS"]),
         (alert("tlsv1 alert unknown ca"), ["does not trust the authority", "intermediate"]),
         (alert("tlsv13 alert certificate required"), ["demands a certificate"]),
-        (alert("sslv3 alert certificate expired"), ["takes this side's certificate for expired"]),
+        (
+            alert("sslv3 alert certificate expired"),
+            ["takes this side's certificate for expired", "its revocation list is out of date"],
+        ),
         (alert("sslv3 alert certificate revoked"), ["certificate was revoked"]),
-        (alert("sslv3 alert bad certificate"), ["does not take this side's certificate"]),
+        (
+            alert("sslv3 alert bad certificate"),
+            ["does not take this side's certificate", "called stands in it (subjectAltName)"],
+        ),
         (alert("sslv3 alert unsupported certificate"), ["of this side's kind"]),
         (alert("sslv3 alert certificate unknown"), ["does not trust this side's"]),
         (alert("tlsv1 unrecognized name"), ["server name", "--request-sni", "--expect-sni"]),
         (alert("tlsv1 alert no application protocol"), ["ALPN"]),
         (alert("tlsv1 alert access denied"), ["refuses the access"]),
         (alert("tlsv1 alert protocol version"), ["no version of TLS", "--profile-bcp195 (+px)"]),
-        (alert("sslv3 alert handshake failure"), ["no cipher suite", "--cipher (+cs)"]),
+        (
+            alert("sslv3 alert handshake failure"),
+            ["no cipher suite", "--cipher (+cs)", "--profile-bcp195 (+px)", "--profile-aes (+pa)"],
+        ),
         (alert("tlsv1 alert internal error"), ["failed (tlsv1 alert internal error)"]),
     ],
 )
@@ -166,6 +175,10 @@ def test_requestor_that_is_left_after_the_handshake_says_what_that_may_mean() ->
         ),
         (TlsError("no shared cipher", code=193, received=HELLO), ["no cipher suite"]),
         (TlsError("unsupported protocol", code=258, received=HELLO), ["no version of TLS"]),
+        (
+            TlsError("callback failed", code=234, received=HELLO),
+            ["another server name than --expect-sni has", "--request-sni"],
+        ),
         (
             TlsError("tlsv1 alert unknown ca", code=1048, received=HELLO),
             ["does not trust the authority"],

@@ -26,6 +26,8 @@ _NO_CRL = frozenset({3, 11, 12, 33, 36})
 _NAME = frozenset({62, 63, 64})
 _WEAK = frozenset({66, 67, 68})
 
+_WIDER_PROFILES = ("--profile-8996-mod", "--profile-bcp195", "--profile-aes", "--profile-basic")
+
 _NOT_YET = 9
 _EXPIRED = 10
 _REVOKED = 23
@@ -239,14 +241,25 @@ def _refused(reason: str, who: str, tool: Tool, *, authenticated: bool) -> Lines
                 f"that the server has{said}."
             ),
             (
-                f"Other profiles ({option_words(tool, '--list-profiles')} lists them) and "
+                f"Other profiles ({_other_profiles(tool)}; "
+                f"{option_words(tool, '--list-profiles')} describes them) and "
                 f"{option_words(tool, '--cipher')} offer more."
             ),
+        )
+    if "callback failed" in reason:
+        return (
+            f"{who} asked for another server name than --expect-sni has, or for none{said}.",
+            "The line 'SNI failure' says which; the peer gives it with --request-sni.",
         )
     return (
         f"TLS with {who} failed{said}.",
         "The peer's log may say more; openssl s_client and s_server show a handshake in detail.",
     )
+
+
+def _other_profiles(tool: Tool) -> str:
+    """Return the options of the profiles that offer more than the default one."""
+    return ", ".join(words for name in _WIDER_PROFILES if (words := option_words(tool, name)))
 
 
 def _wants_certificate(who: str, tool: Tool, said: str, *, authenticated: bool) -> Lines:
@@ -280,10 +293,14 @@ _ALERTS = {
 }
 """Words of a reason to what they say; the first that occur count."""
 
-_CERTIFICATE = "Look at its dates and its clock, at who signed it, and at the peer's log."
+_CERTIFICATE = (
+    "Look at its dates and its clock, at who signed it, whether the name or address that the peer "
+    "called stands in it (subjectAltName), and at the peer's log."
+)
 
 _ADVICE = {
-    "certificate expired": "Renew it, or set the peer's clock.",
+    "certificate expired": "Renew it, or set the peer's clock; or its revocation list is out of "
+    "date, which some peers call by the same name.",
     "certificate revoked": "It has to be replaced.",
     "bad certificate": _CERTIFICATE,
     "unsupported certificate": "RSA with 2048 bits and more, for serverAuth and clientAuth, suits "
