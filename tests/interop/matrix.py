@@ -2,7 +2,7 @@
 
 Test names are given as ``module::test``; modules are files of this folder, or of
 tests/conformance with ``conformance/`` before them. test_matrix.py checks that every option of
-the three tools has a row, that each test is there, and that it gives the option to a tool.
+the tools has a row, that each test is there, and that it gives the option to a tool.
 """
 
 from __future__ import annotations
@@ -118,6 +118,27 @@ _TLS_SINCE = {
     "--no-sni",
 }
 
+_TLS_DCMRECV = {
+    **dict.fromkeys(
+        _TLS_OPTIONS,
+        "test_differential_dcmrecv_tls::test_dcmrecv_with_an_option_fares_as_the_oracle",
+    ),
+    "--list-ciphers": "test_differential_dcmrecv_tls::test_suites_of_the_oracle_are_listed",
+    "--null-passwd": (
+        "test_differential_dcmrecv_tls::test_dcmrecv_that_cannot_begin_says_the_same"
+    ),
+    "--verify-peer-cert": (
+        "test_differential_dcmrecv_tls::test_callers_without_a_certificate_fare_alike"
+    ),
+    "--dhparam": (
+        "test_differential_dcmrecv_tls::test_parameters_that_cannot_be_read_are_warned_of_alike"
+    ),
+}
+_DCMRECV = "test_differential_dcmrecv::"
+_LIVES = _DCMRECV + "test_dcmrecv_does_what_the_oracle_does"
+_CALLED = _DCMRECV + "test_files_have_the_names_that_the_oracle_gives"
+_BEGINS = _DCMRECV + "test_what_cannot_begin_ends_as_the_oracle_does"
+
 _EVERYWHERE = {
     "--help": LINES,
     "--version": LINES,
@@ -127,6 +148,34 @@ _EVERYWHERE = {
 }
 
 OPTIONS: dict[str, dict[str, str]] = {
+    "dcmrecv": {
+        **_EVERYWHERE,
+        **_TLS_DCMRECV,
+        "--arguments": _DCMRECV + "test_the_command_line_is_shown_as_by_the_oracle",
+        "--log-config": _DCMRECV + "test_the_log_goes_where_the_file_says",
+        "--quiet": _LIVES,
+        "--verbose": _LIVES,
+        "--debug": _LIVES,
+        "--verbose-pc": _LIVES,
+        "--config-file": _BEGINS,
+        "--use-called-aetitle": _LIVES,
+        "--acse-timeout": _LIVES,
+        "--dimse-timeout": _LIVES,
+        "--max-pdu": _LIVES,
+        "--disable-host-lookup": _LIVES,
+        "--output-directory": _BEGINS,
+        "--no-subdir": _DCMRECV + "test_directories_that_were_removed_are_made_again",
+        "--series-date-subdir": _DCMRECV + "test_folders_are_those_of_the_oracle",
+        "--default-filenames": _CALLED,
+        "--unique-filenames": _CALLED,
+        "--short-unique-names": _CALLED,
+        "--system-time-names": _CALLED,
+        "--filename-extension": _CALLED,
+        "--normal": "test_differential_dcmrecv_files::"
+        "test_file_meta_has_the_elements_of_the_oracle",
+        "--bit-preserving": _LIVES,
+        "--ignore": _LIVES,
+    },
     "storescu": {
         **_EVERYWHERE,
         **_TLS_CALLING,
@@ -279,6 +328,14 @@ OPTIONS: dict[str, dict[str, str]] = {
 """Tool and long option to the test that gives it to both tools."""
 
 NOT_IN_THE_ORACLE = {
+    "dcmrecv": {
+        "--ipv4",
+        "--ipv6",
+        "--ip-auto",
+        "--aetitle",  # of 3.6.7 it checks nothing
+        "--expect-sni",
+        *_TLS_SINCE,
+    },
     "storescu": {"--ipv4", "--ipv6", "--ip-auto", "--request-sni", *_TLS_SINCE},
     "echoscu": {
         "--ipv4",
@@ -338,6 +395,12 @@ def _tls_rules(stack: str, name: str, *more: str) -> tuple[str, ...]:
 
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    "dcmrecv": (
+        "--verbose-pc only allowed with verbose mode",
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        "--bit-preserving not allowed with --series-date-subdir",
+        *_tls_rules("--enable-tls", "--expect-sni", "--dhparam", "--verify-peer-cert"),
+    ),
     "storescu": (
         "--verbose-pc only allowed with verbose mode",
         "--scan-pattern only allowed with --scan-directories",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from isocenter.cli import options_echoscu, options_storescp, options_storescu
+from isocenter.cli import options_dcmrecv, options_echoscu, options_storescp, options_storescu
 from isocenter.cli.exitcodes import ExitCode
 from isocenter.cli.start import start
 from isocenter.testing import ct_image
@@ -32,9 +32,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.interop]
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "command_lines.txt"
 TOOLS = {tool.name: tool for tool in (options_echoscu.TOOL, options_storescp.TOOL)}
-TOOLS[options_storescu.TOOL.name] = options_storescu.TOOL
+TOOLS |= {tool.name: tool for tool in (options_storescu.TOOL, options_dcmrecv.TOOL)}
 REFUSED = "F: Association Request Failed: 0006:031c TCP Initialization Error: Connection refused"
 NO_DIRECTORY = "F: specified output directory does not exist"
+NO_PLACE = "F: cannot specify output directory: Directory does not exist"
 
 
 class Row(NamedTuple):
@@ -184,7 +185,35 @@ OTHERWISE += [
         "as above",
     ),
 ]
+NO_FILE = (
+    "E: Unable to parse association configuration file: /nonexistent/file: "
+    "unable to open configuration file: /nonexistent/file"
+)
+NO_PROFILE = (
+    'E: No association profile named "nobody" in association configuration, did you forget to add '
+    "presentation contexts?"
+)
+OTHERWISE += [
+    Row(line, 66, f"{text} ({remark})", re.escape(text), "it says what there is")
+    for line, text, remark in (
+        (
+            "dcmrecv -xf NOWHERE x PORT",
+            NO_FILE,
+            "No such file or directory; built-in are dcmqrprf.cfg, storescp.cfg, storescu.cfg",
+        ),
+        (
+            "dcmrecv -xf PROFILES nobody PORT",
+            NO_PROFILE,
+            "unknown configuration profile name: NOBODY (profiles.cfg has DEFAULT)",
+        ),
+    )
+]
 OWN = [
+    Row("dcmrecv -i4 DR", 45, NO_PLACE),
+    Row("dcmrecv -i0 DR", 45, NO_PLACE),
+    Row("dcmrecv DR --workers 0", 1, "error: Invalid value for option --workers (underflow: 0)"),
+    Row("dcmrecv DR --durable --ignore", 1, "error: --durable not allowed with --ignore"),
+    Row("dcmrecv DR --on-duplicate", 1, "error: Missing value for option --on-duplicate"),
     Row("storescu --max-ops 0 SU", 1, "error: Invalid value for option --max-ops (underflow: 0)"),
     Row("storescu --max-ops 65 SU", 1, "error: Invalid value for option --max-ops (overflow: 65)"),
     Row("storescu --max-ops 64 SU", 1, REFUSED),
@@ -232,12 +261,13 @@ def _tls() -> Iterator[Row]:
         ("storescu", "SU", either, "--request-sni"),
         ("echoscu", "EC", either, "--request-sni"),
         ("storescp", "SP", "--enable-tls", "--expect-sni"),
+        ("dcmrecv", "DR", "--enable-tls", "--expect-sni"),
     ):
         newer = {"+pg": "--profile-8996", "+pm": "--profile-8996-mod", "+pb": "--profile-basic"}
         for short, long in newer.items():
             text = f"error: {long} only allowed with {stack}"
             yield Row(f"{tool} {short} {place}", 1, text, re.escape(UNKNOWN + short), "since 3.6.8")
-        if tool != "storescp":
+        if stack is either:
             text = "error: --use-passwd only allowed with --enable-tls"
             theirs = "E: OpenSSL error .*"
             yield Row(f"{tool} +tls A B +tla +pw x {place}", 1, text, theirs, "since 3.7.0")
@@ -277,6 +307,7 @@ WORDS = {
     "SU": ["127.0.0.1", "PORT", "a.dcm"],
     "EC": ["127.0.0.1", "PORT"],
     "SP": ["-od", "absent", "PORT"],
+    "DR": ["-xf", "profiles.cfg", "default", "-od", "absent", "PORT"],
     "FILE": ["a.dcm"],
     "NOWHERE": ["/nonexistent/file"],
     "ABSENT": ["absent"],

@@ -501,3 +501,32 @@ def test_what_cannot_begin_ends_as_the_oracle_does(
             ended.append((done.code, [line for line in lines if "OpenSSL error" not in line]))
     assert ended[0] == ended[1]
     assert ended[0][0] in {45, 64, 66, 71}
+
+
+def test_the_command_line_is_shown_as_by_the_oracle(tmp_path: Path) -> None:
+    argv = ["--arguments", "-q", "-aet", "A B", "-od", "nowhere", "+fsu", "-fe", "", "11112"]
+    first = [
+        re.sub("^I: calling '[^']*'", "I: calling", suite.run("dcmrecv", *argv).lines[0])
+        for suite in (DCMTK, UNDER_TEST)
+    ]
+    assert first[0] == first[1]
+    assert "'--short-unique-names'" in first[0]
+
+
+def test_the_log_goes_where_the_file_says(tmp_path: Path) -> None:
+    written = []
+    for suite in (DCMTK, UNDER_TEST):
+        log = tmp_path / f"{suite.name}.log"
+        config = tmp_path / f"{suite.name}.cfg"
+        config.write_text(
+            "log4cplus.rootLogger = INFO, A\n"
+            "log4cplus.appender.A = log4cplus::FileAppender\n"
+            f"log4cplus.appender.A.File = {log}\n"
+            "log4cplus.appender.A.layout = log4cplus::PatternLayout\n"
+            "log4cplus.appender.A.layout.ConversionPattern = %c %p: %m%n\n"
+        )
+        done = suite.run("dcmrecv", "-lc", str(config), "-od", "nowhere", "11112", cwd=tmp_path)
+        assert (done.code, done.lines) == (45, [])
+        written.append(log.read_text())
+    assert written[0] == written[1]
+    assert "dcmtk.apps.dcmrecv FATAL: cannot specify output directory" in written[0]
