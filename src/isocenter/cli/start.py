@@ -41,7 +41,7 @@ def start(
     try:
         line = parse(tool, argv, program=program)
     except CommandLineError as problem:
-        _complain(tool, problem)
+        _complain(tool, problem, argv)
         return ExitCode.FAILURE
     if line.exclusive is not None:
         from isocenter.cli import render
@@ -66,7 +66,7 @@ def start(
     if line.log_config is None:
         logsetup.configure(line.level)
     elif (failure := _set_up_log(line)) is not None:
-        _complain(tool, failure)
+        _complain(tool, failure, ())
         return ExitCode.FAILURE
     if line.arguments_text is not None:
         logsetup.write_lines(INFO, line.arguments_text, root=True)
@@ -90,7 +90,7 @@ def _set_up_log(line: ParsedCommandLine) -> CommandLineError | None:
     return None
 
 
-def _complain(tool: Tool, problem: CommandLineError) -> None:
+def _complain(tool: Tool, problem: CommandLineError, argv: Sequence[str]) -> None:
     if problem.arguments_text is not None:
         from isocenter.cli import logsetup
         from isocenter.errors import ConfigurationError
@@ -105,7 +105,17 @@ def _complain(tool: Tool, problem: CommandLineError) -> None:
         return
     from isocenter.cli import render
 
-    _write(sys.stderr, render.error_text(tool, problem.message))
+    _write(sys.stderr, render.error_text(tool, problem.message + _hint(argv)))
+
+
+def _hint(argv: Sequence[str]) -> str:
+    """Return what probably went wrong where an option stands in the place of a certificate."""
+    for place, word in enumerate(argv):
+        if word in {"+tls", "--enable-tls"} and argv[place + 2 : place + 3]:
+            if argv[place + 2].startswith(("+", "-")):
+                return f" ({word} takes two files, the private key and the certificate)"
+            return ""
+    return ""
 
 
 def _write(stream: TextIO | None, text: str) -> bool:
