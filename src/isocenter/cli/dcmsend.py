@@ -128,7 +128,7 @@ def _backlog(line: ParsedCommandLine, listing: Listing) -> Backlog:
     _LOGGER.info("checking input files ...")
     try:
         backlog = Backlog(listing, beside=_streams(line))
-        if not backlog.count and backlog.problem is not None:
+        if backlog.first() is None and backlog.problem is not None:
             raise backlog.problem
     except InvalidInput as problem:
         _LOGGER.critical("%s", problem)
