@@ -315,8 +315,8 @@ MANUALS = {
                 "storescp -od received --workers 2 +tls my.key my.pem +cf ca.pem 2762",
             ),
             (
-                "accept what an association profile says",
-                "storescp -od received -xf storescp.cfg AllDICOM 11112",
+                "let in only one title from one net",
+                "storescp -od received --allow-calling CT1 --allow-from 192.0.2.0/24 11112",
             ),
         ),
         environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),

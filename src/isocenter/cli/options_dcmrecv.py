@@ -151,10 +151,10 @@ TOOL = Tool(
             (
                 *receiver.serving(),
                 *receiver.KEEPING,
-                *receiver.ADMISSION,
                 *tls.OWN_ACCEPTOR,
                 groups.explain(),
             ),
+            subgroups=(receiver.ACCESS,),
         ),
     ),
     evaluation=(

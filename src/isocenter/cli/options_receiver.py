@@ -6,9 +6,10 @@ Must not know any one tool; what a tool's other options forbid is an argument.
 
 from __future__ import annotations
 
-from isocenter.cli.spec import Option, choice, integer, string
+from isocenter.cli.spec import Group, Option, choice, integer, string
 
 __all__ = [
+    "ACCESS",
     "ADMISSION",
     "ADMISSION_EVALUATION",
     "ADMITTING",
@@ -168,6 +169,9 @@ ADMISSION = (
     ),
 )
 """Who is let in."""
+
+ACCESS = Group("access options", ADMISSION)
+"""`ADMISSION` under a heading of its own."""
 
 ADMISSION_EVALUATION = (
     "--access-list",

@@ -277,10 +277,10 @@ _OWN = Group(
             "before anything is filled in",
             requires=("--exec-on-reception", "--exec-on-eostudy"),
         ),
-        *receiver.ADMISSION,
         *tls.OWN_ACCEPTOR,
         groups.explain(),
     ),
+    subgroups=(receiver.ACCESS,),
 )
 
 TOOL = Tool(
