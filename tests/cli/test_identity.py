@@ -84,7 +84,8 @@ def test_file_that_cannot_be_opened_is_refused_with_the_reason(
     (tmp_path / "empty").touch()
     with pytest.raises(TokenFileError) as caught:
         identity("--jwt", name)
-    assert str(caught.value) == f"Unable to open Kerberos, SAML or JWT file: {reason}"
+    said = f"Unable to open Kerberos, SAML or JWT file: {reason} ({name})"
+    assert str(caught.value) == said
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

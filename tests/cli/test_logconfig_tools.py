@@ -80,7 +80,7 @@ class TestEffect:
         path = configuration(folder, f"log4cplus.rootLogger = FATAL, A\n{FILE}")
         assert storescp.main(["-lc", path, "-od", "none", "11112"], {}) == 1
         assert logged(folder / "storescp.log") == (
-            "dcmtk.apps.storescp FATAL: specified output directory does not exist\n"
+            "dcmtk.apps.storescp FATAL: specified output directory does not exist (none)\n"
         )
 
 

@@ -24,7 +24,7 @@ def heard(requestor: RawConnection) -> bytes:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("-od", "nowhere"), "F: specified output directory does not exist\n"),
+        (("-od", "nowhere"), "F: specified output directory does not exist (nowhere)\n"),
         (("-xf", "nowhere.cfg", "Default"), "nowhere.cfg"),
         (("-pdu", "1"), "error: "),
         (("-lc", "nowhere.cfg"), "error: "),

@@ -144,6 +144,11 @@ OUR_LINES = (
         "a receiver says before the first peer what will keep peers out",
     ),
     (
+        r"(F: specified output directory .*|E: cannot create network: .*) \(.*\)\n",
+        r"\1\n",
+        "with the directory or the port",
+    ),
+    (
         r"(W: unable to load certificate\S* .*, ignoring) \(.*\)",
         r"\1",
         "with the reason",

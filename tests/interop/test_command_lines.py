@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from isocenter.cli import options_dcmrecv, options_echoscu, options_storescp, options_storescu
+from isocenter.cli import (
+    options_dcmrecv,
+    options_dcmsend,
+    options_echoscu,
+    options_storescp,
+    options_storescu,
+)
 from isocenter.cli.exitcodes import ExitCode
 from isocenter.cli.start import start
 from isocenter.testing import ct_image
@@ -33,7 +39,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.interop]
 DATA = Path(__file__).resolve().parents[1] / "data" / "command_lines.txt"
 TOOLS = {tool.name: tool for tool in (options_echoscu.TOOL, options_storescp.TOOL)}
 TOOLS |= {tool.name: tool for tool in (options_storescu.TOOL, options_dcmrecv.TOOL)}
+TOOLS[options_dcmsend.TOOL.name] = options_dcmsend.TOOL
 REFUSED = "F: Association Request Failed: 0006:031c TCP Initialization Error: Connection refused"
+NOT_NEGOTIATED = (
+    "F: cannot negotiate network association: TCP Initialization Error: Connection refused"
+)
 NO_DIRECTORY = "F: specified output directory does not exist"
 NO_PLACE = "F: cannot specify output directory: Directory does not exist"
 
@@ -208,7 +218,33 @@ OTHERWISE += [
         ),
     )
 ]
+_IDENTITY = "error: --{} only allowed with --user"
 OWN = [
+    Row("dcmsend -i4 SU", 61, NOT_NEGOTIATED),
+    Row("dcmsend -i0 SU", 61, NOT_NEGOTIATED),
+    Row("dcmsend --stream SU", 61, NOT_NEGOTIATED),
+    Row("dcmsend --stream -ma +ma SU", 61, NOT_NEGOTIATED),
+    Row("dcmsend --stream -ma SU", 1, "error: --stream not allowed with --single-association"),
+    Row("dcmsend -usr joe -pwd p SU", 61, NOT_NEGOTIATED),
+    Row("dcmsend -pwd p SU", 1, _IDENTITY.format("password")),
+    Row("dcmsend -epw SU", 1, _IDENTITY.format("empty-password")),
+    Row(
+        "dcmsend -rsp SU",
+        1,
+        "error: --pos-response only allowed with --user, --kerberos, --saml or --jwt",
+    ),
+    Row("dcmsend +pw x SU", 1, "error: --use-passwd only allowed with --enable-tls"),
+    Row(
+        "dcmsend +cf x SU",
+        1,
+        "error: --add-cert-file only allowed with --enable-tls or --anonymous-tls",
+    ),
+    Row(
+        "dcmsend +tla +cf NOWHERE SU",
+        60,
+        "F: 000b:0001 Unable to create TLS transport layer (/nonexistent/file: "
+        "No such file or directory)",
+    ),
     Row("dcmrecv -i4 DR", 45, NO_PLACE),
     Row("dcmrecv -i0 DR", 45, NO_PLACE),
     Row("dcmrecv DR --workers 0", 1, "error: Invalid value for option --workers (underflow: 0)"),
@@ -352,6 +388,8 @@ class Place:
         lines = err.splitlines()
         said = [line for line in lines if re.match("(error|[FEW]): ", line)]
         text = said[0] if said else "|".join(lines)
+        # DCMTK's lines name neither the directory nor the file.
+        text = re.sub(r"(: specified output directory .*|JWT file: .*) \(.*\)$", r"\1", text)
         return Fate(code, text.replace(self.port, "PORT").rstrip())
 
 

@@ -200,7 +200,7 @@ def test_a_directory_is_no_token_for_either(folder: Path) -> None:
     if UNDER_TEST.is_ours:
         assert said == [
             ["E: Unable to read Kerberos, SAML or JWT info from file: File empty?"],
-            ["E: Unable to open Kerberos, SAML or JWT file: Is a directory"],
+            ["E: Unable to open Kerberos, SAML or JWT file: Is a directory (directory)"],
         ]
 
 

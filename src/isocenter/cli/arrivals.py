@@ -35,7 +35,7 @@ class ServerLines(NamedTuple):
 
 STORESCP = ServerLines(
     "Receiving Association failed: {condition}",
-    "cannot create network: 0006:031c TCP Initialization Error: {reason}",
+    "cannot create network: 0006:031c TCP Initialization Error: {reason} (port {port})",
     ERROR,
 )
 DCMRECV = ServerLines(

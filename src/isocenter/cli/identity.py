@@ -90,7 +90,7 @@ def _read_token(path: str) -> bytes:
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else None
         raise TokenFileError(
-            f"Unable to open Kerberos, SAML or JWT file: {reason or problem}"
+            f"Unable to open Kerberos, SAML or JWT file: {reason or problem} ({path})"
         ) from problem
     if not token:
         raise TokenFileError("Unable to read Kerberos, SAML or JWT info from file: File empty?")

@@ -67,10 +67,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return ExitCode.FAILURE
     directory = line.value("--output-directory") or "."
     if not os.path.isdir(directory):
-        _LOGGER.critical("specified output directory does not exist")
+        _LOGGER.critical("specified output directory does not exist (%s)", directory)
         return ExitCode.FAILURE
     if not line.given("--ignore") and not os.access(directory, os.W_OK | os.X_OK):
-        _LOGGER.critical("specified output directory is not writeable")
+        _LOGGER.critical("specified output directory is not writeable (%s)", directory)
         return ExitCode.FAILURE
     try:
         reloader = Reloader()

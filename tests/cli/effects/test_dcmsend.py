@@ -333,7 +333,7 @@ def test_a_token_that_cannot_be_read_ends_it_before_the_connection(
 ) -> None:
     assert main(["--jwt", "absent", "127.0.0.1", "1", "a.dcm"], {}) == 1
     assert lines(capsys) == [
-        "E: Unable to open Kerberos, SAML or JWT file: No such file or directory"
+        "E: Unable to open Kerberos, SAML or JWT file: No such file or directory (absent)"
     ]
 
 
