@@ -144,6 +144,11 @@ OUR_LINES = (
         "a receiver says before the first peer what will keep peers out",
     ),
     (
+        r"(E: Unable to open Kerberos, SAML or JWT file: .*) \(.*\)\n",
+        r"\1\n",
+        "with the file",
+    ),
+    (
         r"(F: specified output directory .*|E: cannot create network: .*) \(.*\)\n",
         r"\1\n",
         "with the directory or the port",
