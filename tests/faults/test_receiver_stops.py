@@ -33,6 +33,8 @@ ours_only = pytest.mark.skipif(
     not UNDER_TEST.is_ours, reason="DCMTK's tool has no orderly stop (dcmtk-facts 2.8)"
 )
 FORK = () if UNDER_TEST.is_ours else ("--fork",)
+RECEIVING = "I: Received Store Request"
+"""How the line begins that tells of an object on its way; another tool's tests change it."""
 
 
 def _half_sent(receiver: Receiver, connection: ScriptedRequestor) -> tuple[DicomObject, bytes]:
@@ -42,7 +44,7 @@ def _half_sent(receiver: Receiver, connection: ScriptedRequestor) -> tuple[Dicom
     message = raw.message(STORE_CONTEXT, command, image.data_set)
     connection.associate(CONTEXTS)
     connection.send(message[: len(message) // 2])
-    receiver.process.wait_for_line("I: Received Store Request")
+    receiver.process.wait_for_line(RECEIVING)
     assert receiver.names == []
     return image, message[len(message) // 2 :]
 

@@ -34,8 +34,11 @@ class Watched:
         receiver: the running tool.
     """
 
+    IDLE = "-ts"
+    """The option that bounds how long an association may be idle."""
+
     def __init__(self, folder: Path, *options: str | Path, warm: Callable[[int], None]) -> None:
-        self.receiver = Receiver(OURS, folder, "-ta", "5", "-ts", "10", "-q", *options)
+        self.receiver = Receiver(OURS, folder, "-ta", "5", self.IDLE, "10", "-q", *options)
         self._has_workers = "--workers" in options
         if self._has_workers:
             wait_until(lambda: len(self._children) == 2, timeout=WAIT, what="the workers")
