@@ -227,6 +227,7 @@ def request(
         (request(implementation=""), (1, 1, 1), False, "no implementation class UID and --reject"),
         (request(), (1, 2, 2), False, "not of version 1"),
         (request(), (1, 1, 1), False, "user identity or a limit here (No Reason)"),
+        (request(), (1, 1, 1), False, "line before this says more, where it was the identity"),
     ],
 )
 def test_acceptor_says_why_it_rejected(

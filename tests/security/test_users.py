@@ -335,7 +335,7 @@ class TestReading:
         path.write_text("# none yet\n")
         path.chmod(0o600)
         file = UserFile(path)
-        assert f"{path} has no users" in caplog.text
+        assert f"{path} has no users: no password lets anybody in" in caplog.text
         assert refusal(file, claim()).reason == "there are no users"
 
 

@@ -555,4 +555,7 @@ def rejected_by_us(
     if not request.user_information.implementation_class_uid:
         return (f"{head} it names no implementation class UID and --reject is given.",)
     words = AssociationRejected(*answer)
-    return (f"{head} of its user identity or a limit here ({words.reason_text}).",)
+    return (
+        f"{head} of its user identity or a limit here ({words.reason_text}).",
+        "The line before this says more, where it was the identity.",
+    )

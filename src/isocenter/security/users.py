@@ -176,7 +176,7 @@ class UserFile:
         except ValueError as problem:
             raise ConfigurationError(f"{self._path}: {problem}") from problem
         if not users:
-            _LOGGER.warning("%s has no users", self._path)
+            _LOGGER.warning("%s has no users: no password lets anybody in", self._path)
         # As many of each cost as there are users of it: who is nobody takes as long as anybody.
         self._decoys = tuple(decoy(user.password) for user in users.values())
         self._users = {user.name.encode(): user for user in users.values()}
