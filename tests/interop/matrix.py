@@ -134,6 +134,7 @@ _TLS_DCMRECV = {
         "test_differential_dcmrecv_tls::test_parameters_that_cannot_be_read_are_warned_of_alike"
     ),
 }
+_DCMSEND = "test_differential_dcmsend::"
 _DCMRECV = "test_differential_dcmrecv::"
 _LIVES = _DCMRECV + "test_dcmrecv_does_what_the_oracle_does"
 _CALLED = _DCMRECV + "test_files_have_the_names_that_the_oracle_gives"
@@ -148,6 +149,46 @@ _EVERYWHERE = {
 }
 
 OPTIONS: dict[str, dict[str, str]] = {
+    "dcmsend": {
+        **_EVERYWHERE,
+        "--arguments": _DCMSEND + "test_the_command_line_is_shown_as_by_the_oracle",
+        "--log-config": _DCMSEND + "test_the_log_goes_where_the_file_says",
+        "--list-decoders": _DCMSEND + "test_decoders_of_the_oracle_are_listed",
+        **dict.fromkeys(
+            ("--quiet", "--verbose", "--debug", "--verbose-pc"),
+            _DCMSEND + "test_dumps_read_as_those_of_the_oracle",
+        ),
+        **dict.fromkeys(
+            (
+                "--read-file",
+                "--read-file-only",
+                "--read-dataset",
+                "--read-from-dicomdir",
+                "--scan-directories",
+                "--scan-pattern",
+                "--no-recurse",
+                "--recurse",
+                "--decompress-never",
+                "--decompress-lossless",
+                "--decompress-lossy",
+                "--compression-level",
+                "--no-halt",
+                "--no-illegal-proposal",
+                "--no-uid-checks",
+                "--multi-associations",
+                "--single-association",
+                "--create-report-file",
+            ),
+            _DCMSEND + "test_both_send_the_same_and_say_so",
+        ),
+        **dict.fromkeys(
+            ("--aetitle", "--call", "--max-pdu", "--max-send-pdu"),
+            _DCMSEND + "test_titles_and_lengths_arrive_as_those_of_the_oracle",
+        ),
+        "--timeout": _DCMSEND + "test_a_connection_that_is_not_answered_is_given_up_alike",
+        "--acse-timeout": _DCMSEND + "test_both_fail_alike",
+        "--dimse-timeout": _DCMSEND + "test_both_fail_alike",
+    },
     "dcmrecv": {
         **_EVERYWHERE,
         **_TLS_DCMRECV,
@@ -328,6 +369,7 @@ OPTIONS: dict[str, dict[str, str]] = {
 """Tool and long option to the test that gives it to both tools."""
 
 NOT_IN_THE_ORACLE = {
+    "dcmsend": {"--ipv4", "--ipv6", "--ip-auto"},
     "dcmrecv": {
         "--ipv4",
         "--ipv6",
@@ -395,6 +437,14 @@ def _tls_rules(stack: str, name: str, *more: str) -> tuple[str, ...]:
 
 
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    "dcmsend": (
+        "--verbose-pc only allowed with verbose mode",
+        "--scan-pattern only allowed with --scan-directories",
+        "--recurse only allowed with --scan-directories",
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --log-level",
+    ),
     "dcmrecv": (
         "--verbose-pc only allowed with verbose mode",
         "--log-level not allowed with --verbose, --debug or --quiet",

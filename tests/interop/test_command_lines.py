@@ -240,10 +240,10 @@ OWN = [
         "error: --add-cert-file only allowed with --enable-tls or --anonymous-tls",
     ),
     Row(
-        "dcmsend +tla +cf NOWHERE SU",
+        "dcmsend +tls NOWHERE NOWHERE SU",
         60,
-        "F: 000b:0001 Unable to create TLS transport layer (/nonexistent/file: "
-        "No such file or directory)",
+        "F: 000b:0004 Unable to load private TLS key from '/nonexistent/file' "
+        "(No such file or directory)",
     ),
     Row("dcmrecv -i4 DR", 45, NO_PLACE),
     Row("dcmrecv -i0 DR", 45, NO_PLACE),

@@ -167,9 +167,6 @@ def run(
     )
 
 
-TRUE_CODE = {"what was not sent, or refused": 62}
-
-
 class Situation(NamedTuple):
     """A run of both: options, files; the code of ours where it is another one on purpose."""
 
@@ -289,9 +286,6 @@ def told(found: Run, *, reasons: bool = True) -> list[str]:
     return lines if reasons else [REASON.sub(r"\1WHY\2", line) for line in lines]
 
 
-WORDED_OTHERWISE = {"cut", "text -f", "empty +f", "DICOMDIR"}
-
-
 @pytest.mark.parametrize("situation", SITUATIONS, ids=IDS)
 def test_both_send_the_same_and_say_so(situation: Situation, folder: Path, tmp_path: Path) -> None:
     options = tuple(situation.options.split())
@@ -317,3 +311,192 @@ def test_both_send_the_same_and_say_so(situation: Situation, folder: Path, tmp_p
         assert found.code == situation.code
     else:
         assert found.code == expected.code
+
+
+# --- what the peer is told ------------------------------------------------------------------
+
+
+class Told(NamedTuple):
+    """What a peer learns from a request and the objects behind it."""
+
+    titles: tuple[bytes, bytes]
+    maximum_length: int
+    longest: int
+
+
+def told_to_peer(suite: Suite, folder: Path, *options: str) -> Told:
+    found: list[Told] = []
+
+    def serve(connection: RawConnection) -> None:
+        facts = accept(connection)
+        longest = [message.longest_pdu for message in serve_storage(connection)]
+        titles = facts.calling, facts.called
+        found.append(Told(titles, facts.maximum_length or 0, max(longest)))
+
+    with ScriptedAcceptor(serve) as acceptor:
+        done = suite.run(
+            "dcmsend", *options, "127.0.0.1", str(acceptor.port), "jls.dcm", cwd=folder
+        )
+    assert done.code == 0
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--aetitle", "ME", "--call", "YOU"),
+        ("-aet", "A title that is much too long", "-aec", "16 bytes exactly"),
+        ("--max-pdu", "4096"),
+        ("-pdu", "131072"),
+        ("-pdu", "4097"),
+        ("--max-send-pdu", "4096"),
+    ],
+    ids=" ".join,
+)
+def test_titles_and_lengths_arrive_as_those_of_the_oracle(
+    options: tuple[str, ...], folder: Path
+) -> None:
+    found, expected = (told_to_peer(suite, folder, *options) for suite in (UNDER_TEST, DCMTK))
+    assert found == expected
+
+
+# --- peers that fail ------------------------------------------------------------------------
+
+
+def reject(connection: RawConnection) -> None:
+    connection.receive()
+    connection.send(raw.associate_rj(1, 1, 7))
+
+
+def abort_at_once(connection: RawConnection) -> None:
+    connection.receive()
+    connection.send(raw.abort(0, 0))
+
+
+def abort_object(connection: RawConnection) -> None:
+    accept(connection)
+    connection.receive_message()
+    connection.send(raw.abort(0, 0))
+
+
+def release_object(connection: RawConnection) -> None:
+    accept(connection)
+    connection.receive_message()
+    connection.send(raw.release_rq())
+    connection.receive_until_closed()
+
+
+def say_nothing(connection: RawConnection) -> None:
+    connection.receive_until_closed(timeout=10)
+
+
+def never_answer(connection: RawConnection) -> None:
+    accept(connection)
+    connection.receive_message()
+    connection.receive_until_closed(timeout=10)
+
+
+FAILURES = {
+    "reject": (reject, ()),
+    "abort the request": (abort_at_once, ()),
+    "abort an object": (abort_object, ()),
+    "release at an object": (release_object, ()),
+    "no answer to the request": (say_nothing, ("--acse-timeout", "1")),
+    "no answer to an object": (never_answer, ("--dimse-timeout", "1")),
+}
+REMARK = re.compile(r" \(.*\)$")
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_both_fail_alike(failure: str, folder: Path) -> None:
+    script, options = FAILURES[failure]
+    runs = []
+    for suite in (UNDER_TEST, DCMTK):
+        with ScriptedAcceptor(script) as acceptor:
+            words = ("-v", *options, "127.0.0.1", str(acceptor.port), "a.dcm", "b.dcm")
+            done = suite.run("dcmsend", *words, cwd=folder)
+        # What ours says besides: which file, and more of the reason, in parentheses.
+        own = "E: cannot send SOP instance from file: "
+        lines = [REMARK.sub("", line) for line in done.lines if not line.startswith(own)]
+        runs.append((done.code, lines))
+    assert runs[0] == runs[1]
+
+
+def test_a_connection_that_is_not_answered_is_given_up_alike(folder: Path) -> None:
+    from tests.cli.effects.sending import unanswered_port
+
+    codes = []
+    for suite in (UNDER_TEST, DCMTK):
+        with unanswered_port() as port:
+            done = suite.run(
+                "dcmsend", "--timeout", "1", "127.0.0.1", str(port), "a.dcm", cwd=folder
+            )
+        codes.append((done.code, [line.partition("Error: ")[0] for line in done.lines]))
+    assert codes[0] == codes[1]
+    assert codes[0][0] == 61
+
+
+# --- what is shown --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", ["-d", "--debug +v", "-v --verbose-pc", "-q", "-ll debug", ""])
+def test_dumps_read_as_those_of_the_oracle(options: str, folder: Path) -> None:
+    """Messages and contexts; what implementations call themselves is their own."""
+    shown = []
+    for suite in (UNDER_TEST, DCMTK):
+        found = run(suite, tuple(options.split()), ("a.dcm", "rle.dcm"), folder)
+        assert found.code == 0
+        dumped = False
+        lines = []
+        for line in found.lines:
+            if re.match("[DI]: =+ (BEGIN|INCOMING|OUTGOING)", line):
+                dumped = True
+            if (dumped or line.startswith("I: ")) and " Implementation " not in line:
+                lines.append(line)
+            if re.match("[DI]: =+ END", line):
+                dumped = False
+        shown.append(lines)
+    assert shown[0] == shown[1]
+    assert bool(shown[0]) == (options not in {"", "-q"})
+
+
+def test_the_command_line_is_shown_as_by_the_oracle(folder: Path) -> None:
+    shown = []
+    for suite in (UNDER_TEST, DCMTK):
+        words = ("--arguments", "+sd", "-nh", "127.0.0.1", "1", "absent")
+        done = suite.run("dcmsend", *words, cwd=folder)
+        lines = [line.rstrip() for line in done.lines if line.startswith("I: ")]
+        shown.append([re.sub("'/[^' ]*/dcmsend'", "'dcmsend'", line) for line in lines])
+    assert shown[0] == shown[1]
+    assert "'--scan-directories' '--no-halt'" in shown[0][0]
+
+
+def test_the_log_goes_where_the_file_says(folder: Path, tmp_path: Path) -> None:
+    """The tool's lines and those of the network library, by the names of their loggers."""
+    logs = []
+    for suite in (UNDER_TEST, DCMTK):
+        log = tmp_path / f"{suite.name}.log"
+        (tmp_path / "log.cfg").write_text(
+            "log4cplus.rootLogger = INFO, A\n"
+            "log4cplus.appender.A = log4cplus::FileAppender\n"
+            f"log4cplus.appender.A.File = {log}\n"
+            "log4cplus.appender.A.layout = log4cplus::PatternLayout\n"
+            "log4cplus.appender.A.layout.ConversionPattern = %c %p: %m%n\n"
+        )
+        files = ("text", "a.dcm", "implicit.dcm")
+        words = ("-nh", "--log-config", str(tmp_path / "log.cfg"))
+        run(suite, words, files, folder)
+        logs.append([line for line in log.read_text().splitlines() if "were confirmed" not in line])
+    assert logs[0] == logs[1]
+    assert any(line.startswith("dcmtk.dcmnet ") for line in logs[0])
+
+
+def test_decoders_of_the_oracle_are_listed() -> None:
+    listed = []
+    for suite in (UNDER_TEST, DCMTK):
+        done = suite.run("dcmsend", "--list-decoders")
+        assert done.code == 0
+        listed.append([line for line in done.stdout.splitlines() if line.startswith(("-", "T"))])
+    ours, theirs = listed
+    assert ours[: len(theirs)] == theirs

@@ -324,7 +324,7 @@ class _Calls:
                 association.abort()
                 raise NotNegotiated
         _NETWORK.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
-        return AssociationLink(association)
+        return AssociationLink(association, shows_contexts=True)
 
 
 def _deliver(

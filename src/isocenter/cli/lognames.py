@@ -20,6 +20,7 @@ PACKAGES = {
     "isocenter.net": "dcmtk.dcmnet",
     "isocenter.net.tls": "dcmtk.dcmtls",
     "isocenter.net.tls_context": "dcmtk.dcmtls",
+    "isocenter.sender.delivery": "dcmtk.dcmnet",
     "isocenter.sender.grouping": "dcmtk.dcmnet",
     "isocenter.sender.instances": "dcmtk.dcmnet",
     "isocenter.sender.listing": "dcmtk.dcmnet",

@@ -45,6 +45,7 @@ class AssociationLink:
 
     Args:
         association: established, as requestor.
+        shows_contexts: dumps of requests say on which presentation context they go.
     """
 
     __slots__ = (
@@ -52,14 +53,16 @@ class AssociationLink:
         "_context_ids",
         "_packed",
         "_response",
+        "_shows_contexts",
         "contexts",
         "max_send_pdv",
         "next_message_id",
     )
 
-    def __init__(self, association: Association) -> None:
+    def __init__(self, association: Association, *, shows_contexts: bool = False) -> None:
         """Look up once what does not change."""
         self._association = association
+        self._shows_contexts = shows_contexts
         # By message id: a response does not say on which context it came (PS3.7 9.3.1.2).
         self._context_ids: dict[int, int] = {}
         self._response: tuple[CStoreRSP, int] | None = None
@@ -140,7 +143,8 @@ class AssociationLink:
         from isocenter.cli.dumps import message_dump
 
         request = self._association.session.outstanding[message_id]
-        return message_dump(request, direction="OUTGOING", context_id=None)
+        context_id = self._context_ids.get(message_id) if self._shows_contexts else None
+        return message_dump(request, direction="OUTGOING", context_id=context_id)
 
     def response_dump(self) -> str:
         """Describe the response last returned; see `StoreLink`."""

@@ -50,7 +50,11 @@ __all__ = [
     "NotNegotiated",
 ]
 
-_LOGGER = get_logger("isocenter.sender")
+_LOGGER = get_logger(__name__)
+"""For what DCMTK's network library says (`cli.lognames`)."""
+
+_TOOL = get_logger("isocenter.sender")
+"""For what the tool itself says."""
 
 DONE, CANNOT_NEGOTIATE, CANNOT_SEND, CANNOT_ADD_CONTEXT, INVALID_INPUT = (
     "done",
@@ -121,7 +125,7 @@ class Delivery:
         if ending == DONE:
             self._leave_rest()
             if self._backlog.problem is not None:
-                _LOGGER.critical("%s", self._backlog.problem)
+                _TOOL.critical("%s", self._backlog.problem)
                 ending = INVALID_INPUT
         self._tally.instances = self._backlog.count
         return ending
@@ -130,13 +134,13 @@ class Delivery:
         options = self._options
         words = "allowed (option --multi-associations used)"
         if options.several:
-            _LOGGER.debug("multiple associations %s", words)
+            _TOOL.debug("multiple associations %s", words)
         else:
-            _LOGGER.debug("only a single associations allowed (option --single-association used)")
+            _TOOL.debug("only a single associations allowed (option --single-association used)")
         while (made := self._plan()) is not None:
             plan, count = made
             if count < 0:
-                _LOGGER.error(
+                _TOOL.error(
                     "cannot add presentation contexts: Unsupported compression or encryption"
                 )
                 return CANNOT_ADD_CONTEXT
@@ -148,7 +152,7 @@ class Delivery:
                 return ending
             if self._broken >= _BROKEN_IN_A_ROW:
                 words = "giving up after %d associations in a row that broke without a response"
-                _LOGGER.error(words, self._broken)
+                _TOOL.error(words, self._broken)
                 return DONE
             if not options.several:
                 return DONE
@@ -185,13 +189,13 @@ class Delivery:
         tally, options = self._tally, self._options
         number = tally.associations + 1
         if options.several:
-            if _LOGGER.isEnabledFor(DEBUG):
-                _LOGGER.debug("%s\nstarting association #%d", "-" * 65, number)
+            if _TOOL.isEnabledFor(DEBUG):
+                _TOOL.debug("%s\nstarting association #%d", "-" * 65, number)
             else:
-                _LOGGER.info("starting association #%d", number)
-        _LOGGER.info("initializing network ...")
+                _TOOL.info("starting association #%d", number)
+        _TOOL.info("initializing network ...")
         _LOGGER.debug("Configured a total of %d presentation contexts for SCU", len(plan.contexts))
-        _LOGGER.info("negotiating network association ...")
+        _TOOL.info("negotiating network association ...")
         try:
             link = self._connect(tuple(plan.contexts))
         except NotNegotiated:
@@ -200,14 +204,14 @@ class Delivery:
             tally.associations = number
             return self._after_refusal(plan, count)
         tally.associations = number
-        _LOGGER.info("sending SOP instances ...")
+        _TOOL.info("sending SOP instances ...")
         sending = Sending(
             link, number, plan, count, self._backlog, tally, self._report, options.instances
         )
         try:
             sending.run()
         except Unsent as problem:
-            _LOGGER.critical("cannot send SOP instance: %s", problem)
+            _TOOL.critical("cannot send SOP instance: %s", problem)
             self._abort(link)
             return CANNOT_SEND
         except Broken as broken:
@@ -236,11 +240,11 @@ class Delivery:
         backlog = self._backlog
         self._drop(plan, count)
         if not self._options.several:
-            _LOGGER.error("cannot add presentation contexts: No acceptable Presentation Contexts")
+            _TOOL.error("cannot add presentation contexts: No acceptable Presentation Contexts")
             return CANNOT_ADD_CONTEXT
         if backlog.first() is not None:
             rest = f"{len(backlog)} " if backlog.is_complete else ""
-            _LOGGER.warning(
+            _TOOL.warning(
                 "trying to continue with a new association in order to send the remaining "
                 "%sSOP instances",
                 rest,
@@ -266,7 +270,7 @@ class Delivery:
         problem = broken.__cause__
         halts = self._options.instances.halt
         words = words_of(problem) if isinstance(problem, Exception) else ""
-        _LOGGER.log(CRITICAL if halts else ERROR, "cannot send SOP instance: %s", words)
+        _TOOL.log(CRITICAL if halts else ERROR, "cannot send SOP instance: %s", words)
         if isinstance(problem, AssociationReleased):
             _LOGGER.error("Protocol Error: Peer requested release (Aborting)")
             self._abort(link)
