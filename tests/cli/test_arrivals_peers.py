@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.cli.arrivals import DCMRECV, STORESCP, ServerLines, reporter
+from isocenter.cli.arrivals import DCMRECV, STORESCP, reporter
 from isocenter.net.failures import FailedConnection
 from tests.support.processes import wait_until
 from tests.support.tools import OURS, Receiver
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from isocenter.cli.arrivals import ServerLines
 
 
 @pytest.mark.parametrize(

@@ -129,8 +129,10 @@ def test_names_are_taken_as_they_are_on_the_wire(name: str, sent: str) -> None:
         ("match", "000b:0006 Private key 'k' and certificate 'c' do not match (why)"),
         (
             "certificate",
-            "000b:0006 Private key 'k' and certificate 'c' do not match "
-            "(the certificate cannot be read: why)",
+            (
+                "000b:0006 Private key 'k' and certificate 'c' do not match "
+                "(the certificate cannot be read: why)"
+            ),
         ),
         ("profile", "000b:0018 DICOM TLS Secure Transport Connection Profile not supported (why)"),
         ("cipher", "000b:000a Ciphersuite not allowed in current DICOM security profile (why)"),

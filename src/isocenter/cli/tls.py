@@ -155,7 +155,6 @@ def condition_of_setup(problem: TlsConfigurationError, options: TlsOptions) -> s
                     f"000b:0006 Private key '{key}' and certificate '{certificate}' do not match "
                     f"(the certificate cannot be read: {problem.reason}{_two_files(certificate)})"
                 )
-                return words
         case "cipher":
             words = _about_suites(options)
         case "profile":
