@@ -243,7 +243,9 @@ def _options(
             halt=not line.given("--no-halt"),
             form=_form(line),
             encoding=EncodingOptions(
-                compression_level=line.integer_or_none("--compression-level"),
+                compression_level=line.integer("--compression-level")
+                if line.given("--compression-level")
+                else None,
                 dictionary=dictionary,
             ),
             names_conversions=decompress != "never",

@@ -307,7 +307,9 @@ def _transfer_options(line: ParsedCommandLine, dictionary: Dictionary | None) ->
         correct_uids=line.given("--uid-padding"),
         encoding=EncodingOptions(
             new_vrs=line.block("--enable-new-vr", "--disable-new-vr") != "--disable-new-vr",
-            compression_level=line.integer_or_none("--compression-level"),
+            compression_level=line.integer("--compression-level")
+            if line.given("--compression-level")
+            else None,
             dictionary=dictionary,
         ),
         prefer_deflated=_prefers_deflated(line),
