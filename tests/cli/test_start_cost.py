@@ -80,6 +80,23 @@ def test_sending_a_file_loads_nothing_heavy(tmp_path: Path) -> None:
     assert len(names) <= MOST_MODULES
 
 
+def test_dcmsend_loads_nothing_heavy_either(tmp_path: Path) -> None:
+    """Some modules more than storescu, and none of those that decode."""
+    path = tmp_path / "a.dcm"
+    ct_image().write(path)
+
+    def receive(connection: RawConnection) -> None:
+        accept(connection)
+        for _ in serve_storage(connection):
+            pass
+
+    with ScriptedAcceptor(receive) as peer:
+        names = loaded_by("dcmsend", "127.0.0.1", str(peer.port), str(path))
+    assert names & HEAVY == set()
+    assert not any("pixels" in name or "transcode" in name for name in names)
+    assert len(names) <= MOST_MODULES + 10
+
+
 SERVER = """
 import sys
 before = set(sys.modules)
