@@ -41,6 +41,12 @@ OPTION_SETS = {
     "+uc": RewriteOptions(convert_un=True),
     "-u": RewriteOptions(new_vrs=False),
     "values as they are": RewriteOptions(normalise_values=False),
+    "dcmrecv": RewriteOptions(
+        lengths="undefined",
+        keep_trailing_padding=True,
+        normalise_values=False,
+        blanks_behind_text=True,
+    ),
     "-e +g +p 100 30": RewriteOptions(
         lengths="undefined", group_lengths="create", file_padding=100, item_padding=30
     ),
