@@ -150,7 +150,7 @@ class Delivery:
             ending = self._associate(plan, count or None)
             if ending is not None:
                 return ending
-            if self._broken >= _BROKEN_IN_A_ROW:
+            if self._broken >= _BROKEN_IN_A_ROW and self._backlog.first() is not None:
                 words = "giving up after %d associations in a row that broke without a response"
                 _TOOL.error(words, self._broken)
                 return DONE
