@@ -547,6 +547,20 @@ class TestDecompression:
         assert archive.uids == ["2.25.7", *UIDS]
         assert len(archive.received[0].data_set) > 3 * 24 * 20
 
+    @pytest.mark.parametrize("rows", [24, 700])
+    def test_what_is_decoded_while_it_is_sent_is_the_same(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+    ) -> None:
+        write_compressed(folder / "jls.dcm", JLS, frames=20, rows=rows, columns=500)
+        sent = []
+        for in_memory in (1 << 30, 100):
+            monkeypatch.setattr("isocenter.sender.decoding._IN_MEMORY", in_memory)
+            archive = Archive(wanted=IMPLICIT_LITTLE)
+            assert archive.run("HERE", "jls.dcm") == 0
+            sent.append(bytes(archive.received[0].data_set))
+        assert sent[0] == sent[1]
+        assert len(sent[0]) > 20 * rows * 500
+
     def test_file_with_a_bad_frame_ends_it(
         self, folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
