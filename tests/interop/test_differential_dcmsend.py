@@ -91,6 +91,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image.write(top / "many" / f"{number:03}.dcm")
     write_dicomdir(top / "DICOMDIR", ("b.dcm", "2.25.2"), ("tree\\c.dcm", "2.25.3"))
     write_dicomdir(top / "EMPTYDIR")
+    records = ("tree\\c.dcm", "2.25.3"), ("b.dcm", "2.25.2")
+    write_dicomdir(top / "BADDIR", *records, sop_class="1.2.840.10008.1.1")
+    write_dicomdir(top / "NAMELESS", ("", "2.25.3"), ("b.dcm", "2.25.2"))
     return top
 
 
@@ -246,6 +249,10 @@ SITUATIONS = [
     Situation("+rd", "DICOMDIR"),
     Situation("+rd", "a.dcm DICOMDIR b.dcm"),
     Situation("+rd", "EMPTYDIR"),
+    Situation("+rd", "BADDIR"),
+    Situation("+rd", "NAMELESS"),
+    Situation("+rd -nh", "NAMELESS", 62),
+    Situation("+rd -aet Zürich -aec A_title_that_is_much_too_long", "DICOMDIR"),
     Situation("", "DICOMDIR"),
     Situation("-nh", "DICOMDIR a.dcm", 62),
     # Associations.

@@ -196,7 +196,6 @@ def _report(line: ParsedCommandLine) -> Report | None:
     path = line.value_or_none("--create-report-file")
     if not path:
         return None
-    from isocenter.cli.network import ae_title
     from isocenter.sender.report import Report
 
     try:
@@ -204,12 +203,8 @@ def _report(line: ParsedCommandLine) -> Report | None:
     except (OSError, ValueError) as problem:  # ValueError: a NUL within
         _refuse_report(path, problem)
         raise _Stopped(ExitCode.CANNOT_WRITE_REPORT_FILE) from problem
-    report.begin(
-        line.parameter("peer"),
-        line.parameter_integer("port"),
-        ae_title(line, "--aetitle"),
-        ae_title(line, "--call"),
-    )
+    titles = line.value("--aetitle"), line.value("--call")
+    report.begin(line.parameter("peer"), line.parameter_integer("port"), *titles)
     return report
 
 

@@ -34,9 +34,14 @@ NO_NAME = "Invalid filename"
 
 
 class Reference(NamedTuple):
-    """A file as a DICOMDIR tells of it; `problem` says in a line why it is no good, or is ""."""
+    """A file as a DICOMDIR tells of it.
+
+    Fields: `listed` the file; `file_id` as it stands in the record, for what is said before it is
+    a path; `problem` in a line why its path is no good, or "".
+    """
 
     listed: Listed
+    file_id: str
     problem: str = ""
 
 
@@ -57,12 +62,13 @@ def referenced_files(path: str) -> Iterator[Reference]:
     for reference in read_directory(path):
         kind = Kind(reference.sop_class_uid, reference.transfer_syntax_uid)
         if not any(reference.components):
-            yield Reference(Listed("", reference.sop_instance_uid, kind), NO_NAME)
+            yield Reference(Listed("", reference.sop_instance_uid, kind), "", NO_NAME)
             continue
         name, problem = _path(folder, real_folder, reference.components)
         if not problem and os.path.samestat(os.stat(name), facts):
             problem = "the DICOMDIR refers to itself"
-        yield Reference(Listed(name, reference.sop_instance_uid, kind), problem)
+        file_id = "\\".join(reference.components)
+        yield Reference(Listed(name, reference.sop_instance_uid, kind), file_id, problem)
 
 
 def _path(folder: str, real_folder: str, components: tuple[str, ...]) -> tuple[str, str]:

@@ -151,14 +151,16 @@ class Listing:
 
     def __iter__(self) -> Iterator[Listed]:
         for path in self._names or ():
+            what = "file"
             try:
                 listed = self._look_at(path)
                 if listed.kind.sop_class_uid == MEDIA_STORAGE_DIRECTORY and self._options.dicomdir:
+                    what = "files from DICOMDIR"
                     yield from self._referenced(path)
                     continue
                 self._check(listed)
             except (OSError, ValueError, DataSetError) as problem:
-                self._refuse(path, problem)
+                self._refuse(path, problem, what)
                 continue
             _LOGGER.debug(
                 "successfully added SOP instance %s to the transfer list", listed.sop_instance_uid
@@ -214,12 +216,12 @@ class Listing:
         _LOGGER.debug("processing a DICOMDIR file (Media Storage Directory Storage SOP Class)")
         _LOGGER.debug("adding DICOM files referenced from '%s'", path)
         for reference in referenced_files(path):
-            reason = reference.problem
-            if not reason:
+            reason, name = reference.problem, reference.listed.path
+            if reason != NO_NAME:
                 try:
                     self._check(reference.listed)
                 except DataSetError as problem:
-                    reason = problem.reason
+                    reason, name = problem.reason, reference.file_id
             if not reason:
                 yield reference.listed
                 continue
@@ -228,18 +230,18 @@ class Listing:
             else:
                 _LOGGER.error(
                     "cannot add DICOM file from DICOMDIR to the transfer list: %s: %s",
-                    one_line(reference.listed.path),
+                    one_line(name),
                     reason,
                 )
             if options.halt:
                 raise DataSetError(reason)
             self.invalid += 1
 
-    def _refuse(self, path: str, problem: OSError | ValueError | DataSetError) -> None:
+    def _refuse(self, path: str, problem: OSError | ValueError | DataSetError, what: str) -> None:
         """Deal with a file that is no good."""
         reason = reason_of(problem) if isinstance(problem, OSError | DataSetError) else str(problem)
         if path:
-            _LOGGER.error("cannot add DICOM file to the transfer list: %s: %s", path, reason)
+            _LOGGER.error("cannot add DICOM %s to the transfer list: %s: %s", what, path, reason)
         else:
             _LOGGER.error("cannot add DICOM file with empty filename")
         line = f"bad DICOM file: {path or '<empty string>'}: {reason}"
