@@ -13,8 +13,6 @@ from isocenter import uids
 from isocenter.errors import DataSetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pydicom.dataset import Dataset
 
 __all__ = ["FileReference", "decode_dataset", "encode_dataset", "identify", "read_directory"]
@@ -29,8 +27,8 @@ class FileReference(NamedTuple):
     transfer_syntax_uid: str
 
 
-def read_directory(path: str) -> Iterator[FileReference]:
-    """Yield the records of a DICOMDIR that refer to files, in the order of the file.
+def read_directory(path: str) -> list[FileReference]:
+    """Return the records of a DICOMDIR that refer to files, in the order of the file.
 
     The offsets that make a tree of the records are not followed, so none can lead in a circle.
 
@@ -39,21 +37,30 @@ def read_directory(path: str) -> Iterator[FileReference]:
 
     PS3.3 F.3.2.2.
     """
+    import warnings
+
     from pydicom.filereader import dcmread
 
+    found = []
     try:
-        directory = dcmread(path, specific_tags=["DirectoryRecordSequence"])
-        for record in directory.get("DirectoryRecordSequence") or ():
-            if _FILE_ID in record:
-                names = _raw_text(record, _FILE_ID)
-                yield FileReference(
-                    tuple(name.strip(" ") for name in names.split("\\")) if names else (),
-                    *(_raw_text(record, tag) for tag in _UIDS_IN_FILE),
-                )
-    except (MemoryError, GeneratorExit):
+        with warnings.catch_warnings():
+            # Many a DICOMDIR is not quite right; what matters of it is checked later.
+            warnings.simplefilter("ignore")
+            directory = dcmread(path, specific_tags=["DirectoryRecordSequence"])
+            for record in directory.get("DirectoryRecordSequence") or ():
+                if _FILE_ID in record:
+                    names = _raw_text(record, _FILE_ID)
+                    found.append(
+                        FileReference(
+                            tuple(name.strip(" ") for name in names.split("\\")) if names else (),
+                            *(_raw_text(record, tag) for tag in _UIDS_IN_FILE),
+                        )
+                    )
+    except MemoryError:
         raise
     except Exception as problem:  # its own errors have no common base
         raise DataSetError(f"cannot be read: {_reason(problem)}") from problem
+    return found
 
 
 _FILE_ID = 0x00041500
