@@ -14,6 +14,7 @@ from isocenter.dataset.convert import Inflater, InflationLimits, deflated
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.testing import ct_image
 from isocenter.testing.datasets import DEFLATED_EXPLICIT_LITTLE
+from tests.fuzz.oracle import Limits
 
 _LIMITS = (
     InflationLimits(),
@@ -21,6 +22,8 @@ _LIMITS = (
     InflationLimits(maximum_ratio=256, free_length=100_000),
 )
 _PIECE = 64 * 1024
+LIMITS = Limits(memory=16 * 1024 * 1024)
+"""Three copies of what 4 KiB can become, 1032 times as much, are held to be compared."""
 
 
 def _deflate(data: bytes) -> bytes:

@@ -43,6 +43,33 @@ def test_key_is_of_its_kind_and_length(
     assert certificate_facts(data + b"what follows") == facts
 
 
+@pytest.mark.parametrize(
+    ("form", "numbers"), [(b"\x02", 1), (b"\x03", 1), (b"\x04", 2), (b"\x06", 2), (b"\x07", 2)]
+)
+def test_every_form_of_a_point_tells_the_length_of_the_key(
+    root: Authority, form: bytes, numbers: int
+) -> None:
+    data = Path(root.issue("of a kind", key="ec-p384").certificate_der).read_bytes()
+    point = data.index(b"\x03\x62\x00\x04") + 3  # a bit string of 98 bytes
+    if numbers == 2:
+        changed = data[:point] + form + data[point + 1 :]
+    else:
+        key = tlv(0x03, b"\x00" + form + data[point + 1 : point + 49])
+        changed = _with_key_of(data, key)
+    assert certificate_facts(changed).bits == 384
+
+
+def _with_key_of(data: bytes, key: bytes) -> bytes:
+    """Return a certificate with another bit string for its key, the lengths around it as needed."""
+    ((_, certificate),) = elements(data)
+    (_, body), *rest = elements(certificate)
+    fields = elements(body)
+    (_, algorithm), _ = elements(fields[5][1])
+    fields[5] = (fields[5][0], tlv(0x30, algorithm) + key)
+    whole = tlv(0x30, b"".join(tlv(tag, value) for tag, value in fields))
+    return tlv(0x30, whole + b"".join(tlv(tag, value) for tag, value in rest))
+
+
 @pytest.mark.parametrize("digest", ["md5", "sha1", "sha256", "sha384", "sha512"])
 def test_signature_with_rsa_has_the_name_of_openssl(root: Authority, digest: str) -> None:
     data = Path(root.issue("signed", digest=digest).certificate_der).read_bytes()

@@ -43,6 +43,9 @@ _HASH_OF_PSS = 0xA0
 
 _RSA = "1.2.840.113549.1.1."
 _PSS = _RSA + "10"
+_WITH_TWO_NUMBERS = frozenset({b"\x04", b"\x06", b"\x07"})
+"""First bytes of points that have both numbers: uncompressed, and the two hybrid forms."""
+
 _ECDSA = "1.2.840.10045.4."
 _NIST = "2.16.840.1.101.3.4.3."
 
@@ -293,9 +296,9 @@ def _key(content: bytes) -> tuple[str, int]:
         (_, numbers), *_ = elements(value)
         (_, modulus), *_ = elements(numbers)
         return kind, int.from_bytes(modulus).bit_length()
-    if kind == "EC":  # a point: one byte, and one number or two (RFC 5480 2.2)
+    if kind == "EC":  # a point: one byte, and one number or two (RFC 5480 2.2, ANSI X9.62 4.3.6)
         size = len(value) - 1
-        return kind, size * 4 if value[:1] == b"\x04" else size * 8
+        return kind, size * 4 if value[:1] in _WITH_TWO_NUMBERS else size * 8
     return kind, 0
 
 
