@@ -127,7 +127,7 @@ def _beside(
                 begin(held[-1])
             latencies = _secure_echoes(port, credentials.context(), 20)
             during = peak_memory(process.pid)
-            demand_open(held)
+            demand_open(held, answered=True)
     except (BenchError, OSError) as error:
         yield Line(what=what, error=str(error) or repr(error))
         return

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +38,12 @@ settings.load_profile(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run each test of options.toml once more, without the option whose effect it shows."""
+    """Run each test of options.toml once more, without the option whose effect it shows.
+
+    What `nohup` ignores is heard again: the tools under test are children, and inherit it.
+    """
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
     dropping = Dropping(peers.ROOT / "tests" / "options.toml")
     config.pluginmanager.register(dropping, "isocenter-dropping")
 

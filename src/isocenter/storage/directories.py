@@ -23,7 +23,7 @@ import os
 import threading
 from contextlib import suppress
 
-from isocenter.storage.mounts import tells_at_close
+from isocenter.storage.mounts import is_in_memory, tells_at_close
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Directory:
     Attributes:
         fd: the descriptor; may be of O_PATH.
         identity: device and inode.
+        is_in_memory: its files are memory.
         tells_at_close: writes to its files may fail when these are closed.
     """
 
@@ -92,6 +93,7 @@ class Directory:
         "_turn",
         "fd",
         "identity",
+        "is_in_memory",
         "tells_at_close",
     )
 
@@ -100,11 +102,12 @@ class Directory:
         self.fd = fd
         status = os.fstat(fd)
         self.identity = (status.st_dev, status.st_ino)
-        self.tells_at_close: bool = (
-            parent.tells_at_close
-            if parent is not None and parent.identity[0] == status.st_dev
-            else tells_at_close(status.st_dev)
-        )
+        if parent is not None and parent.identity[0] == status.st_dev:
+            self.tells_at_close: bool = parent.tells_at_close
+            self.is_in_memory: bool = parent.is_in_memory
+        else:
+            self.tells_at_close = tells_at_close(status.st_dev)
+            self.is_in_memory = is_in_memory(status.st_dev)
         self._parent = parent
         self._entry_is_safe = parent is None
         self._turn = threading.Lock()

@@ -61,10 +61,16 @@ class SpoolFile:
         length: bytes written so far.
     """
 
-    __slots__ = ("_fd", "_forced", "_name", "_root", "_spool", "length")
+    __slots__ = ("_ahead", "_fd", "_forced", "_name", "_root", "_spool", "length")
 
-    def __init__(self, spool: Spool, name: str, fd: int, root: Directory) -> None:
-        """Take over a locked file, or one without a name where that is ""."""
+    def __init__(
+        self, spool: Spool, name: str, fd: int, root: Directory, *, ahead: int = 0
+    ) -> None:
+        """Take over a locked file, or one without a name where that is "".
+
+        `ahead` bytes of room were had for it already, and are its length until it is asked for.
+        """
+        self._ahead = ahead
         self._spool = spool
         self._name = name
         self._fd = fd
@@ -78,8 +84,24 @@ class SpoolFile:
         return self._spool
 
     def fileno(self) -> int:
-        """Return the descriptor, -1 once published or discarded."""
+        """Return the descriptor, -1 once published or discarded.
+
+        Raises:
+            OSError: the file cannot be given its length.
+        """
+        if self._ahead:
+            self._trim()
         return self._fd
+
+    def _trim(self) -> None:
+        """Give room back that was had ahead and not needed.
+
+        Raises:
+            OSError: the file cannot be given its length.
+        """
+        ahead, self._ahead = self._ahead, 0
+        if ahead > self.length:
+            os.ftruncate(self._fd, self.length)
 
     def write(self, views: Sequence[Buffer]) -> None:
         """Append buffers, in one system call for up to 1024 of them.
@@ -197,6 +219,8 @@ class SpoolFile:
         path = self._spool.path(name, folder)
         try:
             target = self._spool.find(folder)
+            if self._ahead:
+                self._trim()
             if self._spool.durable:
                 if not self._forced:
                     force(self._fd)
@@ -227,7 +251,7 @@ class SpoolFile:
             self.discard()
             raise
         fd, self._fd = self._fd, -1
-        self._spool.close_later(fd)
+        self._spool.published(fd, self.length)
         del self._root
         return path
 
