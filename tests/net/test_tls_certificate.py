@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from isocenter.net.tls_certificate import CertificateFacts, certificate_facts, elements
+from isocenter.net.tls_certificate import CertificateFacts, certificate_facts, elements, next_update
 from isocenter.testing.certificates import Authority
 from isocenter.testing.signatures import tlv
 
@@ -210,3 +210,30 @@ def test_keys_in_pem_need_no_library(root: Authority, encrypted: bool) -> None:
         check=True,
     )
     assert result.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("tag", "text", "expected"),
+    [
+        (0x17, b"261231235959Z", "20261231235959Z"),
+        (0x17, b"491231235959Z", "20491231235959Z"),
+        (0x17, b"500101000000Z", "19500101000000Z"),
+        (0x18, b"20501231235959Z", "20501231235959Z"),
+        (0x17, b"2612312359Z", None),
+        (0x17, b"2612\x02\x0031235Z", None),
+        (0x17, b"261231235959+0100", None),
+        (0x18, b"20501231235959.5Z", None),
+        (0x18, b"2050123123595\x1bZ", None),
+        (0x18, b"20501231\xb2\xb335959Z", None),
+    ],
+)
+def test_next_list_is_due_at_a_time_or_the_list_is_none(
+    tag: int, text: bytes, expected: str | None
+) -> None:
+    signed = tlv(0x30, b"") + tlv(0x30, b"") + tlv(0x17, b"260101000000Z") + tlv(tag, text)
+    crl = tlv(0x30, tlv(0x30, signed))
+    if expected is not None:
+        assert next_update(crl) == expected
+        return
+    with pytest.raises(ValueError, match=r"time|ascii"):
+        next_update(crl)

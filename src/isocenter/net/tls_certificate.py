@@ -173,14 +173,21 @@ def next_update(der: bytes) -> str | None:
 
 
 def _time(element: tuple[int, bytes]) -> str:
-    """Return a time with four digits of the year (RFC 5280 4.1.2.5.1: 50 is 1950)."""
+    """Return a time with four digits of the year (RFC 5280 4.1.2.5.1: 50 is 1950).
+
+    Raises:
+        ValueError: it is none, or none of the two forms that are allowed.
+    """
     tag, content = element
+    if tag not in {_UTC_TIME, _GENERALIZED_TIME}:
+        raise ValueError("no time where one should be")
     text = content.decode("ascii")
+    digits = 12 if tag == _UTC_TIME else 14
+    if len(text) != digits + 1 or not text[:digits].isdigit() or text[digits] != "Z":
+        raise ValueError("a time that is none")
     if tag == _UTC_TIME:
         return ("19" if text >= "50" else "20") + text
-    if tag == _GENERALIZED_TIME:
-        return text
-    raise ValueError("no time where one should be")
+    return text
 
 
 def check_own_certificate(
