@@ -114,7 +114,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 def _say(text: str, stream: object) -> None:
     if stream is not None:
-        print(text, end="", file=stream, flush=True)  # type: ignore[call-overload]
+        print(text, end="", file=stream, flush=True)  # type: ignore[call-overload]  # a stream
 
 
 def _change(wish: _Wish) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from isocenter.cli.events import Events
     from isocenter.cli.parser import ParsedCommandLine
+    from isocenter.cli.receiving import Misbehaviour
     from isocenter.net.inherited import InheritedConnection
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.admission import Admission
@@ -134,8 +135,8 @@ def _acceptor(
     """
     from isocenter.cli.events import events_of
     from isocenter.cli.hosts import resolver_of
-    from isocenter.cli.network import ae_title, max_pdu, seconds
-    from isocenter.cli.receiving import Misbehaviour, ReceiverObserver, ToolReception
+    from isocenter.cli.network import ae_title, max_pdu
+    from isocenter.cli.receiving import ReceiverObserver, ToolReception
     from isocenter.cli.storing import open_spool, storage_options
     from isocenter.node.files import FileStorage
     from isocenter.services.acceptor import Acceptor
@@ -150,12 +151,7 @@ def _acceptor(
     resolver = resolver_of(line)
     events = events_of(line, spool, resolver)
     studies = None if events is None else events.studies
-    misbehaviour = Misbehaviour(
-        sleep_after=seconds(line, "--sleep-after") or 0.0,
-        sleep_during=seconds(line, "--sleep-during") or 0.0,
-        abort_after=line.given("--abort-after"),
-        abort_during=line.given("--abort-during"),
-    )
+    misbehaviour = _misbehaviour(line)
     registry = Registry(verification=AlwaysVerified())
     explaining = None
     if line.given("--explain"):
@@ -186,6 +182,19 @@ def _acceptor(
     if explaining is not None:
         return explaining.acceptor(policy, registry, observer, admission), events
     return Acceptor(policy, registry, observer, admission), events
+
+
+def _misbehaviour(line: ParsedCommandLine) -> Misbehaviour:
+    """Return what the receiver is to do wrong on purpose."""
+    from isocenter.cli.network import seconds
+    from isocenter.cli.receiving import Misbehaviour
+
+    return Misbehaviour(
+        sleep_after=seconds(line, "--sleep-after") or 0.0,
+        sleep_during=seconds(line, "--sleep-during") or 0.0,
+        abort_after=line.given("--abort-after"),
+        abort_during=line.given("--abort-during"),
+    )
 
 
 def _policy(line: ParsedCommandLine, maximum_length: int) -> AcceptorPolicy:

@@ -341,7 +341,7 @@ class Sending:
         except (OSError, IsocenterError) as problem:
             doing = "receiving DIMSE response" if sent else "sending C-STORE request"
             _LOGGER.error("Failed %s: %s", doing, condition_of(problem))  # noqa: TRY400 - one line says it all
-            _LOGGER.error("cannot send SOP instance from file: %s", job.listed.path)  # noqa: TRY400
+            _LOGGER.error("cannot send SOP instance from file: %s", job.listed.path)  # noqa: TRY400 - as above
             network = link.contexts[job.context_id].transfer_syntax
             self._add(self._row(job, size, network))
             raise Broken(self._answered) from problem

@@ -144,11 +144,11 @@ class Authority:
         self._revoked: list[tuple[int, dt.datetime]] = []
         self._crl_number = 0
         issuer = parent or self
-        builder = issuer._builder(self._name, self._key, _validity(expired=expired))  # noqa: SLF001
+        builder = issuer._builder(self._name, self._key, _validity(expired=expired))  # noqa: SLF001 - of this class
         builder = builder.add_extension(
             x509.BasicConstraints(ca=True, path_length=None), critical=True
         ).add_extension(_usage(authority=True), critical=True)
-        certificate = signatures.sign_certificate(builder, issuer._key, digest)  # noqa: SLF001
+        certificate = signatures.sign_certificate(builder, issuer._key, digest)  # noqa: SLF001 - as above
         self.serial_number = certificate.serial_number
         self.path, self.path_der = _write_both(self._folder, "authority", certificate)
 
@@ -265,7 +265,7 @@ class Authority:
         os.mkdir(folder)
         for authority in (self, *others):
             data = _read(authority.path_der if der else authority.path)
-            _write_hashed(folder, name_hash(authority._name), "", data)  # noqa: SLF001
+            _write_hashed(folder, name_hash(authority._name), "", data)  # noqa: SLF001 - of this class
         for path in crls:
             data = _read(path)
             _write_hashed(folder, name_hash(_issuer_of_crl(data, der=der)), "r", data)

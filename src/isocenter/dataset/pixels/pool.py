@@ -96,7 +96,7 @@ class _Worker:
         """
         self.process = process = _start(bootstrap)
         assert process.stdin is not None  # noqa: S101 - both were asked for
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - as above
         self.requests = process.stdin.fileno()
         self.replies = process.stdout.fileno()
         for descriptor in (self.requests, self.replies):
