@@ -157,13 +157,17 @@ def _header(
     return b"".join(_element(*row) for row in rows)
 
 
-def file_meta(sop_uid: str, sop_class_uid: str = CT_IMAGE_STORAGE) -> bytes:
+def file_meta(
+    sop_uid: str,
+    sop_class_uid: str = CT_IMAGE_STORAGE,
+    syntax_uid: str = EXPLICIT_LITTLE_ENDIAN,
+) -> bytes:
     """Return preamble, prefix and File Meta Information (PS3.10 7.1)."""
     elements = (
         _element(0x00020001, "OB", b"\0\1")
         + _element(0x00020002, "UI", sop_class_uid)
         + _element(0x00020003, "UI", sop_uid)
-        + _element(0x00020010, "UI", EXPLICIT_LITTLE_ENDIAN)
+        + _element(0x00020010, "UI", syntax_uid)
         + _element(0x00020012, "UI", "2.25.140391126433471583094131247206573145")
         + _element(0x00020013, "SH", "BENCH_1")
     )
@@ -171,7 +175,14 @@ def file_meta(sop_uid: str, sop_class_uid: str = CT_IMAGE_STORAGE) -> bytes:
     return bytes(128) + b"DICM" + length + elements
 
 
-def object_bytes(source: random.Random, *, number: int, side: int, frames: int = 1) -> bytes:
+def object_bytes(
+    source: random.Random,
+    *,
+    number: int,
+    side: int,
+    frames: int = 1,
+    syntax_uid: str = EXPLICIT_LITTLE_ENDIAN,
+) -> bytes:
     """Return a Part 10 file up to and including the header of Pixel Data.
 
     Args:
@@ -179,6 +190,7 @@ def object_bytes(source: random.Random, *, number: int, side: int, frames: int =
         number: Instance Number.
         side: rows and columns in pixels of 2 bytes.
         frames: number of frames; the value that follows has side * side * 2 * frames bytes.
+        syntax_uid: what File Meta Information says.
     """
     sop_uid, series_uid, study_uid = _uid(source), _uid(source), _uid(source)
     header = _header(
@@ -191,7 +203,7 @@ def object_bytes(source: random.Random, *, number: int, side: int, frames: int =
     )
     length = side * side * 2 * frames
     pixels = struct.pack("<HH2sxxI", 0x7FE0, 0x0010, b"OW", length)
-    return file_meta(sop_uid) + header + pixels
+    return file_meta(sop_uid, syntax_uid=syntax_uid) + header + pixels
 
 
 def make_objects(folder: Path, *, count: int, side: int, frames: int = 1, seed: int) -> DataSet:

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from bench.pairs import DCMTK, OURS, PDU_SIZES, ROOT, STOCK, Pair, Tools, find_d
 from bench.report import goals, limits_table, machine, row_table
 from bench.rows import COPY, Row, engine_pairs, normal_pairs, say, stock_pairs
 from bench.secure import SECURE_ROWS, make_credentials, secure_pairs
+from bench.simple import make_jpeg_ls_objects, pixels_check, simple_pairs, write_profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +127,42 @@ class _Work:
             timeout=60 if self.quick else 300,
         )
 
+    def send_ct(self) -> Row:
+        data = self._data(self.memory, "ct", seed=1)
+        title = "500 CT of 512 KiB, dcmsend to dcmrecv, normal mode, memory file system"
+        return self._engine("send-ct", title, data, self._simple_pairs(normal=True))
+
+    def send_small(self) -> Row:
+        data = self._data(self.memory, "small", seed=2)
+        title = "2000 objects of 12 KiB, dcmsend to dcmrecv, normal mode, memory file system"
+        return self._engine("send-small", title, data, self._simple_pairs(normal=True))
+
+    def send_ct_exact(self) -> Row:
+        data = self._data(self.memory, "ct", seed=1)
+        title = "500 CT of 512 KiB, dcmsend to dcmrecv with `+B`, memory file system"
+        return self._engine("send-ct-exact", title, data, self._simple_pairs(normal=False))
+
+    def send_small_exact(self) -> Row:
+        data = self._data(self.memory, "small", seed=2)
+        title = "2000 objects of 12 KiB, dcmsend to dcmrecv with `+B`, memory file system"
+        return self._engine("send-small-exact", title, data, self._simple_pairs(normal=False))
+
+    def send_jpeg_ls(self) -> Row:
+        folder = self.memory / "jpeg-ls"
+        if folder not in self._made:
+            say(f"making {folder}")
+            count = 50 if self.quick else 500
+            self._made[folder] = make_jpeg_ls_objects(folder, find_dcmtk(), count=count, seed=7)
+        title = "500 CT in JPEG-LS, dcmsend to dcmrecv that takes implicit VR, memory file system"
+        pairs = self._simple_pairs(normal=True, implicit=True)
+        row = self._engine("send-jpeg-ls", title, self._made[folder], pairs)
+        row.check = partial(pixels_check, self._made[folder])
+        return row
+
+    def _simple_pairs(self, *, normal: bool, implicit: bool = False) -> list[Pair]:
+        profiles = write_profiles(self.memory / "profiles")
+        return simple_pairs(profiles, normal=normal, implicit=implicit)
+
     def stock(self) -> Row:
         return Row(
             key="stock",
@@ -204,6 +242,11 @@ class _Work:
             "normal-big": (self.normal_big, DCMTK_PAIR),
             "tls-ct": (self.tls_ct, f"{DCMTK_PAIR} over TLS"),
             "tls-small": (self.tls_small, f"{DCMTK_PAIR} over TLS"),
+            "send-ct": (self.send_ct, DCMTK_PAIR),
+            "send-small": (self.send_small, DCMTK_PAIR),
+            "send-ct-exact": (self.send_ct_exact, DCMTK_PAIR),
+            "send-small-exact": (self.send_small_exact, DCMTK_PAIR),
+            "send-jpeg-ls": (self.send_jpeg_ls, DCMTK_PAIR),
             "parallel": (self.parallel, f"{OURS} to {OURS}"),
             "disk": (self.disk_ct, COPY.name),
             "disk-small": (self.disk_small, COPY.name),
@@ -221,6 +264,11 @@ _ROW_KEYS = (
     "normal-big",
     "tls-ct",
     "tls-small",
+    "send-ct",
+    "send-small",
+    "send-ct-exact",
+    "send-small-exact",
+    "send-jpeg-ls",
     "parallel",
     "disk",
     "disk-small",

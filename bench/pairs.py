@@ -75,7 +75,9 @@ class Pair:
     Fields: `sender`, `receiver` names of implementations; `pdu` maximum length in bytes that the
     receiver announces, None for its default; `senders` started at once; `options` of the receiver;
     `sender_options` of each sender; `normal` has the receiver write in its normal mode, which is
-    its default, else bit for bit; `secure`, options of both sides for TLS, () for plain DICOM.
+    its default, else bit for bit; `secure`, options of both sides for TLS, () for plain DICOM;
+    `profile`, the receiver's option for what it accepts: dcmsend and dcmrecv with it, storescu and
+    storescp without.
     """
 
     sender: str
@@ -86,6 +88,7 @@ class Pair:
     sender_options: tuple[str, ...] = ()
     normal: bool = False
     secure: tuple[str, ...] = ()
+    profile: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -153,20 +156,21 @@ def _environment(name: str) -> dict[str, str]:
 
 def receiver_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Program:
     """Return the receiver of a pair, writing into a folder."""
-    command = _command(tools, pair.receiver, "storescp")
+    command = _command(tools, pair.receiver, "dcmrecv" if pair.profile else "storescp")
     if pair.receiver == PYNETDICOM:
         command += ["-q", "-od", str(folder)]
         command += ["--max-pdu", str(pair.pdu)] if pair.pdu else []
     else:
         command += ["-od", str(folder)] if pair.normal else ["+B", "-od", str(folder)]
         command += ["-pdu", str(pair.pdu)] if pair.pdu else []
-    command += [*pair.options, *pair.secure, str(port)]
+    command += [*pair.options, *pair.profile, *pair.secure, str(port)]
     return Program(command=command, environment=_environment(pair.receiver))
 
 
 def sender_program(tools: Tools, pair: Pair, folder: Path, port: int) -> Program:
     """Return the sender of a pair, sending every file of a folder."""
-    command = [*_command(tools, pair.sender, "storescu"), *pair.sender_options, *pair.secure]
+    command = _command(tools, pair.sender, "dcmsend" if pair.profile else "storescu")
+    command += [*pair.sender_options, *pair.secure]
     if pair.sender == PYNETDICOM:
         command += ["-q", _HOST, str(port), str(folder)]
     else:

@@ -15,7 +15,7 @@ from bench.pairs import DCMTK, OURS, PDU_SIZES, PYNETDICOM, STOCK, Pair, plain_c
 from bench.processes import BenchError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bench.data import DataSet
@@ -78,7 +78,8 @@ class Row:
 
     Fields: `key`; `title`; `data` one data set per sender at most; `target` folder received into;
     `pairs`; `rounds`; `timeout` in seconds per transfer; `disk` is True where the
-    target is on a disk, which then finishes what was written before each transfer; `results` per
+    target is on a disk, which then finishes what was written before each transfer; `check` looks at what arrived instead of counting
+    it; `results` per
     pair, filled by `measure`.
     """
 
@@ -90,6 +91,7 @@ class Row:
     rounds: int
     timeout: float
     disk: bool = False
+    check: Callable[[Path], None] | None = None
     results: list[Result] = field(default_factory=list)
     _transfers: int = 0
 
@@ -131,6 +133,7 @@ class Row:
                     target,
                     timeout=self.timeout,
                     keep=self.disk,
+                    check=self.check,
                 ).seconds
         except BenchError as error:
             say(f"  failed: {pair.name}, PDU {pair.pdu}: {error}")
