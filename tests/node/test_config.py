@@ -1,0 +1,51 @@
+"""Questions asked of an archive node's configuration."""
+
+from __future__ import annotations
+
+from isocenter.node.config import Entity, NodeConfig, Peer
+
+NEAR = Peer("NEAR", "near.example", 104)
+FAR = Peer("FAR", "10.0.0.9", 11112)
+CONFIG = NodeConfig(
+    entities=(
+        Entity(ae_title="STORE", storage_area="/a", peers=(NEAR,)),
+        Entity(ae_title="STORE", storage_area="/b", peers=(FAR,)),
+        Entity(ae_title="OPEN", storage_area="/c"),
+    ),
+    hosts={"other": (Peer("OTHER", "other.example", 1), Peer("NEAR", "elsewhere", 2))},
+    vendors={"Acme": (NEAR, FAR)},
+)
+
+
+def test_first_entry_of_a_title_gives_its_properties() -> None:
+    entity = CONFIG.entity("STORE")
+    assert entity is not None
+    assert entity.storage_area == "/a"
+    assert CONFIG.entity("store") is None
+
+
+def test_any_entry_of_a_title_admits_its_peers() -> None:
+    assert CONFIG.admits("STORE", "NEAR", ["NEAR.Example"])
+    assert CONFIG.admits("STORE", "FAR", ["10.0.0.9"])
+
+
+def test_title_and_host_have_both_to_be_those_of_a_peer() -> None:
+    assert not CONFIG.admits("STORE", "NEAR", ["10.0.0.9"])
+    assert not CONFIG.admits("STORE", "near", ["near.example"])
+    assert not CONFIG.admits("STORE", "NEAR", [])
+    assert not CONFIG.admits("UNKNOWN", "NEAR", ["near.example"])
+
+
+def test_entry_for_everybody_admits_everybody() -> None:
+    assert CONFIG.admits("OPEN", "WHOEVER", [])
+
+
+def test_destinations_are_peers_of_entities_then_hosts() -> None:
+    assert CONFIG.destination("NEAR") == NEAR
+    assert CONFIG.destination("OTHER") == Peer("OTHER", "other.example", 1)
+    assert CONFIG.destination("other") is None
+
+
+def test_vendor_of_a_title() -> None:
+    assert CONFIG.vendor("FAR") == "Acme"
+    assert CONFIG.vendor("OTHER") is None
