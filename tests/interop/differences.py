@@ -91,7 +91,7 @@ ORACLE_NOISE = (
     ),
     (
         r"E: Store SCP Failed: .*",
-        "the oracle names each layer that an error went through",
+        "the oracle names each layer that an error went through; ours the reason and the peer",
     ),
     (
         r"E: 0006:0(303|308|30[0-9a-f]) DUL .*",

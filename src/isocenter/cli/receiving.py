@@ -164,6 +164,7 @@ class ReceiverObserver(SilentObserver):
         self._dumps = self._debug or (dumps and self._info)
         self._dump_level = INFO if dumps and not self._debug else DEBUG
         self._sleep_after = misbehaviour.sleep_after
+        self._receiving: set[int] = set()  # associations with an object on its way
 
     def received(self, association: Association, request: AAssociateRQ) -> None:
         """Log the arrival."""
@@ -231,6 +232,7 @@ class ReceiverObserver(SilentObserver):
 
     def store(self, association: Association, context_id: int, command: CStoreRQ) -> None:
         """Log the request."""
+        self._receiving.add(association.number)
         if self._debug:
             _LOGGER.info("Received Store Request")
             self._dump_message("INCOMING", context_id, command)
@@ -240,6 +242,7 @@ class ReceiverObserver(SilentObserver):
 
     def stored(self, association: Association, request: StoreRequest, status: int) -> None:
         """Pause where that was asked for."""
+        self._receiving.discard(association.number)
         if self._debug:
             _LOGGER.debug("answered with %s", store_status_text(status))
         if self._sleep_after:
@@ -268,22 +271,24 @@ class ReceiverObserver(SilentObserver):
         _LOGGER.info("Association Aborted (the receiver is being stopped)")
 
     def failed(self, association: Association, problem: IsocenterError) -> None:
-        """Log how it ended: an abort is information, a broken rule an error with its place."""
+        """Log how it ended: what broke off with it is an error, its end may be information."""
+        condition = condition_of(problem)
+        peer = from_peer(association.peer_address)
         if association.accept is None:
-            _LOGGER.error(
-                "Receiving Association failed: %s%s",
-                condition_of(problem),
-                from_peer(association.peer_address),
-            )
-        elif isinstance(problem, (AssociationAborted, ConnectionLost)) or (
+            _LOGGER.error("Receiving Association failed: %s%s", condition, peer)
+            return
+        if association.number in self._receiving:
+            _LOGGER.error("Store SCP Failed: %s%s", condition, peer)
+        if isinstance(problem, (AssociationAborted, ConnectionLost)) or (
             isinstance(problem, TimeoutExpired) and problem.which == "socket"
         ):
             _LOGGER.info("Association Aborted")
         else:
-            _LOGGER.error("DIMSE failure (aborting association): %s", condition_of(problem))
+            _LOGGER.error("DIMSE failure (aborting association): %s", condition)
 
     def ended(self, association: Association) -> None:
-        """Tell whoever follows associations."""
+        """Forget the association, and tell whoever follows them."""
+        self._receiving.discard(association.number)
         if self._hosts is not None:
             self._hosts.end(association)
         if self._at_end is not None:
