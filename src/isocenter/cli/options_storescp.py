@@ -5,6 +5,7 @@ from __future__ import annotations
 from isocenter.cli import groups
 from isocenter.cli import options_output as output
 from isocenter.cli import options_receiver as receiver
+from isocenter.cli import options_syntaxes as syntaxes
 from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import (
     LOGGING,
@@ -19,38 +20,7 @@ from isocenter.cli.spec import (
 
 __all__ = ["PREFERENCES", "SORTING", "TOOL"]
 
-_PREFERENCE_OPTIONS = (
-    Option(
-        "--prefer-uncompr",
-        "+x=",
-        "explicit VR in the byte order of this machine\n(default)",
-        is_default=True,
-    ),
-    Option("--prefer-little", "+xe", "explicit VR little endian"),
-    Option("--prefer-big", "+xb", "explicit VR big endian"),
-    Option("--prefer-lossless", "+xs", "JPEG lossless"),
-    Option("--prefer-jpeg8", "+xy", "JPEG baseline (lossy, 8 bit)"),
-    Option("--prefer-jpeg12", "+xx", "JPEG extended (lossy, 12 bit)"),
-    Option("--prefer-j2k-lossless", "+xv", "JPEG 2000 lossless"),
-    Option("--prefer-j2k-lossy", "+xw", "JPEG 2000"),
-    Option("--prefer-jls-lossless", "+xt", "JPEG-LS lossless"),
-    Option("--prefer-jls-lossy", "+xu", "JPEG-LS near-lossless"),
-    Option("--prefer-mpeg2", "+xm", "MPEG2 Main Profile @ Main Level"),
-    Option("--prefer-mpeg2-high", "+xh", "MPEG2 Main Profile @ High Level"),
-    Option("--prefer-mpeg4", "+xn", "MPEG-4 High Profile / Level 4.1"),
-    Option("--prefer-mpeg4-bd", "+xl", "MPEG-4 BD-compatible High Profile"),
-    Option("--prefer-mpeg4-2-2d", "+x2", "MPEG-4 High Profile / Level 4.2 for 2D"),
-    Option("--prefer-mpeg4-2-3d", "+x3", "MPEG-4 High Profile / Level 4.2 for 3D"),
-    Option("--prefer-mpeg4-2-st", "+xo", "MPEG-4 Stereo High Profile / Level 4.2"),
-    Option("--prefer-hevc", "+x4", "HEVC Main Profile / Level 5.1"),
-    Option("--prefer-hevc10", "+x5", "HEVC Main 10 Profile / Level 5.1"),
-    Option("--prefer-rle", "+xr", "RLE lossless"),
-    Option("--prefer-deflated", "+xd", "deflated explicit VR little endian"),
-    Option("--implicit", "+xi", "accept implicit VR little endian alone"),
-    Option("--accept-all", "+xa", "accept every transfer syntax that is known"),
-)
-
-PREFERENCES = tuple(option.long for option in _PREFERENCE_OPTIONS)
+PREFERENCES = tuple(option.long for option in syntaxes.PREFERENCE_OPTIONS)
 """The block of alternatives that choose which proposed transfer syntax wins."""
 
 _PROCESSES = Group(
@@ -74,7 +44,7 @@ _NETWORK = Group(
     subgroups=(
         groups.ip_protocol_group(auto="IPv6 and IPv4 on one socket"),
         groups.profile_group((*PREFERENCES[1:], "--promiscuous")),
-        Group("preferred network transfer syntaxes", _PREFERENCE_OPTIONS),
+        Group("preferred network transfer syntaxes", syntaxes.PREFERENCE_OPTIONS),
         Group(
             "network host access control",
             (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isocenter.cli import groups
+from isocenter.cli import options_syntaxes as syntaxes
 from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
 
@@ -11,39 +12,7 @@ __all__ = ["INVENTION", "MAXIMUM_OPERATIONS", "PROPOSALS", "READ_MODES", "TOOL"]
 MAXIMUM_OPERATIONS = 64
 """Most operations that may be outstanding, as the engine caps them anyway."""
 
-_AND_UNCOMPRESSED = "\nand every uncompressed one"
-
-_PROPOSAL_OPTIONS = (
-    Option(
-        "--propose-uncompr",
-        "-x=",
-        "every uncompressed transfer syntax, explicit\nVR in the own byte order first (default)",
-        is_default=True,
-    ),
-    Option("--propose-little", "-xe", "every uncompressed one, explicit VR little\nendian first"),
-    Option("--propose-big", "-xb", "every uncompressed one, explicit VR big\nendian first"),
-    Option("--propose-implicit", "-xi", "implicit VR little endian and nothing else"),
-    Option("--propose-lossless", "-xs", "JPEG lossless" + _AND_UNCOMPRESSED),
-    Option("--propose-jpeg8", "-xy", "JPEG baseline (lossy, 8 bit)" + _AND_UNCOMPRESSED),
-    Option("--propose-jpeg12", "-xx", "JPEG extended (lossy, 12 bit)" + _AND_UNCOMPRESSED),
-    Option("--propose-j2k-lossless", "-xv", "JPEG 2000 lossless" + _AND_UNCOMPRESSED),
-    Option("--propose-j2k-lossy", "-xw", "JPEG 2000" + _AND_UNCOMPRESSED),
-    Option("--propose-jls-lossless", "-xt", "JPEG-LS lossless" + _AND_UNCOMPRESSED),
-    Option("--propose-jls-lossy", "-xu", "JPEG-LS near-lossless" + _AND_UNCOMPRESSED),
-    Option("--propose-mpeg2", "-xm", "MPEG2 Main Profile @ Main Level alone"),
-    Option("--propose-mpeg2-high", "-xh", "MPEG2 Main Profile @ High Level alone"),
-    Option("--propose-mpeg4", "-xn", "MPEG-4 High Profile / Level 4.1 alone"),
-    Option("--propose-mpeg4-bd", "-xl", "MPEG-4 BD-compatible High Profile alone"),
-    Option("--propose-mpeg4-2-2d", "-x2", "MPEG-4 High Profile / Level 4.2 for 2D alone"),
-    Option("--propose-mpeg4-2-3d", "-x3", "MPEG-4 High Profile / Level 4.2 for 3D alone"),
-    Option("--propose-mpeg4-2-st", "-xo", "MPEG-4 Stereo High Profile / Level 4.2 alone"),
-    Option("--propose-hevc", "-x4", "HEVC Main Profile / Level 5.1 alone"),
-    Option("--propose-hevc10", "-x5", "HEVC Main 10 Profile / Level 5.1 alone"),
-    Option("--propose-rle", "-xr", "RLE lossless" + _AND_UNCOMPRESSED),
-    Option("--propose-deflated", "-xd", "deflated explicit VR little endian" + _AND_UNCOMPRESSED),
-)
-
-PROPOSALS = tuple(option.long for option in _PROPOSAL_OPTIONS)
+PROPOSALS = tuple(option.long for option in syntaxes.PROPOSAL_OPTIONS)
 """The block of alternatives that choose what is proposed."""
 
 READ_MODES = ("--read-file", "--read-file-only", "--read-dataset")
@@ -137,7 +106,7 @@ _NETWORK = Group(
         Group(
             "proposed transmission transfer syntaxes",
             (
-                *_PROPOSAL_OPTIONS,
+                *syntaxes.PROPOSAL_OPTIONS,
                 Option(
                     "--required",
                     "-R",
