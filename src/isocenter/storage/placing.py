@@ -13,10 +13,20 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
+
+    from isocenter.storage.spoolfile import SpoolFile
 else:
     Protocol = object
 
-__all__ = ["Note", "Origin", "Placement", "Placing", "StoredObject", "blanks_note"]
+__all__ = [
+    "CompleteObject",
+    "Note",
+    "Origin",
+    "Placement",
+    "Placing",
+    "StoredObject",
+    "blanks_note",
+]
 
 
 class Note(NamedTuple):
@@ -90,6 +100,19 @@ class StoredObject(NamedTuple):
     placement: Placement = Placement()
     notes: tuple[Note, ...] = ()
     is_kept: bool = True
+
+
+class CompleteObject(NamedTuple):
+    """A received object in a file that has no name yet.
+
+    Fields: `file` belongs to whoever got it; `length` bytes of the data set as received; `notes`
+    lines for the log; `is_read` False where it could not be read as a data set, or is not to be.
+    """
+
+    file: SpoolFile
+    length: int
+    notes: tuple[Note, ...] = ()
+    is_read: bool = True
 
 
 def blanks_note(tag: int) -> Note:

@@ -33,7 +33,7 @@ from isocenter.storage.naming import (
     default_file_name,
     unique_file_name,
 )
-from isocenter.storage.placing import Note, Placement, StoredObject, blanks_note
+from isocenter.storage.placing import CompleteObject, Note, Placement, StoredObject, blanks_note
 from isocenter.storage.reading import MOST_HELD, DataSetReading, Reading
 from isocenter.uids import abridged
 from isocenter.wire import FileRegion
@@ -328,12 +328,7 @@ class ReceivedObject:
             In each case nothing is left of it.
         """
         try:
-            plan, values, is_read = self._read()
-            notes: list[Note] = []
-            if self._receiver.options.check_uids:
-                self._check(values, is_read=is_read)
-            elif self._receiver.options.identity == "data set":
-                notes = self._identify(values)
+            plan, values, is_read, notes = self._judge()
             placement = self._place(values, is_read=is_read)
             try:
                 file = self._complete(plan)
@@ -346,6 +341,29 @@ class ReceivedObject:
         except BaseException:
             self.discard()
             raise
+
+    def complete(self) -> CompleteObject:
+        """Check the object and complete its file, which somebody else publishes or discards.
+
+        Raises:
+            ObjectMismatch, StorageRefused, StorageFull, StorageError: as `finish`; in each case
+                nothing is left of it.
+        """
+        try:
+            plan, _, is_read, notes = self._judge()
+            return CompleteObject(self._complete(plan), self.length, tuple(notes), is_read)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _judge(self) -> tuple[RewritePlan | None, dict[int, bytes], bool, list[Note]]:
+        """Read the data set and compare its UIDs; what `_read` returns and what is to be said."""
+        plan, values, is_read = self._read()
+        if self._receiver.options.check_uids:
+            self._check(values, is_read=is_read)
+        elif self._receiver.options.identity == "data set":
+            return plan, values, is_read, self._identify(values)
+        return plan, values, is_read, []
 
     def _read(self) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
         """Return what `DataSetReading.finish` does."""
