@@ -47,8 +47,19 @@ IDENTITY_EVALUATION: tuple[str | tuple[str, ...], ...] = (
 """In which order they are checked."""
 
 
-def general_group(*, verbose_pc: bool) -> Group:
-    """Return the general options, with `--verbose-pc` where the tool has it."""
+_VERY_VERBOSE = Option("--very-verbose", "-vv", "report the messages as well")
+
+
+def general_group(
+    *, verbose_pc: bool, very_verbose: bool = False, more: tuple[Option, ...] = ()
+) -> Group:
+    """Return the general options.
+
+    Args:
+        verbose_pc: the tool has `--verbose-pc`.
+        very_verbose: it has `--very-verbose`.
+        more: options of its own behind them.
+    """
     level = (Value("level", "string", shown="string constant"),)
     options: tuple[Option, ...] = (
         Option("--help", "-h", "show this text and exit", exclusive=True),
@@ -56,6 +67,7 @@ def general_group(*, verbose_pc: bool) -> Group:
         Option("--arguments", "", "show the command line as expanded"),
         Option("--quiet", "-q", "say nothing but fatal errors"),
         Option("--verbose", "-v", "report the steps that are taken"),
+        *((_VERY_VERBOSE,) if very_verbose else ()),
         Option("--debug", "-d", "report in all detail, for debugging"),
         Option(
             "--log-level",
@@ -79,7 +91,7 @@ def general_group(*, verbose_pc: bool) -> Group:
                 requires=(VERBOSE_MODE,),
             ),
         )
-    return Group("general options", options)
+    return Group("general options", (*options, *more))
 
 
 def ip_protocol_group(*, auto: str) -> Group:
@@ -226,14 +238,14 @@ def explain() -> Option:
     )
 
 
-def max_pdu() -> Option:
-    """Return `--max-pdu`."""
+def max_pdu(default: str = "16384") -> Option:
+    """Return `--max-pdu`; `default` is what holds without it."""
     return Option(
         "--max-pdu",
         "-pdu",
         "announce this length of PDU as the largest\nto be received",
         integer("number of bytes", MINIMUM_PDU_LENGTH, MAXIMUM_PDU_LENGTH),
-        default="16384",
+        default=default,
     )
 
 

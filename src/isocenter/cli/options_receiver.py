@@ -13,6 +13,7 @@ __all__ = [
     "ADMISSION",
     "ADMISSION_EVALUATION",
     "ADMITTING",
+    "HOST_ACCESS",
     "KEEPING",
     "KEEPING_EVALUATION",
     "SERVING_EVALUATION",
@@ -169,6 +170,24 @@ ADMISSION = (
     ),
 )
 """Who is let in."""
+
+HOST_ACCESS = Group(
+    "network host access control",
+    (
+        Option(
+            "--access-full",
+            "-ac",
+            "let every host connect (default)",
+            is_default=True,
+        ),
+        Option(
+            "--access-control",
+            "+ac",
+            "let hosts connect as /etc/hosts.allow and\n/etc/hosts.deny say",
+        ),
+    ),
+)
+"""DCMTK's options for the rules of the TCP wrappers."""
 
 ACCESS = Group("access options", ADMISSION)
 """`ADMISSION` under a heading of its own."""

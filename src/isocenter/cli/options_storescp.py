@@ -45,22 +45,7 @@ _NETWORK = Group(
         groups.ip_protocol_group(auto="IPv6 and IPv4 on one socket"),
         groups.profile_group((*PREFERENCES[1:], "--promiscuous")),
         Group("preferred network transfer syntaxes", syntaxes.PREFERENCE_OPTIONS),
-        Group(
-            "network host access control",
-            (
-                Option(
-                    "--access-full",
-                    "-ac",
-                    "let every host connect (default)",
-                    is_default=True,
-                ),
-                Option(
-                    "--access-control",
-                    "+ac",
-                    "let hosts connect as /etc/hosts.allow and\n/etc/hosts.deny say",
-                ),
-            ),
-        ),
+        receiver.HOST_ACCESS,
         Group(
             "other network options",
             (
