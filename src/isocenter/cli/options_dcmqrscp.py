@@ -78,7 +78,7 @@ _DATABASE = Group(
                 Option(
                     "--no-parallel-store",
                     "",
-                    "reject storage contexts while an association\nhas them that calls the same title",
+                    "reject storage contexts while some association\nhas them for the same title",
                 ),
                 Option("--disable-get", "", "do not serve C-GET"),
                 Option(
