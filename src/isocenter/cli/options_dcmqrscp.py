@@ -73,7 +73,7 @@ _DATABASE = Group(
                 Option(
                     "--require-find",
                     "",
-                    "reject MOVE and GET contexts where no FIND\ncontext of their model is proposed",
+                    "reject MOVE and GET contexts where no FIND\ncontext of the model is proposed",
                 ),
                 Option(
                     "--no-parallel-store",
