@@ -63,6 +63,14 @@ class Limits(Record):
     """Elements of a command set; more end its association. PS3.7 annex E defines fewer than 90,
     retired ones included."""
 
+    maximum_identifier_length: int = 1 << 20
+    """Bytes of the keys of a query or retrieve; with more it is refused (A700). A list of 16 000
+    UIDs takes as much; each association may hold it in memory."""
+
+    maximum_match_length: int = 1 << 24
+    """Bytes of a match that a query is answered with; a longer one is left out and is an error of
+    the query. Matches take 1 KiB; archives that return private elements reach some hundred."""
+
     # --- data sets ---
 
     maximum_depth: int = 64

@@ -16,7 +16,7 @@ import sys
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "CRITICAL",
@@ -25,6 +25,8 @@ __all__ = [
     "INFO",
     "WARNING",
     "Logger",
+    "Tolerance",
+    "association_label",
     "get_logger",
     "load_logging",
     "one_line",
@@ -38,6 +40,9 @@ WARNING = 30
 ERROR = 40
 CRITICAL = 50
 """The numbers of `logging`."""
+
+_MOST_TOLERATED = 16
+"""Different deviations logged for an association at most."""
 
 _threshold = WARNING
 _postponed: Callable[[], None] | None = None
@@ -155,3 +160,38 @@ def shut_down() -> None:
 def one_line(text: str) -> str:
     """Return text that stays on its line of a log: a newline would begin one that nobody wrote."""
     return text.replace("\n", "\\x0a")
+
+
+class Tolerance:
+    """What was borne with on one association: each deviation is logged once.
+
+    Args:
+        logger: who logs it.
+    """
+
+    __slots__ = ("_logger", "_seen")
+
+    def __init__(self, logger: Logger) -> None:
+        """Start with nothing."""
+        self._logger = logger
+        self._seen: set[str] = set()
+
+    def log(self, deviations: Iterable[str], label: str) -> None:
+        """Log those that were not; `label` says on which association."""
+        for deviation in deviations:
+            # How many different ones there may be is the peer's choice: lengths are numbers.
+            if deviation not in self._seen and len(self._seen) < _MOST_TOLERATED:
+                self._seen.add(deviation)
+                self._logger.info("tolerated: %s (%s)", deviation, label)
+
+
+def association_label(number: int, titles: tuple[str, str] | None, peer_address: str) -> str:
+    """Return how log lines tell an association from others.
+
+    Args:
+        number: process id of its owner, shifted by 32, and a count within that process.
+        titles: the calling and the called one, once they are known.
+        peer_address: as the association names its peer.
+    """
+    names = "" if titles is None else f"{titles[0].strip()!a} to {titles[1].strip()!a}, "
+    return f"association {number >> 32}.{number & 0xFFFFFFFF}, {names}{peer_address}"

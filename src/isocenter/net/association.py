@@ -5,7 +5,7 @@ P-DATA into DIMSE messages and errors into exceptions. It reads whenever there i
 something to read, also while it sends: a sender that never reads deadlocks against a
 peer that answers. It knows no service.
 
-Only `request_stop` and `request_abort` may be called from other threads.
+Only `request_stop`, `request_abort` and `wake` may be called from other threads.
 """
 
 from __future__ import annotations
@@ -22,12 +22,11 @@ from isocenter.errors import (
     AssociationAborted,
     AssociationReleased,
     ConnectionLost,
-    DataSetError,
     DimseDecodeError,
     LocalProtocolError,
     PeerProtocolError,
 )
-from isocenter.logs import INFO, get_logger
+from isocenter.logs import INFO, Tolerance, association_label, get_logger
 from isocenter.net.deadline import Deadline
 from isocenter.net.intake import Intake
 from isocenter.ul.events import (
@@ -75,9 +74,6 @@ _STOP_LINGER = 0.5
 _MOST_PACKED = 1024 * 1024
 """Bytes of a message laid out ahead at most: a file that is not longer is in memory by then."""
 
-_MOST_TOLERATED = 16
-"""Different deviations logged for an association at most."""
-
 
 class StopRequested:
     """Returned by `receive` between two messages once `request_stop` was called."""
@@ -115,11 +111,12 @@ class Association:
         self._options = options
         self._assembler = MessageAssembler(CommandLimits.of(connection.limits))
         self._inbox: deque[CommandReceived] = deque()
+        self._postponed: deque[CommandReceived] = deque()
         self._intake = Intake(transport, connection, options)
         self._stop = False
         self._abort_requested = False
         self._closed = False
-        self._tolerated: set[str] = set()
+        self._tolerated = Tolerance(_LOGGER)
         self._fragment = 0
         self.peer_address = peer_address
         self.number = os.getpid() << 32 | next(_numbers)
@@ -199,25 +196,22 @@ class Association:
     def label(self) -> str:
         """How log lines tell this association from others: number, titles, the peer's address."""
         request = self.request
-        titles = ""
-        if request is not None:
-            calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
-            titles = f"{calling!a} to {called!a}, "
-        process, number = self.number >> 32, self.number & 0xFFFFFFFF
-        return f"association {process}.{number}, {titles}{self.peer_address}"
+        titles = None if request is None else (request.calling_ae_title, request.called_ae_title)
+        return association_label(self.number, titles, self.peer_address)
 
     def tolerate(self, deviations: Iterable[str]) -> None:
         """Log what the peer does against the standard and is borne with, each once."""
-        for deviation in deviations:
-            # How many different ones there may be is the peer's choice: lengths are numbers.
-            if deviation not in self._tolerated and len(self._tolerated) < _MOST_TOLERATED:
-                self._tolerated.add(deviation)
-                _LOGGER.info("tolerated: %s (%s)", deviation, self.label)
+        self._tolerated.log(deviations, self.label)
 
     @property
     def closed(self) -> bool:
         """True once the association has ended, in whatever way."""
         return self._closed
+
+    @property
+    def stop_requested(self) -> bool:
+        """True once somebody called `request_stop`."""
+        return self._stop
 
     @property
     def dimse_timeout(self) -> float | None:
@@ -348,9 +342,10 @@ class Association:
     @property
     def _inbox_waits(self) -> bool:
         """True while no more may be kept: it is full, or a data set follows that nobody reads."""
-        inbox = self._inbox
-        return bool(inbox) and (
-            inbox[-1].message.has_data_set or len(inbox) >= self._options.maximum_unread
+        most = self._options.maximum_unread
+        return any(
+            kept and (kept[-1].message.has_data_set or len(kept) >= most)
+            for kept in (self._inbox, self._postponed)
         )
 
     def _hear_why(self) -> None:
@@ -404,6 +399,49 @@ class Association:
             incoming = self._translate(event)
             if incoming is not None:
                 return incoming
+
+    def arrived(self, wait: float = 0.0, *, stoppable: bool = True) -> Incoming | None:
+        """Return what has arrived meanwhile, for who performs an operation; None for nothing.
+
+        Args:
+            wait: seconds to wait for something, which `wake` ends as well; 0 asks and returns.
+            stoppable: False where a stop request has to wait; see `stop_requested`.
+
+        Nothing is read behind a postponed command with a data set.
+
+        Raises:
+            AssociationAborted, PeerProtocolError, ConnectionLost, TimeoutExpired: as `receive`; the
+                end of `wait` is none.
+        """
+        if self._inbox or (self._stop and stoppable and self._assembler.between_messages):
+            return self.receive()
+        connection, blocked = self._connection, self._inbox_waits
+        looked = False
+        while True:
+            event = connection.next_event() if connection.has_events or not blocked else None
+            if event is not None:
+                incoming = self._translate(self._unless_ended(event))
+                if incoming is not None:
+                    return incoming
+            elif looked:
+                return None
+            else:
+                looked = True
+                self._unless_over()
+                try:
+                    self._intake.glance(wait, reading=not blocked)
+                except ConnectionLost:
+                    self.close()
+                    raise
+
+    def postpone(self, command: CommandReceived) -> None:
+        """Put back what `arrived` returned, out of its sight until `resume_postponed`."""
+        self._postponed.append(command)
+
+    def resume_postponed(self) -> None:
+        """Let `receive` return what was postponed, before anything newer."""
+        self._inbox.extendleft(reversed(self._postponed))
+        self._postponed.clear()
 
     def _translate(self, event: Event) -> CommandReceived | DataReceived | ReleaseIndication | None:
         """Turn an engine event into what callers see; a violation is answered with an abort."""
@@ -479,6 +517,10 @@ class Association:
         """Look out for a prompt peer only while this says that the processor has time for it."""
         self._intake.alone = alone
 
+    def wake(self) -> None:
+        """End a wait of `arrived` at once, or the next one; from any thread."""
+        self._intake.wake()
+
     def request_stop(self) -> None:
         """Ask the owner to stop at the next boundary between messages; from any thread."""
         self._stop = True
@@ -493,35 +535,12 @@ class Association:
         """Send what is queued and wait, `linger` seconds at most, for the peer to close.
 
         A server that stops waits for half a second at most: its peers may have nothing to say.
-
-        Closing with unread bytes makes the kernel reset the connection, and a reset overtakes an
-        A-ABORT that is still on its way: so read and discard first.
         """
-        transport, connection = self._transport, self._connection
-        linger = self._options.linger
-        until = Deadline(min(linger, _STOP_LINGER) if self._stop else linger, "linger")
         try:
-            while (left := until.remaining()) and not self._closed:
-                while connection.next_event() is not None:
-                    pass
-                mask = 0
-                if transport.unsent or connection.has_output:
-                    # A batch ends with a PDU, so what is behind an unsent one can still be read.
-                    if not transport.unsent:
-                        transport.queue(connection.segments_to_send(_BATCH))
-                    mask = 0 if transport.send() else transport.write_mask
-                    if not mask and connection.has_output:
-                        continue
-                if connection.close_wanted and not mask:
-                    break
-                self._intake.wait_for_end(transport.read_mask | mask, left)
-                count = transport.receive_into(connection.receive_window())
-                if count == 0:
-                    break
-                if count:
-                    connection.received(count, time.monotonic())
-        except (ConnectionLost, DataSetError, OSError):
-            pass
+            if not self._closed:
+                linger = self._options.linger
+                until = Deadline(min(linger, _STOP_LINGER) if self._stop else linger, "linger")
+                self._intake.take_leave(until, _BATCH)
         finally:
             self.close()
 
@@ -543,15 +562,7 @@ class Association:
                 if type(event) is PDataIndication:
                     return event
                 return self._unless_ended(event)
-            if self._closed:
-                msg = "the association is closed"
-                raise LocalProtocolError(msg)
-            if connection.close_wanted:
-                self.close()
-                raise ConnectionLost("closed")
-            if self._abort_requested:
-                self.abort()
-                raise AssociationAborted(AbortSource.SERVICE_USER, 0, by_peer=False)
+            self._unless_over()
             if self._stop and stoppable and self._assembler.between_messages:
                 return None
             if deadline is not None and filled and deadline.remaining() == 0.0:
@@ -568,6 +579,17 @@ class Association:
             except ConnectionLost:
                 self.close()
                 raise
+
+    def _unless_over(self) -> None:
+        """Raise where there is nothing to wait for any more, or an abort was asked for."""
+        if self._closed:
+            raise LocalProtocolError("the association is closed")
+        if self._connection.close_wanted:
+            self.close()
+            raise ConnectionLost("closed")
+        if self._abort_requested:
+            self.abort()
+            raise AssociationAborted(AbortSource.SERVICE_USER, 0, by_peer=False)
 
     def _unless_ended(self, event: Event) -> Event:
         """Return `event`, or close and raise where it says that the association is gone."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import time
 
-from isocenter.errors import ConnectionLost
+from isocenter.errors import ConnectionLost, DataSetError, TimeoutExpired
+from isocenter.net.deadline import Deadline
 from isocenter.net.readiness import READ, new_poller
 from isocenter.net.wakeup import WakeUp
 
@@ -21,7 +22,6 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from isocenter.net.deadline import Deadline
     from isocenter.net.options import AssociationOptions
     from isocenter.net.transport import Transport
     from isocenter.ul.connection import Connection
@@ -220,6 +220,24 @@ class Intake:
                 raise deadline.error()
             connection.release_window()
 
+    def glance(self, wait: float, *, reading: bool) -> None:
+        """Read what is there, having waited for so many seconds at most for it or a wake-up.
+
+        Args:
+            wait: seconds, 0 not to wait.
+            reading: False where only a wake-up or a deadline of the engine is waited for.
+
+        Raises:
+            ConnectionLost: as `read`.
+        """
+        if wait:
+            try:  # noqa: SIM105 - `contextlib` is no part of a plain send
+                self.wait(self._transport.read_mask if reading else 0, Deadline(wait, "wait"))
+            except TimeoutExpired:
+                pass
+        if reading:
+            self.read()
+
     def wait_for_end(self, mask: int, seconds: float) -> None:
         """Wait for the transport for so long at most, whatever wakes or is due meanwhile.
 
@@ -231,6 +249,40 @@ class Intake:
         if not self._transport.pending():
             self._wakeup.clear()
             self._poll.poll(seconds * 1000)
+
+    def take_leave(self, until: Deadline, batch: int) -> None:
+        """Send what is queued and wait, until the deadline at most, for the peer to close.
+
+        Closing with unread bytes makes the kernel reset the connection, and a reset overtakes an
+        A-ABORT that is still on its way: so read and discard first.
+
+        Args:
+            until: when to give up.
+            batch: bytes to hand to the transport at a time.
+        """
+        transport, connection = self._transport, self._connection
+        try:
+            while left := until.remaining():
+                while connection.next_event() is not None:
+                    pass
+                mask = 0
+                if transport.unsent or connection.has_output:
+                    # A batch ends with a PDU, so what is behind an unsent one can still be read.
+                    if not transport.unsent:
+                        transport.queue(connection.segments_to_send(batch))
+                    mask = 0 if transport.send() else transport.write_mask
+                    if not mask and connection.has_output:
+                        continue
+                if connection.close_wanted and not mask:
+                    break
+                self.wait_for_end(transport.read_mask | mask, left)
+                count = transport.receive_into(connection.receive_window())
+                if count == 0:
+                    break
+                if count:
+                    connection.received(count, time.monotonic())
+        except (ConnectionLost, DataSetError, OSError):
+            pass
 
     def _set_mask(self, mask: int) -> None:
         if mask != self._mask:

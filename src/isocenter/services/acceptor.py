@@ -1,7 +1,8 @@
 """The acceptor's side of an association, from its request to its end.
 
-Joins negotiation, registry and the services' performers. What a tool prints or counts
-about it goes through an `Observer`, so that this module has no words of its own.
+Joins negotiation, registry and the services' performers: one of them for each command, in a
+table at the end. What a tool prints or counts about it goes through an `Observer`, so that this
+module has no words of its own.
 """
 
 from __future__ import annotations
@@ -19,17 +20,26 @@ from isocenter.errors import (
 )
 from isocenter.logs import get_logger
 from isocenter.net.association import StopRequested
-from isocenter.services.providers import AbortAssociation, EchoRequest
+from isocenter.services.providers import AbortAssociation, EchoRequest, StopServing
 from isocenter.services.storage import perform_store
 from isocenter.ul.negotiation import negotiate
 from isocenter.ul.pdu import AAssociateRJ
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Protocol, TypeAlias
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Final, Protocol, TypeAlias
 
-    from isocenter.dimse.commands import Message
+    from isocenter.dimse.commands import (
+        CCancelRQ,
+        CFindRQ,
+        CFindRSP,
+        CGetRQ,
+        CGetRSP,
+        CMoveRQ,
+        CMoveRSP,
+        Message,
+    )
     from isocenter.net.association import Association
     from isocenter.services.admission import Admission
     from isocenter.services.providers import StoreRequest, VerificationProvider
@@ -37,8 +47,11 @@ if TYPE_CHECKING:
     from isocenter.ul.admission import Verdict
     from isocenter.ul.negotiation import AcceptorPolicy
     from isocenter.ul.pdu import AAssociateAC, AAssociateRQ
+    from isocenter.wire import Segment
 
     Answer: TypeAlias = "AAssociateAC | AAssociateRJ"
+    Operation: TypeAlias = "CFindRQ | CGetRQ | CMoveRQ"
+    OperationResponse: TypeAlias = "CFindRSP | CGetRSP | CMoveRSP"
     Revision: TypeAlias = "Callable[[AAssociateRQ, Answer], Answer]"
 else:
     Protocol = object
@@ -46,6 +59,9 @@ else:
 __all__ = ["Acceptor", "Observer", "SilentObserver"]
 
 _LOGGER = get_logger(__name__)
+
+_C_FIND_RQ: Final = 0x0020
+_C_CANCEL_RQ: Final = 0x0FFF
 
 
 class Observer(Protocol):
@@ -73,6 +89,26 @@ class Observer(Protocol):
 
     def stored(self, association: Association, request: StoreRequest, status: int) -> None:
         """It was answered with `status`."""
+
+    def operation(self, association: Association, context_id: int, command: Operation) -> None:
+        """A C-FIND, C-GET or C-MOVE arrived; its identifier follows."""
+
+    def identified(
+        self, association: Association, context_id: int, command: Operation, identifier: bytes
+    ) -> None:
+        """The identifier of it is here, encoded as agreed on the context."""
+
+    def answered(
+        self,
+        association: Association,
+        context_id: int,
+        response: OperationResponse,
+        identifier: Sequence[Segment] | None,
+    ) -> None:
+        """A response to it was sent, with an identifier or without."""
+
+    def cancel(self, association: Association, command: CCancelRQ, request: Message | None) -> None:
+        """A C-CANCEL arrived for `request`; None where that is finished, or never was."""
 
     def unexpected(self, association: Association, context_id: int, command: Message) -> None:
         """A command arrived that nobody serves; the association is aborted."""
@@ -117,6 +153,26 @@ class SilentObserver:
         """Say nothing."""
 
     def stored(self, association: Association, request: StoreRequest, status: int) -> None:
+        """Say nothing."""
+
+    def operation(self, association: Association, context_id: int, command: Operation) -> None:
+        """Say nothing."""
+
+    def identified(
+        self, association: Association, context_id: int, command: Operation, identifier: bytes
+    ) -> None:
+        """Say nothing."""
+
+    def answered(
+        self,
+        association: Association,
+        context_id: int,
+        response: OperationResponse,
+        identifier: Sequence[Segment] | None,
+    ) -> None:
+        """Say nothing."""
+
+    def cancel(self, association: Association, command: CCancelRQ, request: Message | None) -> None:
         """Say nothing."""
 
     def unexpected(self, association: Association, context_id: int, command: Message) -> None:
@@ -205,6 +261,9 @@ class Acceptor:
         except AbortAssociation:
             observer.aborting(association)
             association.abort()
+        except StopServing:
+            observer.stopped(association)
+            association.abort()
         except IsocenterError as problem:
             observer.failed(association, problem)
             association.abort()
@@ -227,14 +286,8 @@ class Acceptor:
                 command = incoming.message
                 if command.deviations:
                     association.tolerate(command.deviations)
-                if type(command) is CStoreRQ:
-                    observer.store(association, incoming.context_id, command)
-                    provider = self._registry.storage(command.affected_sop_class_uid)
-                    outcome = perform_store(association, incoming.context_id, command, provider)
-                    observer.stored(association, *outcome)
-                elif type(command) is CEchoRQ and self._registry.verification is not None:
-                    self._answer_echo(association, incoming.context_id, command)
-                else:
+                perform = _PERFORMERS.get(command.command_field)
+                if perform is None or not perform(self, association, incoming.context_id, command):
                     observer.unexpected(association, incoming.context_id, command)
                     association.abort()
                     return
@@ -251,10 +304,42 @@ class Acceptor:
                 association.confirm_release()
                 return
 
-    def _answer_echo(self, association: Association, context_id: int, command: CEchoRQ) -> None:
+    def _perform_store(self, association: Association, context_id: int, command: CStoreRQ) -> bool:
+        self._observer.store(association, context_id, command)
+        provider = self._registry.storage(command.affected_sop_class_uid)
+        outcome = perform_store(association, context_id, command, provider)
+        self._observer.stored(association, *outcome)
+        return True
+
+    def _perform_find(self, association: Association, context_id: int, command: CFindRQ) -> bool:
+        if not self._registry.answers_queries:
+            return False
+        from isocenter.services.query import perform_find
+
+        self._observer.operation(association, context_id, command)
+        provider = self._registry.query(association.contexts[context_id].abstract_syntax)
+        perform_find(
+            association,
+            context_id,
+            command,
+            provider,
+            self._observer,
+            maximum_length=self._registry.limits.maximum_identifier_length,
+        )
+        return True
+
+    def _ignore_cancel(self, association: Association, context_id: int, command: CCancelRQ) -> bool:
+        """Take note of a C-CANCEL that crossed the final response (PS3.7 9.3.2.3)."""
+        del context_id
+        if not self._registry.answers_queries:
+            return False
+        self._observer.cancel(association, command, None)
+        return True
+
+    def _perform_echo(self, association: Association, context_id: int, command: CEchoRQ) -> bool:
         provider = self._registry.verification
         if provider is None:
-            return
+            return False
         self._observer.echo(association, context_id, command)
         context = association.contexts[context_id]
         association.session.performing(command)
@@ -278,6 +363,7 @@ class Acceptor:
         association.session.performed(response)
         association.send(context_id, response)
         self._observer.echoed(association, context_id, response)
+        return True
 
 
 def _verify(provider: VerificationProvider, request: EchoRequest) -> int:
@@ -285,3 +371,16 @@ def _verify(provider: VerificationProvider, request: EchoRequest) -> int:
     if not request.context.as_scp:
         raise DimseFailure(SOP_CLASS_NOT_SUPPORTED, "the role of SCU was not agreed on")
     return provider.echo(request)
+
+
+_PERFORMERS: Mapping[int, Callable[[Acceptor, Association, int, Message], bool]] = {
+    CEchoRQ.command_field: Acceptor._perform_echo,  # type: ignore[dict-item]  # noqa: SLF001
+    CStoreRQ.command_field: Acceptor._perform_store,  # type: ignore[dict-item]  # noqa: SLF001
+    _C_FIND_RQ: Acceptor._perform_find,  # type: ignore[dict-item]  # noqa: SLF001
+    _C_CANCEL_RQ: Acceptor._ignore_cancel,  # type: ignore[dict-item]  # noqa: SLF001
+}
+"""Who performs a command; where one returns False nobody serves it here.
+
+By Command Field (PS3.7 E.1), since most acceptors never need the classes of the other messages;
+each takes the message that belongs to its field.
+"""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from isocenter.aetitle import normalise
 from isocenter.dimse.messages import DataReceived
 from isocenter.errors import AssociationReleased, DataSetError, TimeoutExpired
+from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -18,17 +19,22 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from isocenter.dimse.commands import CEchoRQ, CStoreRQ
+    from isocenter.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
     from isocenter.net.association import Association
     from isocenter.net.tls import TlsFacts
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.pdu import AAssociateRQ
+    from isocenter.wire import Segment
 else:
     Protocol = object
 
 __all__ = [
     "AbortAssociation",
     "EchoRequest",
+    "FindMatch",
+    "FindProvider",
+    "FindRequest",
+    "StopServing",
     "StorageProvider",
     "StoreRequest",
     "VerificationProvider",
@@ -39,6 +45,10 @@ _MAXIMUM_READ = 1 << 31
 
 class AbortAssociation(Exception):
     """Raised by a provider to abort the association instead of answering (PS3.8 7.3)."""
+
+
+class StopServing(Exception):
+    """Raised within an operation of many responses where the server was asked to stop."""
 
 
 class EchoRequest:
@@ -226,6 +236,84 @@ class StoreRequest:
             pass
 
 
+class FindRequest:
+    """A C-FIND to answer (PS3.7 9.1.2).
+
+    Attributes:
+        association: the association's request, with both AE titles.
+        context: the presentation context: SOP class and transfer syntax of the identifiers.
+        command: the C-FIND-RQ.
+        identifier: the encoded data set of the request, in the context's transfer syntax.
+        peer_address: ``host:port`` of the peer.
+        tls: what was agreed on, and the peer's certificate, where TLS is spoken; else None.
+    """
+
+    __slots__ = ("association", "command", "context", "identifier", "peer_address", "tls")
+
+    def __init__(
+        self,
+        association: Association,
+        context: AcceptedContext,
+        command: CFindRQ,
+        identifier: bytes,
+    ) -> None:
+        """Gather the facts."""
+        self.association: AAssociateRQ | None = association.request
+        self.context = context
+        self.command = command
+        self.identifier = identifier
+        self.peer_address = association.peer_address
+        self.tls: TlsFacts | None = association.tls
+
+    @property
+    def sop_class_uid(self) -> str:
+        """The information model that is asked: the SOP class that was agreed on."""
+        return self.context.abstract_syntax
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """Transfer syntax of the identifier, and of every match."""
+        return self.context.transfer_syntax
+
+    @property
+    def calling_ae_title(self) -> str:
+        """AE title of who asks, without padding."""
+        return normalise(self.association.calling_ae_title) if self.association is not None else ""
+
+    @property
+    def called_ae_title(self) -> str:
+        """AE title that was called, without padding."""
+        return normalise(self.association.called_ae_title) if self.association is not None else ""
+
+    @property
+    def peer_host(self) -> str:
+        """Address of who asks without its port."""
+        return self.peer_address.rpartition(":")[0].strip("[]") or self.peer_address
+
+    def dataset(self) -> Dataset:
+        """Return the identifier as a pydicom `Dataset`.
+
+        Raises:
+            DataSetError: pydicom cannot read it.
+        """
+        from isocenter.dataset.bridge import decode_dataset
+
+        return decode_dataset(self.identifier, self.transfer_syntax_uid)
+
+
+class FindMatch(NamedTuple):
+    """One match of a query.
+
+    Fields:
+        identifier: the encoded data set, in the context's transfer syntax.
+        is_partial: True where keys of the request are not supported, for existence or for matching;
+            the response is then FF01 instead of FF00 (PS3.4 C.4.1.1.4).
+    """
+
+    identifier: bytes | tuple[Segment, ...]
+    is_partial: bool = False
+
+
 class VerificationProvider(Protocol):
     """Answers C-ECHO (PS3.4 annex A)."""
 
@@ -241,5 +329,20 @@ class StorageProvider(Protocol):
 
         Raises:
             DimseFailure: to answer with that status and comment.
+            AbortAssociation: to abort instead of answering.
+        """
+
+
+class FindProvider(Protocol):
+    """Answers C-FIND (PS3.4 C.4.1)."""
+
+    def find(self, request: FindRequest) -> Iterator[FindMatch | None]:
+        """Yield the matches; closed where the peer cancels or the association ends.
+
+        None says that there is nothing yet: whoever searches for long yields it now and then, so
+        that a C-CANCEL is heard.
+
+        Raises:
+            DimseFailure: to end with that status and comment, before or between matches.
             AbortAssociation: to abort instead of answering.
         """

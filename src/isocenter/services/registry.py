@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from isocenter.limits import DEFAULTS
+
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from isocenter.services.providers import StorageProvider, VerificationProvider
+    from isocenter.limits import Limits
+    from isocenter.services.providers import (
+        FindProvider,
+        StorageProvider,
+        VerificationProvider,
+    )
 
 __all__ = ["Registry"]
 
@@ -14,16 +21,21 @@ __all__ = ["Registry"]
 class Registry:
     """Providers by SOP class.
 
-    Storage is looked up by the exact SOP class, then under ``*``; verification has one provider.
+    Storage is looked up by the exact SOP class, then under ``*``; so are queries. Verification has
+    one provider.
     Filled before serving, only read afterwards, so threads share it without a lock.
     """
 
-    __slots__ = ("_storage", "verification")
+    __slots__ = ("_queries", "_storage", "limits", "verification")
 
-    def __init__(self, *, verification: VerificationProvider | None = None) -> None:
-        """Start with nobody to store."""
+    def __init__(
+        self, *, verification: VerificationProvider | None = None, limits: Limits = DEFAULTS
+    ) -> None:
+        """Start with nobody to store; `limits` bound what is read for queries."""
         self.verification = verification
+        self.limits = limits
         self._storage: dict[str, StorageProvider] = {}
+        self._queries: dict[str, FindProvider] = {}
 
     def add_storage(
         self, provider: StorageProvider, sop_class_uids: Iterable[str] = ("*",)
@@ -35,3 +47,17 @@ class Registry:
     def storage(self, sop_class_uid: str) -> StorageProvider | None:
         """Return the provider for a SOP class, None where nobody serves it."""
         return self._storage.get(sop_class_uid) or self._storage.get("*")
+
+    def add_query(self, provider: FindProvider, sop_class_uids: Iterable[str] = ("*",)) -> None:
+        """Let `provider` answer C-FIND of these SOP classes; ``*`` as for storage."""
+        for uid in sop_class_uids:
+            self._queries[uid] = provider
+
+    def query(self, sop_class_uid: str) -> FindProvider | None:
+        """Return the provider for C-FIND of a SOP class, None where nobody serves it."""
+        return self._queries.get(sop_class_uid) or self._queries.get("*")
+
+    @property
+    def answers_queries(self) -> bool:
+        """True where somebody answers queries, so that C-FIND and C-CANCEL are expected here."""
+        return bool(self._queries)
