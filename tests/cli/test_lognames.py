@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from isocenter.cli.lognames import ROOT, chain_of, is_of_app
+from isocenter.cli.lognames import ROOT, chain_of, dcmtk_name, is_of_app
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,21 @@ def test_own_names_stand_below_those_of_dcmtk(name: str, chain: list[str]) -> No
 )
 def test_which_stand_for_the_tools_own_logger(name: str, is_one: bool) -> None:
     assert is_of_app(name, "storescu") is is_one
+
+
+@pytest.mark.parametrize(
+    ("name", "tool", "theirs"),
+    [
+        ("isocenter.node.files", "storescp", "dcmtk.apps.storescp"),
+        ("isocenter.node.files", "dcmrecv", "dcmtk.dcmnet"),
+        ("isocenter.storage.remaking", "dcmrecv", "dcmtk.dcmnet"),
+        ("isocenter.cli.dcmrecv", "dcmrecv", "dcmtk.apps.dcmrecv"),
+        ("isocenter.security.access_files", "dcmrecv", "dcmtk.apps.dcmrecv"),
+        ("isocenter.net.tls", "dcmrecv", "dcmtk.dcmtls"),
+        ("isocenter.sender.instances", "dcmsend", "dcmtk.dcmnet"),
+    ],
+)
+def test_what_a_tool_leaves_to_the_library_has_the_librarys_name(
+    name: str, tool: str, theirs: str
+) -> None:
+    assert dcmtk_name(name, tool) == theirs

@@ -137,7 +137,7 @@ def _acceptor(
     """
     from isocenter.cli.hosts import resolver_of
     from isocenter.cli.network import ae_title, seconds
-    from isocenter.cli.scp_lines import ScpObserver, WordedStorage, revised
+    from isocenter.cli.scp_lines import LOGGER, ScpObserver, WordedStorage, revised
     from isocenter.cli.storing import open_remade_spool, simple_storage_options
     from isocenter.node.files import FileStorage
     from isocenter.services.acceptor import Acceptor
@@ -160,11 +160,12 @@ def _acceptor(
     make_receiver = Receiver if explaining is None else explaining.receiver
     registry = Registry(verification=AlwaysVerified())
     registry.add_storage(WordedStorage(FileStorage(make_receiver(spool, options, placing))))
+    level = line.level_of(LOGGER)
     observer = ScpObserver(
-        line.level,
+        level,
         dumps=line.given("--verbose-pc"),
         policy=policy,
-        resolver=resolver_of(line, shown_at=INFO),
+        resolver=resolver_of(line, shown_at=INFO, level=level),
         own_title=ae_title(line, "--aetitle") if line.in_force("--aetitle") else "",
         aborts_when_full=line.in_force("--bit-preserving"),
         dimse_timeout=seconds(line, "--dimse-timeout"),

@@ -29,15 +29,19 @@ _PATIENCE = 5.0
 """Seconds for which the end of an association waits for its line; a look-up takes 2 at most."""
 
 
-def resolver_of(line: ParsedCommandLine, *, shown_at: int = DEBUG) -> Resolver | None:
+def resolver_of(
+    line: ParsedCommandLine, *, shown_at: int = DEBUG, level: int | None = None
+) -> Resolver | None:
     """Return what looks up the names of peers, None where nobody asks for one or may have one.
 
-    Who asks is a command that is told the host, and the log at the level `shown_at`.
+    Who asks is a command that is told the host, and the log at the level `shown_at`; `level` is
+    that of the logger which shows it, the tool's own by default.
     """
     if line.given("--disable-host-lookup"):
         return None
     commands = [line.value_or_none(option) for option in _COMMANDS if line.has(option)]
-    if line.level > shown_at and not any(text and _HOST in text for text in commands):
+    level = line.level if level is None else level
+    if level > shown_at and not any(text and _HOST in text for text in commands):
         return None
     from isocenter.net.resolver import Resolver
 

@@ -9,12 +9,12 @@ all of `isocenter.net`, and ``log4cplus.logger.isocenter.net.listener`` by one m
 
 from __future__ import annotations
 
-__all__ = ["PACKAGES", "ROOT", "app_name", "chain_of", "dcmtk_name", "is_of_app"]
+__all__ = ["ROOT", "app_name", "chain_of", "dcmtk_name", "is_of_app", "packages"]
 
 ROOT = "root"
 """What the root of all loggers is called, which no other logger may be."""
 
-PACKAGES = {
+_PACKAGES = {
     "isocenter.dataset": "dcmtk.dcmdata",
     "isocenter.dimse": "dcmtk.dcmnet",
     "isocenter.net": "dcmtk.dcmnet",
@@ -31,6 +31,22 @@ PACKAGES = {
 
 All else is what DCMTK does in the tools themselves: ``dcmtk.apps.TOOL``.
 """
+
+_PACKAGES_OF_TOOLS = {
+    "dcmrecv": {
+        "isocenter.cli.arrivals": "dcmtk.dcmnet",
+        "isocenter.cli.profiles": "dcmtk.dcmnet",
+        "isocenter.node": "dcmtk.dcmnet",
+        "isocenter.services": "dcmtk.dcmnet",
+        "isocenter.storage": "dcmtk.dcmnet",
+    }
+}
+"""Likewise, of tools that leave more to DCMTK's library than the others do (`DcmStorageSCP`)."""
+
+
+def packages(tool: str) -> dict[str, str]:
+    """Return our packages and modules that DCMTK's libraries have a logger for, with its name."""
+    return _PACKAGES | _PACKAGES_OF_TOOLS.get(tool, {})
 
 
 def app_name(tool: str) -> str:
@@ -49,9 +65,10 @@ def dcmtk_name(name: str, tool: str) -> str:
     own = _ancestry(name)
     if own[-1] != "isocenter":
         return name
+    known = packages(tool)
     for candidate in own:
-        if candidate in PACKAGES:
-            return PACKAGES[candidate]
+        if candidate in known:
+            return known[candidate]
     return app_name(tool)
 
 

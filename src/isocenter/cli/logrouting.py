@@ -13,7 +13,7 @@ from isocenter.cli import logsetup
 from isocenter.cli.levels import DEBUG, ERROR, WARN
 from isocenter.cli.logappenders import complain, open_appender
 from isocenter.cli.loghandler import message_of, replace_handler
-from isocenter.cli.lognames import PACKAGES, ROOT, app_name, dcmtk_name
+from isocenter.cli.lognames import ROOT, app_name, dcmtk_name, packages
 from isocenter.cli.logpattern import Event
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -141,7 +141,7 @@ def install(config: LogConfig) -> Router:
         ConfigurationError: an appender cannot be opened.
     """
     router = Router(config)
-    own = {"isocenter", *PACKAGES, *[name for name in config.loggers if name != ROOT]}
+    own = {"isocenter", *packages(config.tool), *[name for name in config.loggers if name != ROOT]}
     levels = {name: config.level_of(name) for name in sorted(own) if not name.startswith("dcmtk")}
     # Other libraries are heard as without a configuration: from warnings on.
     levels[""] = max(config.root_level, WARN)

@@ -139,6 +139,10 @@ class ParsedCommandLine:
         """The level of the progress logger: there are dots where it is exactly info."""
         return self.level if self.log_config is None else self.log_config.progress_level
 
+    def level_of(self, logger: str) -> int:
+        """Return the log level of one of our loggers by its name."""
+        return self.level if self.log_config is None else self.log_config.level_of(logger)
+
     @property
     def arguments_text(self) -> str | None:
         """The message that `--arguments` asks for, None without that option.

@@ -39,9 +39,12 @@ if TYPE_CHECKING:
     from isocenter.ul.negotiation import AcceptorPolicy
     from isocenter.ul.pdu import AAssociateRJ, AAssociateRQ
 
-__all__ = ["ScpObserver", "WordedStorage", "revised"]
+__all__ = ["LOGGER", "ScpObserver", "WordedStorage", "revised"]
 
-_LOGGER = get_logger("isocenter.net.scp")
+LOGGER = "isocenter.net.scp"
+"""Where these lines are logged."""
+
+_LOGGER = get_logger(LOGGER)
 
 _REASONS = {
     RejectReason.USER_APPLICATION_CONTEXT_NAME_NOT_SUPPORTED: "bad application context",
@@ -109,7 +112,7 @@ class ScpObserver(SilentObserver):
     """Logs associations and operations in the lines that DCMTK's dcmrecv prints.
 
     Args:
-        level: log level of the tool.
+        level: log level of these lines.
         dumps: show association parameters at info level, too (``--verbose-pc``).
         policy: by which requests are answered.
         resolver: of the names that the log shows; None shows addresses.
