@@ -24,6 +24,7 @@ protocol asks for (abort source and reason, DIMSE status) is part of the class.
     |   +-- StorageRefused         what it holds gives it no place; answered C000
     |   |   +-- ObjectMismatch     UIDs of data set and request differ; answered A900
     |   +-- DuplicateObject        another object of that name is kept; answered 0111
+    +-- ArchiveError               an archive's index or folder cannot be used
     +-- ConfigurationError         an option, file or environment value is unusable
         +-- TlsConfigurationError  a key, certificate, suite or profile is unusable
 
@@ -33,6 +34,7 @@ This module must not know any other module of the package.
 from __future__ import annotations
 
 __all__ = [
+    "ArchiveError",
     "AssociationAborted",
     "AssociationError",
     "AssociationRejected",
@@ -441,6 +443,21 @@ class ObjectMismatch(StorageRefused):
     """
 
     status = 0xA900
+
+
+class ArchiveError(IsocenterError):
+    """The index or the folder of an archive cannot be used.
+
+    Attributes:
+        path: the file or folder at fault, or the URL of a database without its password.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        """Keep the path and the reason."""
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
 
 
 class ConfigurationError(IsocenterError):

@@ -1,0 +1,1 @@
+"""The archive: what is stored, where it is, and what matches a query (PS3.4 annex C). No network."""
