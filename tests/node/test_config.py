@@ -25,19 +25,19 @@ def test_first_entry_of_a_title_gives_its_properties() -> None:
 
 
 def test_any_entry_of_a_title_admits_its_peers() -> None:
-    assert CONFIG.admits("STORE", "NEAR", ["NEAR.Example"])
-    assert CONFIG.admits("STORE", "FAR", ["10.0.0.9"])
+    assert CONFIG.admits("STORE", "NEAR", "near.example".__eq__)
+    assert CONFIG.admits("STORE", "FAR", "10.0.0.9".__eq__)
 
 
 def test_title_and_host_have_both_to_be_those_of_a_peer() -> None:
-    assert not CONFIG.admits("STORE", "NEAR", ["10.0.0.9"])
-    assert not CONFIG.admits("STORE", "near", ["near.example"])
-    assert not CONFIG.admits("STORE", "NEAR", [])
-    assert not CONFIG.admits("UNKNOWN", "NEAR", ["near.example"])
+    assert not CONFIG.admits("STORE", "NEAR", "10.0.0.9".__eq__)
+    assert not CONFIG.admits("STORE", "near", "near.example".__eq__)
+    assert not CONFIG.admits("STORE", "NEAR", lambda host: False)
+    assert not CONFIG.admits("UNKNOWN", "NEAR", lambda host: True)
 
 
 def test_entry_for_everybody_admits_everybody() -> None:
-    assert CONFIG.admits("OPEN", "WHOEVER", [])
+    assert CONFIG.admits("OPEN", "WHOEVER", lambda host: False)
 
 
 def test_destinations_are_peers_of_entities_then_hosts() -> None:

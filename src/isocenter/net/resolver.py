@@ -33,6 +33,7 @@ __all__ = [
     "MISMATCHED",
     "TIMEOUT",
     "Resolver",
+    "addresses_of",
     "canonical_name",
     "confirmed_name",
     "confirmed_name_or_none",
@@ -74,6 +75,19 @@ def canonical_name(name: str) -> str:
     """
     found = socket.getaddrinfo(name, None, flags=socket.AI_CANONNAME)
     return found[0][3] if found else ""
+
+
+def addresses_of(name: str) -> tuple[str, ...]:
+    """Return the addresses of a host by its name, without zones, each once.
+
+    Waits for as long as the system's resolver does.
+
+    Raises:
+        OSError: the name is unknown, or no server says.
+        UnicodeError: no host can have that name.
+    """
+    found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
 
 
 def confirmed_name(address: str, *, strict: bool = False) -> str:

@@ -12,7 +12,7 @@ from isocenter.record import NamedTuple, Record
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "DEFAULT_MAXIMUM_ASSOCIATIONS",
@@ -97,19 +97,16 @@ class Entity(Record):
     quota: Quota | None = None
     peers: tuple[Peer, ...] | None = None
 
-    def admits(self, calling_ae_title: str, hosts: Iterable[str]) -> bool:
+    def admits(self, calling_ae_title: str, is_host: Callable[[str], bool]) -> bool:
         """Tell whether a peer may associate.
 
         Args:
             calling_ae_title: its title, without padding.
-            hosts: the names and addresses that it goes by.
+            is_host: tells whether it comes from a host of that name or address.
         """
         if self.peers is None:
             return True
-        names = {host.lower() for host in hosts}
-        return any(
-            peer.ae_title == calling_ae_title and peer.host.lower() in names for peer in self.peers
-        )
+        return any(peer.ae_title == calling_ae_title and is_host(peer.host) for peer in self.peers)
 
 
 class NodeConfig(Record):
@@ -143,11 +140,12 @@ class NodeConfig(Record):
                 return entity
         return None
 
-    def admits(self, called_ae_title: str, calling_ae_title: str, hosts: Iterable[str]) -> bool:
+    def admits(
+        self, called_ae_title: str, calling_ae_title: str, is_host: Callable[[str], bool]
+    ) -> bool:
         """Tell whether a peer may associate with a title: any entry of the title will do."""
-        hosts = tuple(hosts)
         return any(
-            entity.admits(calling_ae_title, hosts)
+            entity.admits(calling_ae_title, is_host)
             for entity in self.entities
             if entity.ae_title == called_ae_title
         )

@@ -1,0 +1,142 @@
+"""What an archive node agrees to, by the title that is called and by whose turn it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from isocenter import uids
+from isocenter.node.config import Entity, NodeConfig
+from isocenter.node.negotiation import NodeNegotiation, StorageTurns
+from isocenter.ul.negotiation import AcceptorPolicy, Role, negotiate, rejection
+from isocenter.ul.pdu import AAssociateAC, ContextResult, RejectReason
+from isocenter.ul.request import ProposedContext, build_request
+
+if TYPE_CHECKING:
+    from isocenter.ul.pdu import AAssociateRQ
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
+SYNTAXES = (uids.IMPLICIT_VR_LITTLE_ENDIAN,)
+CONFIG = NodeConfig(
+    entities=(
+        Entity(ae_title="RW", storage_area="/a"),
+        Entity(ae_title="R", storage_area="/a", writable=False),
+        Entity(ae_title="W", storage_area="/a", readable=False),
+    )
+)
+POLICY = AcceptorPolicy(
+    abstract_syntaxes=dict.fromkeys(
+        (
+            uids.VERIFICATION,
+            CT,
+            uids.STUDY_ROOT_FIND,
+            uids.STUDY_ROOT_MOVE,
+            uids.STUDY_ROOT_GET,
+            uids.PATIENT_ROOT_FIND,
+        ),
+        SYNTAXES,
+    ),
+    implementation_class_uid="1.2.3",
+    accept_roles=lambda uid: Role.SCU | Role.SCP if uid == CT else None,
+)
+ACCEPTED = ContextResult.ACCEPTANCE
+REFUSED = ContextResult.USER_REJECTION
+
+
+def request(called: str, *classes: str, roles: dict[str, Role] | None = None) -> AAssociateRQ:
+    """Return a request for some SOP classes."""
+    roles = roles or {}
+    return build_request(
+        [
+            ProposedContext(
+                abstract_syntax=uid,
+                transfer_syntaxes=SYNTAXES,
+                role=roles.get(uid, Role.SCU),
+            )
+            for uid in classes
+        ],
+        called_ae_title=called,
+        calling_ae_title="TEST",
+        implementation_class_uid="1.2.3",
+    )
+
+
+def results(
+    asked: AAssociateRQ, *, turns: StorageTurns | None = None, number: int = 1, **options: bool
+) -> list[int]:
+    """Return the results of all contexts."""
+    negotiation = NodeNegotiation(CONFIG, lambda uid: uid == CT, turns=turns, **options)
+    answer = negotiation.revise(asked, negotiate(asked, POLICY), number)
+    assert isinstance(answer, AAssociateAC)
+    return [context.result for context in answer.presentation_contexts]
+
+
+@pytest.mark.parametrize(
+    ("title", "storage", "query"),
+    [("RW", ACCEPTED, ACCEPTED), ("R", REFUSED, ACCEPTED), ("W", ACCEPTED, REFUSED)],
+)
+def test_access_of_the_area_decides(
+    title: str, storage: ContextResult, query: ContextResult
+) -> None:
+    asked = request(title, uids.VERIFICATION, CT, uids.STUDY_ROOT_FIND)
+    assert results(asked) == [ACCEPTED, storage, query]
+
+
+def test_whoever_takes_objects_by_get_may_be_their_receiver_at_a_read_only_area() -> None:
+    asked = request("R", CT, uids.STUDY_ROOT_GET, roles={CT: Role.SCP})
+    assert results(asked) == [ACCEPTED, ACCEPTED]
+
+
+@pytest.mark.parametrize("uid", [uids.STUDY_ROOT_MOVE, uids.STUDY_ROOT_GET])
+def test_retrieval_without_find_is_refused_where_find_is_required(uid: str) -> None:
+    assert results(request("RW", uid)) == [ACCEPTED]
+    assert results(request("RW", uid), require_find=True) == [REFUSED]
+    assert results(request("RW", uid, uids.PATIENT_ROOT_FIND), require_find=True) == [
+        REFUSED,
+        ACCEPTED,
+    ]
+    assert results(request("RW", uid, uids.STUDY_ROOT_FIND), require_find=True) == [
+        ACCEPTED,
+        ACCEPTED,
+    ]
+
+
+def test_move_without_find_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    results(request("RW", uids.STUDY_ROOT_MOVE))
+    assert caplog.messages == ["Move Presentation Context but no Find (accepting for now)"]
+
+
+def test_one_association_at_a_time_stores_where_only_one_may() -> None:
+    turns = StorageTurns()
+    asked = request("RW", CT, uids.VERIFICATION)
+    assert results(asked, turns=turns, number=1) == [ACCEPTED, ACCEPTED]
+    assert results(asked, turns=turns, number=2) == [REFUSED, ACCEPTED]
+    assert results(request("W", CT), turns=turns, number=3) == [ACCEPTED]
+    turns.leave(2)
+    assert results(asked, turns=turns, number=2) == [REFUSED, ACCEPTED]
+    turns.leave(1)
+    assert results(asked, turns=turns, number=2) == [ACCEPTED, ACCEPTED]
+
+
+def test_who_proposes_no_storage_takes_no_turn() -> None:
+    turns = StorageTurns()
+    assert results(request("RW", uids.VERIFICATION), turns=turns, number=1) == [ACCEPTED]
+    assert results(request("RW", CT), turns=turns, number=2) == [ACCEPTED]
+
+
+def test_refused_class_keeps_no_role() -> None:
+    asked = request("W", CT, uids.STUDY_ROOT_FIND, roles={CT: Role.SCU | Role.SCP})
+    negotiation = NodeNegotiation(CONFIG, lambda uid: uid == CT, turns=StorageTurns())
+    answer = negotiation.revise(asked, negotiate(asked, POLICY), 1)
+    assert isinstance(answer, AAssociateAC)
+    assert [item.sop_class_uid for item in answer.user_information.role_selections] == [CT]
+    refused = negotiation.revise(asked, negotiate(asked, POLICY), 2)
+    assert isinstance(refused, AAssociateAC)
+    assert refused.user_information.role_selections == ()
+
+
+def test_rejection_stays_as_it_is() -> None:
+    reject = rejection(RejectReason.USER_NO_REASON)
+    negotiation = NodeNegotiation(CONFIG, lambda uid: False)
+    assert negotiation.revise(request("R", CT), reject, 1) is reject
