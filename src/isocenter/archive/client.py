@@ -163,8 +163,8 @@ class WriterClient:
             with marks.lock:
                 deadline = time.monotonic() + 1.0
                 try:
-                    for area, folder in marks.held if marks.sock is not None else ():
-                        self._ask_over(marks.sock, area, Release((folder,)), deadline)
+                    for area, folder in marks.held:
+                        self._mark_over(marks, area, Release((folder,)), deadline)
                 except OSError:
                     pass  # the writer is gone, and looks at them when it is back
                 marks.close()
@@ -262,25 +262,31 @@ class WriterClient:
             if (area, folder) in marks.held:
                 marks.held.move_to_end((area, folder))
             else:
-                while True:
-                    try:
-                        answer = self._mark(marks, area, folder, study, deadline)
-                        break
-                    except OSError as problem:
-                        marks.close()
-                        self._give_up_at(deadline, area, problem)
-                if isinstance(answer, Failure):
-                    raise refusal(area, answer)
+                self._mark(marks, area, Mark(folder, study), deadline)
                 marks.held[area, folder] = None
             marks.users[area, folder] = marks.users.get((area, folder), 0) + 1
 
-    def _mark(self, marks: _Marks, area: str, folder: str, study: str, deadline: float) -> Answer:
+    def _mark(self, marks: _Marks, area: str, order: Mark, deadline: float) -> None:
+        while True:
+            try:
+                for known in marks.surplus():
+                    del marks.held[known]
+                    self._mark_over(marks, known[0], Release((known[1],)), deadline)
+                answer = self._mark_over(marks, area, order, deadline)
+            except OSError as problem:
+                marks.close()
+                self._give_up_at(deadline, area, problem)
+                continue
+            if isinstance(answer, Failure):
+                raise refusal(area, answer)
+            return
+
+    def _mark_over(
+        self, marks: _Marks, area: str, order: Mark | Release, deadline: float
+    ) -> Answer:
         if marks.sock is None:
             marks.sock = self._connect(deadline)
-        for known in marks.surplus():
-            del marks.held[known]
-            self._ask_over(marks.sock, known[0], Release((known[1],)), deadline)
-        return self._ask_over(marks.sock, area, Mark(folder, study), deadline)
+        return self._ask_over(marks.sock, area, order, deadline)
 
     def unmark(self, area: str, folder: str) -> None:
         """Say that one less is on its way in a folder; the mark stays for the next."""
