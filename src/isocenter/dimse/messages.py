@@ -98,6 +98,10 @@ class MessageAssembler:
         """True where no message has begun, or the last one is complete."""
         return self._command is None and not self._data_set_due
 
+    def waive_data_set(self) -> None:
+        """Expect no data set behind the command before, although it announced one."""
+        self._data_set_due = False
+
     def pdata(self, event: PDataIndication) -> MessageEvent | None:
         """Take one indication and return what it completes, None while a command is incomplete.
 

@@ -434,6 +434,13 @@ class Association:
                     self.close()
                     raise
 
+    def waive_data_set(self) -> None:
+        """Expect no data set behind the command returned last, although it announced one.
+
+        For responses of peers that are known to say so by mistake, right after `receive`.
+        """
+        self._assembler.waive_data_set()
+
     def postpone(self, command: CommandReceived) -> None:
         """Put back what `arrived` returned, out of its sight until `resume_postponed`."""
         self._postponed.append(command)

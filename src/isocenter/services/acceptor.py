@@ -60,7 +60,9 @@ __all__ = ["Acceptor", "Observer", "SilentObserver"]
 
 _LOGGER = get_logger(__name__)
 
+_C_GET_RQ: Final = 0x0010
 _C_FIND_RQ: Final = 0x0020
+_C_MOVE_RQ: Final = 0x0021
 _C_CANCEL_RQ: Final = 0x0FFF
 
 
@@ -328,10 +330,29 @@ class Acceptor:
         )
         return True
 
+    def _perform_retrieve(
+        self, association: Association, context_id: int, command: CGetRQ | CMoveRQ
+    ) -> bool:
+        if not self._registry.performs_retrieves:
+            return False
+        from isocenter.services.retrieve_scp import perform_retrieve
+
+        self._observer.operation(association, context_id, command)
+        provider = self._registry.retrieve(association.contexts[context_id].abstract_syntax)
+        perform_retrieve(
+            association,
+            context_id,
+            command,
+            provider,
+            self._observer,
+            maximum_length=self._registry.limits.maximum_identifier_length,
+        )
+        return True
+
     def _ignore_cancel(self, association: Association, context_id: int, command: CCancelRQ) -> bool:
         """Take note of a C-CANCEL that crossed the final response (PS3.7 9.3.2.3)."""
         del context_id
-        if not self._registry.answers_queries:
+        if not (self._registry.answers_queries or self._registry.performs_retrieves):
             return False
         self._observer.cancel(association, command, None)
         return True
@@ -376,6 +397,8 @@ def _verify(provider: VerificationProvider, request: EchoRequest) -> int:
 _PERFORMERS: Mapping[int, Callable[[Acceptor, Association, int, Message], bool]] = {
     CEchoRQ.command_field: Acceptor._perform_echo,  # type: ignore[dict-item]  # noqa: SLF001
     CStoreRQ.command_field: Acceptor._perform_store,  # type: ignore[dict-item]  # noqa: SLF001
+    _C_GET_RQ: Acceptor._perform_retrieve,  # type: ignore[dict-item]  # noqa: SLF001
+    _C_MOVE_RQ: Acceptor._perform_retrieve,  # type: ignore[dict-item]  # noqa: SLF001
     _C_FIND_RQ: Acceptor._perform_find,  # type: ignore[dict-item]  # noqa: SLF001
     _C_CANCEL_RQ: Acceptor._ignore_cancel,  # type: ignore[dict-item]  # noqa: SLF001
 }

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from isocenter.limits import Limits
+    from isocenter.services.plans import RetrieveProvider
     from isocenter.services.providers import (
         FindProvider,
         StorageProvider,
@@ -21,12 +22,12 @@ __all__ = ["Registry"]
 class Registry:
     """Providers by SOP class.
 
-    Storage is looked up by the exact SOP class, then under ``*``; so are queries. Verification has
-    one provider.
+    Storage is looked up by the exact SOP class, then under ``*``; so are queries and retrieves.
+    Verification has one provider.
     Filled before serving, only read afterwards, so threads share it without a lock.
     """
 
-    __slots__ = ("_queries", "_storage", "limits", "verification")
+    __slots__ = ("_queries", "_retrieves", "_storage", "limits", "verification")
 
     def __init__(
         self, *, verification: VerificationProvider | None = None, limits: Limits = DEFAULTS
@@ -36,6 +37,7 @@ class Registry:
         self.limits = limits
         self._storage: dict[str, StorageProvider] = {}
         self._queries: dict[str, FindProvider] = {}
+        self._retrieves: dict[str, RetrieveProvider] = {}
 
     def add_storage(
         self, provider: StorageProvider, sop_class_uids: Iterable[str] = ("*",)
@@ -57,7 +59,23 @@ class Registry:
         """Return the provider for C-FIND of a SOP class, None where nobody serves it."""
         return self._queries.get(sop_class_uid) or self._queries.get("*")
 
+    def add_retrieve(
+        self, provider: RetrieveProvider, sop_class_uids: Iterable[str] = ("*",)
+    ) -> None:
+        """Let `provider` plan C-GET and C-MOVE of these SOP classes; ``*`` as for storage."""
+        for uid in sop_class_uids:
+            self._retrieves[uid] = provider
+
+    def retrieve(self, sop_class_uid: str) -> RetrieveProvider | None:
+        """Return the provider for C-GET or C-MOVE of a SOP class, None where nobody serves it."""
+        return self._retrieves.get(sop_class_uid) or self._retrieves.get("*")
+
     @property
     def answers_queries(self) -> bool:
-        """True where somebody answers queries, so that C-FIND and C-CANCEL are expected here."""
+        """True where somebody answers queries, so that C-FIND is expected here."""
         return bool(self._queries)
+
+    @property
+    def performs_retrieves(self) -> bool:
+        """True where somebody plans retrieves, so that C-GET and C-MOVE are expected here."""
+        return bool(self._retrieves)

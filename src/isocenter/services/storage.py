@@ -137,17 +137,24 @@ def submit(
     data: Iterable[Segment],
     priority: int = 0,
     message_id: int | None = None,
+    move_originator: tuple[str, int] | None = None,
 ) -> int:
     """Send one object without waiting and return its message id; `await_store` brings the response.
 
     The data may be dropped on return. `association.session.can_invoke` says whether another may
-    be outstanding (PS3.7 D.3.3.3). `message_id` is the session's next where it is None.
+    be outstanding (PS3.7 D.3.3.3). `message_id` is the session's next where it is None;
+    `move_originator` as for `store`.
 
     Raises:
         As `store`; LocalProtocolError where the window is full.
     """
     request = _request(
-        association, sop_class_uid, sop_instance_uid, priority, message_id=message_id
+        association,
+        sop_class_uid,
+        sop_instance_uid,
+        priority,
+        move_originator=move_originator,
+        message_id=message_id,
     )
     invoke(association, context_id, request, data)
     return request.message_id
