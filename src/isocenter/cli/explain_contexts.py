@@ -8,9 +8,16 @@ PS3.8 9.3.2.2, 9.3.3.2; PS3.4 B.3.1.
 from __future__ import annotations
 
 from isocenter.cli.explain import listed, named, option_words
+from isocenter.cli.explain_decompression import decompressing
 from isocenter.record import NamedTuple
 from isocenter.sender.proposal import proposing_option, selector_of
-from isocenter.uids import ACCEPT_ALL_TRANSFER_SYNTAXES, SOP_CLASSES, is_known_uid, name_of
+from isocenter.uids import (
+    ACCEPT_ALL_TRANSFER_SYNTAXES,
+    SOP_CLASSES,
+    VERIFICATION,
+    is_known_uid,
+    name_of,
+)
 from isocenter.ul.pdu import ContextResult
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -95,6 +102,7 @@ def none_acceptable(
     tool: Tool,
     from_profile: bool = False,
     from_files: bool = False,
+    allowed: str | None = None,
 ) -> Lines:
     """Explain an association on which nothing can be sent.
 
@@ -104,6 +112,7 @@ def none_acceptable(
         tool: whose options may help.
         from_profile: they are those of a profile (``--config-file``), which leaves no choice.
         from_files: each file's own transfer syntax is among them (``--auto-contexts``).
+        allowed: what the tool may decompress, see `decompressing`.
     """
     count = len(contexts)
     of_which = "not the one presentation context"
@@ -117,13 +126,37 @@ def none_acceptable(
             detail = f", proposed in {listed(_syntaxes(group), 4)}"
         if len(lines) < 5:
             lines.append(f"{_result_words(result).capitalize()}: {classes}{detail}.")
-    lines.append(_what_to_do(contexts, tool, from_profile=from_profile, from_files=from_files))
+    if from_files and _lacks_syntaxes(contexts):
+        lines.append(_of_files(contexts, tool, allowed))
+    else:
+        lines.append(_what_to_do(contexts, tool, from_profile=from_profile))
     return tuple(lines)
 
 
-def _what_to_do(
-    contexts: Sequence[Answer], tool: Tool, *, from_profile: bool, from_files: bool
-) -> str:
+def _lacks_syntaxes(contexts: Iterable[Answer]) -> bool:
+    """Tell whether the peer would have taken a SOP class in another transfer syntax."""
+    refused = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
+    return any(context.result == refused for context in contexts)
+
+
+def _of_files(contexts: Sequence[Answer], tool: Tool, allowed: str | None) -> str:
+    """Say what to do where just what the files are was proposed, and refused."""
+    if allowed is None:
+        return (
+            f"The files' own were proposed, and {tool.name} does not (de)compress pixel data: "
+            "the peer has to be set up for them (+xa, --accept-all, of a storescp), or the "
+            "files be converted first."
+        )
+    alone = [context.proposed[0] for context in contexts if len(context.proposed) == 1]
+    if alone:
+        return f"{name_of(alone[0])} was offered alone: {decompressing(alone[0], tool, allowed)}"
+    return (
+        "The files' own and the uncompressed ones were offered: the peer has to be set up for "
+        "one of them."
+    )
+
+
+def _what_to_do(contexts: Sequence[Answer], tool: Tool, *, from_profile: bool) -> str:
     results = {context.result for context in contexts}
     if results == {ContextResult.ACCEPTANCE}:
         if from_profile:
@@ -138,19 +171,13 @@ def _what_to_do(
     if ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED in results:
         if from_profile:
             return f"It takes these SOP classes in other transfer syntaxes. {_OTHER_PROFILE}"
-        if from_files:
-            return (
-                f"The files' own were proposed, and {tool.name} does not (de)compress pixel data: "
-                "the peer has to be set up for them (+xa, --accept-all, of a storescp), or the "
-                "files be converted first."
-            )
         option = option_words(tool, "--auto-contexts") or option_words(tool, "--propose-ts")
         return (
             "It takes these SOP classes in other transfer syntaxes: propose those"
             + (f" (see {option})" if option else "")
             + "."
         )
-    if option_words(tool, "--required"):
+    if any(context.abstract_syntax != VERIFICATION for context in contexts):
         return (
             "It may serve another purpose (query, worklist), take other SOP classes, or need this "
             "AE title to be registered for storage."
@@ -168,6 +195,7 @@ def no_context_for_file(
     *,
     tool: Tool,
     from_profile: bool = False,
+    allowed: str | None = None,
 ) -> Lines:
     """Explain why a file found no context.
 
@@ -176,8 +204,9 @@ def no_context_for_file(
         sop_class: of the file.
         transfer_syntax: of the file.
         contexts: all that were proposed.
-        tool: storescu, whose options may help.
+        tool: whose options may help.
         from_profile: they are those of a profile (``--config-file``), which leaves no choice.
+        allowed: what the tool may decompress, see `decompressing`.
     """
     head = f"{path} is {named(sop_class)} in {named(transfer_syntax)}."
     mine = [context for context in contexts if context.abstract_syntax == sop_class]
@@ -186,7 +215,12 @@ def no_context_for_file(
     proposed = _syntaxes(mine)
     chosen = [context.chosen for context in mine if context.result == 0]
     if not chosen:
-        return (head, *_class_refused(transfer_syntax, mine, tool, from_profile=from_profile))
+        return (
+            head,
+            *_class_refused(
+                transfer_syntax, mine, tool, from_profile=from_profile, allowed=allowed
+            ),
+        )
     if transfer_syntax in chosen:
         whose = "see the roles of the profile" if from_profile else "the fault is the peer's"
         return (
@@ -213,7 +247,7 @@ def no_context_for_file(
     else:
         lines.append(
             f"The peer was offered the file's own and refused it. It would take {listed(chosen)}: "
-            "convert the file first, storescu does not (de)compress pixel data."
+            + decompressing(transfer_syntax, tool, allowed)
         )
     return tuple(lines)
 
@@ -236,7 +270,12 @@ def _class_not_proposed(
 
 
 def _class_refused(
-    transfer_syntax: str, mine: Sequence[Answer], tool: Tool, *, from_profile: bool
+    transfer_syntax: str,
+    mine: Sequence[Answer],
+    tool: Tool,
+    *,
+    from_profile: bool,
+    allowed: str | None,
 ) -> Lines:
     results = {context.result for context in mine}
     proposed = _syntaxes(mine)
@@ -251,7 +290,11 @@ def _class_refused(
     lines = [f"It was proposed in {listed(proposed, 6)}, and the peer took none ({words})."]
     if transfer_syntax not in proposed:
         lines.append(_proposing(transfer_syntax, tool, from_profile=from_profile))
-    elif ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED in results:
+    elif ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED not in results:
+        pass
+    elif allowed is not None and proposed == [transfer_syntax]:
+        lines.append(f"It was offered alone: {decompressing(transfer_syntax, tool, allowed)}")
+    else:
         lines.append(
             "The file's own was among them: the peer has to be set up for it, or the file "
             "converted to one that it takes."

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from isocenter.net.association import Association
     from isocenter.net.client import ConnectOptions
     from isocenter.sender.link import StoreResponse
-    from isocenter.sender.outcome import Outcome
     from isocenter.ul.pdu import AAssociateRQ
 
 __all__ = [
@@ -96,8 +95,22 @@ def explain_no_context(
                 tool=line.tool,
                 from_profile=from_profile,
                 from_files=from_files,
+                allowed=_decompression(line),
             )
         )
+
+
+def _decompression(line: ParsedCommandLine) -> str | None:
+    """Return which of the options that say what may be decompressed is in force, None for none."""
+    from isocenter.cli.explain_decompression import DECOMPRESSION
+
+    if not line.has(DECOMPRESSION[0]):
+        return None
+    return next(option for option in DECOMPRESSION if line.in_force(option))
+
+
+def _from_profile(line: ParsedCommandLine) -> bool:
+    return line.has("--config-file") and line.given("--config-file")
 
 
 def explain_too_many(line: ParsedCommandLine) -> None:
@@ -165,7 +178,8 @@ class FailureExplainer:
                     transfer_syntax_uid,
                     found,
                     tool=self._line.tool,
-                    from_profile=self._line.given("--config-file"),
+                    from_profile=_from_profile(self._line),
+                    allowed=_decompression(self._line),
                 )
             )
 
@@ -189,14 +203,14 @@ class FailureExplainer:
         )
 
     def broken(
-        self, problem: IsocenterError, paths: Sequence[str], outcome: Outcome, *, sending: bool
+        self, problem: Exception, paths: Sequence[str], confirmed: int, *, sending: bool
     ) -> None:
         """Explain why the association ended in the middle."""
         path = (paths[-1] if sending else paths[0]) if paths else ""
         kind = _kind_of(path) if path else None
         progress = transfer.Progress(
             noun="object",
-            confirmed=outcome.confirmed,
+            confirmed=confirmed,
             unanswered=len(paths),
             sending=sending,
             sent_as=kind[0] if kind is not None else "",
@@ -205,9 +219,9 @@ class FailureExplainer:
         )
         _say(transfer.broken(problem, progress, tool=self._line.tool))
 
-    def not_released(self, problem: IsocenterError, outcome: Outcome) -> None:
+    def not_released(self, problem: IsocenterError, confirmed: int) -> None:
         """Explain why the release failed."""
-        progress = transfer.Progress(noun="object", confirmed=outcome.confirmed, releasing=True)
+        progress = transfer.Progress(noun="object", confirmed=confirmed, releasing=True)
         _say(transfer.broken(problem, progress, tool=self._line.tool))
 
 

@@ -176,6 +176,7 @@ _OWN = Group(
             conflicts=("--single-association",),
         ),
         *tls.OWN_REQUESTOR,
+        groups.explain(),
     ),
 )
 
@@ -227,6 +228,7 @@ TOOL = Tool(
         *tls.REQUESTOR_EVALUATION,
         "--stream",
         *tls.OWN_REQUESTOR_EVALUATION,
+        "--explain",
         PARAMETERS,
     ),
 )

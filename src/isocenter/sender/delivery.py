@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from isocenter.sender.backlog import Backlog
+    from isocenter.sender.failures import Failures
     from isocenter.sender.grouping import GroupingOptions
     from isocenter.sender.instances import InstanceOptions
     from isocenter.sender.link import StoreLink
@@ -101,6 +102,7 @@ class Delivery:
         options: see there.
         tally: where to count.
         report: where to write what became of each file, None for nowhere.
+        failures: makes who is told of what fails on the association opened last, None for nobody.
     """
 
     def __init__(
@@ -110,8 +112,12 @@ class Delivery:
         options: DeliveryOptions,
         tally: Tally,
         report: Report | None = None,
+        failures: Callable[[], Failures] | None = None,
     ) -> None:
         """Begin with nothing."""
+        self._make_failures = failures
+        self._failures: Failures | None = None
+        self._confirmed = 0  # on associations before this one
         self._backlog = backlog
         self._connect = connect
         self._options = options
@@ -205,8 +211,12 @@ class Delivery:
             return self._after_refusal(plan, count)
         tally.associations = number
         _TOOL.info("sending SOP instances ...")
+        self._confirmed = tally.confirmed
+        if self._make_failures is not None:
+            self._failures = self._make_failures()
+        backlog, failures = self._backlog, self._failures
         sending = Sending(
-            link, number, plan, count, self._backlog, tally, self._report, options.instances
+            link, number, plan, count, backlog, tally, self._report, options.instances, failures
         )
         try:
             sending.run()
@@ -230,6 +240,8 @@ class Delivery:
         except IsocenterError as problem:
             # Every file was answered before: nothing is lost with it.
             _LOGGER.error("Association Release Failed: %s", words_of(problem))  # noqa: TRY400 - one line says it all
+            if self._failures is not None:
+                self._failures.not_released(problem, self._tally.confirmed - self._confirmed)
 
     def _abort(self, link: StoreLink) -> None:
         _LOGGER.info("Aborting Association")
@@ -279,6 +291,9 @@ class Delivery:
             link.abort()
         else:
             self._abort(link)
+        if self._failures is not None and isinstance(problem, Exception):
+            confirmed = self._tally.confirmed - self._confirmed
+            self._failures.broken(problem, [broken.path], confirmed, sending=broken.sending)
         if halts:
             return CANNOT_SEND
         is_ours = isinstance(problem, OSError | DataSetError)  # a file that changed, or its frames

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from isocenter.errors import IsocenterError
     from isocenter.sender.link import StoreResponse
-    from isocenter.sender.outcome import Outcome
 else:
     Protocol = object
 
@@ -30,16 +29,16 @@ class Failures(Protocol):
         """The peer answered with a failure."""
 
     def broken(
-        self, problem: IsocenterError, paths: Sequence[str], outcome: Outcome, *, sending: bool
+        self, problem: Exception, paths: Sequence[str], confirmed: int, *, sending: bool
     ) -> None:
         """The association ended in the middle.
 
         Args:
             problem: how.
             paths: files whose requests were begun and not answered, in order.
-            outcome: of the transfer so far.
+            confirmed: objects of this association that were confirmed before.
             sending: the last of them was still being sent.
         """
 
-    def not_released(self, problem: IsocenterError, outcome: Outcome) -> None:
+    def not_released(self, problem: IsocenterError, confirmed: int) -> None:
         """All was answered, but the release failed."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from isocenter.sender.backlog import Backlog
     from isocenter.sender.decoding import Decoders, Decoding
     from isocenter.sender.encoding import EncodingOptions
+    from isocenter.sender.failures import Failures
     from isocenter.sender.grouping import ContextPlan
     from isocenter.sender.link import StoreLink
     from isocenter.sender.listing import Listed
@@ -74,12 +75,16 @@ class Broken(Exception):
 
     Attributes:
         answered: responses that came before.
+        path: of the file whose request was under way.
+        sending: that was still being sent.
     """
 
-    def __init__(self, answered: int) -> None:
-        """Keep the count."""
+    def __init__(self, answered: int, path: str, *, sending: bool) -> None:
+        """Keep the facts."""
         super().__init__(answered)
         self.answered = answered
+        self.path = path
+        self.sending = sending
 
 
 class _Job:
@@ -122,6 +127,7 @@ class Sending:
         tally: where to count.
         report: where to write, None for nowhere.
         options: see there.
+        failures: told of each file that was not taken, None for nobody.
     """
 
     def __init__(
@@ -134,8 +140,10 @@ class Sending:
         tally: Tally,
         report: Report | None,
         options: InstanceOptions,
+        failures: Failures | None = None,
     ) -> None:
         """Begin with nothing."""
+        self._failures = failures
         self._link = link
         self._number = number
         self._plan = plan
@@ -344,7 +352,7 @@ class Sending:
             _LOGGER.error("cannot send SOP instance from file: %s", job.listed.path)  # noqa: TRY400 - as above
             network = link.contexts[job.context_id].transfer_syntax
             self._add(self._row(job, size, network))
-            raise Broken(self._answered) from problem
+            raise Broken(self._answered, job.listed.path, sending=not sent) from problem
         self._answered += 1
         status = response.status
         self._tally.answered(status)
@@ -358,6 +366,8 @@ class Sending:
                 job.listed.path,
                 f"{words}: {comment}" if comment else words,
             )
+            if self._failures is not None:
+                self._failures.refused(job.listed.path, response)
         if self._report is not None:
             network = link.contexts[job.context_id].transfer_syntax
             self._add(self._row(job, size, network, status))
@@ -433,6 +443,8 @@ class Sending:
             one_line(name_of(prepared.sop_class_uid)),
             syntax_words(own),
         )
+        if self._failures is not None:
+            self._failures.no_context(job.listed.path, prepared.sop_class_uid, own)
         self._tally.no_context += 1
         self._add(self._row(job, size, own, NO_CONTEXT))
         self._halt("DIMSE No valid Presentation Context ID")

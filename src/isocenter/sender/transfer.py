@@ -250,7 +250,9 @@ class _Transfer:
             paths = [fate.path for fate in self._outstanding.values()]
             self._broken(problem)
             if self._failures is not None:
-                self._failures.broken(problem, paths, self.outcome, sending=self._sending)
+                self._failures.broken(
+                    problem, paths, self.outcome.confirmed, sending=self._sending
+                )
             return
         finally:
             if self._upcoming is not None:
@@ -268,7 +270,7 @@ class _Transfer:
             _LOGGER.error("Association Release Failed: %s", condition_of(problem))  # noqa: TRY400 - one line says it all
             self.outcome.broken = True
             if self._failures is not None:
-                self._failures.not_released(problem, self.outcome)
+                self._failures.not_released(problem, self.outcome.confirmed)
 
     def _send(self, files: Iterator[str]) -> str | None:
         """Send file after file; return the condition to abort with, None for an orderly end."""

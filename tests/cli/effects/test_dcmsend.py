@@ -388,3 +388,9 @@ def test_stream_sends_what_comes_before_a_bad_file() -> None:
     peer = Peer()
     assert peer.run(main, "--stream", HERE, "a.dcm", "none", "b.dcm") == 22
     assert peer.uids == ["2.25.97"]
+
+
+def test_explain_says_what_a_status_means(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Peer(0xA700).run(main, "--explain", HERE, "a.dcm") == 62
+    start = "W: Explanation: the peer did not store a.dcm, because it is out of resources"
+    assert any(line.startswith(start) for line in lines(capsys))
