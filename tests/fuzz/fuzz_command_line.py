@@ -13,6 +13,8 @@ from unittest.mock import patch
 
 from isocenter.cli import parser, render
 from isocenter.cli.guesses import guess
+from isocenter.cli.options_dcmrecv import TOOL as DCMRECV
+from isocenter.cli.options_dcmsend import TOOL as DCMSEND
 from isocenter.cli.options_echoscu import TOOL as ECHOSCU
 from isocenter.cli.options_storescp import TOOL as STORESCP
 from isocenter.cli.options_storescu import TOOL as STORESCU
@@ -22,7 +24,7 @@ from tests.fuzz.oracle import raises_only
 if TYPE_CHECKING:
     from isocenter.cli.spec import Tool
 
-_TOOLS = (ECHOSCU, STORESCU, STORESCP)
+_TOOLS = (ECHOSCU, STORESCU, STORESCP, DCMSEND, DCMRECV)
 _MOST = 200
 _FILE_BEHIND = 0xFF
 """In the place of an argument: the rest is the content of files."""
@@ -40,6 +42,8 @@ def seeds() -> list[bytes]:
         (1, "+sd +r -R --user me --password secret --arguments host 104 a.dcm b.dcm"),
         (2, "+B -xcr 'c #p/#f' -tos 2 +uf -fe .dcm --fork -od /tmp 11112"),
         (0, "@file"),
+        (3, "+v +sd +r +rd -nh --create-report-file r.txt --user me --password secret host 104 a"),
+        (4, "-v -od /tmp -s +uf -fe .dcm -xcr 'c #p/#f' --fork 11112"),
     )
     content = b"\0\xff\0 -v \"a b\"'c d'\n@file\t-lc x localhost\n104"
     for choice, line in lines:

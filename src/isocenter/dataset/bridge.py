@@ -6,6 +6,7 @@ PS3.5 7, PS3.10 7.
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,27 +28,47 @@ class FileReference(NamedTuple):
     transfer_syntax_uid: str
 
 
+class _Held(io.BytesIO):
+    """A file in memory that cannot be read at one go: pydicom does so to inflate it, unlimited."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes at most.
+
+        Raises:
+            ValueError: all of them are asked for.
+        """
+        if size is None or size < 0:
+            raise ValueError("it is deflated, which no DICOMDIR is")
+        return super().read(size)
+
+
 def read_directory(path: str) -> list[FileReference]:
     """Return the records of a DICOMDIR that refer to files, in the order of the file.
 
     The offsets that make a tree of the records are not followed, so none can lead in a circle.
+    It is held in memory: of a file pydicom asks for as many bytes as an element claims to have.
 
     Raises:
-        DataSetError: pydicom cannot read it.
+        OSError: it cannot be read.
+        DataSetError: pydicom cannot read it, it is cut short, or it is deflated, which none may
+            be.
 
-    PS3.3 F.3.2.2.
+    PS3.3 F.3.2.2, PS3.10 8.6.
     """
     import warnings
 
     from pydicom.filereader import dcmread
 
+    with open(path, "rb") as file:
+        data = file.read()
+    _demand_whole(data)
     found = []
     try:
         with warnings.catch_warnings():
             # Many a DICOMDIR is not quite right; what matters of it is checked later.
             warnings.simplefilter("ignore")
-            directory = dcmread(path, specific_tags=["DirectoryRecordSequence"])
-            for record in directory.get("DirectoryRecordSequence") or ():
+            directory = dcmread(_Held(data), specific_tags=["DirectoryRecordSequence"])
+            for record in directory["DirectoryRecordSequence"].value or ():
                 if _FILE_ID in record:
                     names = _raw_text(record, _FILE_ID)
                     found.append(
@@ -58,10 +79,43 @@ def read_directory(path: str) -> list[FileReference]:
                     )
     except MemoryError:
         raise
+    except KeyError:
+        raise DataSetError("it has no Directory Record Sequence") from None
     except Exception as problem:  # its own errors have no common base
         raise DataSetError(f"cannot be read: {_reason(problem)}") from problem
     return found
 
+
+def _demand_whole(data: bytes) -> None:
+    """Refuse a file that is cut short: pydicom takes what is there, and files would be missing.
+
+    Raises:
+        DataSetError: an element ends behind the end of the file.
+    """
+    from isocenter.dataset.headers import HEADERS, CutShort, Unreadable, Window, pass_all
+    from isocenter.dataset.part10 import guess_transfer_syntax, read_file_meta
+
+    meta = read_file_meta(data)
+    start = meta.data_set_offset
+    named = meta.transfer_syntax_uid
+    syntax = uids.TRANSFER_SYNTAXES.get(named) or uids.TRANSFER_SYNTAXES.get(
+        guess_transfer_syntax(data, start)
+    )
+    if syntax is None or syntax.is_deflated:
+        return
+    headers = HEADERS[syntax.is_explicit, syntax.is_little]
+    try:
+        pass_all(Window(data, len(data), -1), start, headers, _DEPTH)
+    except CutShort as cut:
+        raise DataSetError(
+            f"cut short: {cut.missing} bytes of an element are missing", offset=cut.offset
+        ) from None
+    except Unreadable:
+        return  # padding, for instance; what pydicom makes of it is checked later
+
+
+_DEPTH = 64
+"""Sequences within sequences, inclusive; a DICOMDIR has one or two."""
 
 _FILE_ID = 0x00041500
 _UIDS_IN_FILE = (0x00041510, 0x00041511, 0x00041512)  # class, instance, transfer syntax

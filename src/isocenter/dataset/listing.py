@@ -188,7 +188,7 @@ class _Lister:
                 return "PrivateCreator"
             creator = _creator(level, tag)
             words = "?" if creator is None else creator.decode("latin-1").strip(" \0")
-            return f"[{_printable(words)}]"
+            return f"[{_printable(words)[:_LONGEST]}]"
         return self._dictionary.keyword_of(tag) or "?"
 
     def _shown(self, level: Level, tag: int, vr: bytes, raw: bytes) -> str:

@@ -172,7 +172,9 @@ def _gray(image: Image, display: Display, frame: Buffer) -> bytes:
     inverts = image.photometric == "MONOCHROME1"
     table = {}
     for word in present:
-        shade = min(max(int(curve(slope * value(word) + intercept) * 255 + 0.5), 0), 255)
+        # Of a window with hardly any width the curve is beyond any number.
+        level = min(max(curve(slope * value(word) + intercept), 0.0), 1.0)
+        shade = int(level * 255 + 0.5)
         table[word] = 255 - shade if inverts else shade
     if image.allocated == 8:
         return bytes(frame).translate(bytes(table.get(word, 0) for word in range(256)))
@@ -199,7 +201,7 @@ def _by_palette(image: Image, display: Display, frame: Buffer) -> bytes:
         raise DataSetError("the image has no palette, or a segmented one, which is not shown")
     first, *channels = display.palette
     words, value = _raw(image, frame), _stored(image)
-    last = len(channels[0]) - 1
+    last = min(map(len, channels)) - 1  # all the same, but for palettes that lie
     if first > 0x7FFF and image.is_signed:
         first -= 0x10000
     places = {word: min(max(value(word) - first, 0), last) for word in set(words)}
@@ -213,7 +215,10 @@ def _by_palette(image: Image, display: Display, frame: Buffer) -> bytes:
 def _color(image: Image, frame: Buffer) -> bytes:
     """Return RGB of RGB or YCbCr samples."""
     pixels = image.rows * image.columns
-    if image.photometric in {"YBR_FULL_422", "YBR_PARTIAL_422"} and len(frame) < 3 * pixels:
+    is_shared = image.photometric in {"YBR_FULL_422", "YBR_PARTIAL_422"}
+    if is_shared and image.allocated == 8 and len(frame) < 3 * pixels:
+        if pixels % 2 or len(frame) != 2 * pixels:
+            raise DataSetError(f"{pixels} pixels cannot share chrominance in {len(frame)} bytes")
         return _rgb(*_unpacked(bytes(frame), pixels))
     samples = bytes(frame) if image.allocated == 8 else _upper_bits(image, frame)
     if image.is_planar:

@@ -315,7 +315,8 @@ class DecoderPool:
             ticket.end(body, "")
         else:
             text = bytes(body).decode("utf-8", "replace")
-            ticket.end(b"", "".join(c if c.isprintable() else "?" for c in text))
+            reason = "".join(c if c.isprintable() else "?" for c in text)
+            ticket.end(b"", reason or "the decoder failed without a reason")
 
     def _take(self, worker: _Worker, length: int) -> bytearray | None:
         """Read so many bytes of a worker; None where it ended, or is overdue."""
