@@ -1,1 +1,1 @@
-"""The archive: what is stored, where it is, and what matches a query (PS3.4 annex C). No network."""
+"""The archive: what is stored, where it is, what matches a query (PS3.4 annex C). No network."""

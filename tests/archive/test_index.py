@@ -1,0 +1,315 @@
+"""The index: rows written and read again, versions, migrations, what is wrong with a database."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import create_engine, select
+
+from isocenter.archive.database import sqlite_url
+from isocenter.archive.index import Index
+from isocenter.archive.tables import HEAD, INSTANCE, METADATA, SERIES, STUDY
+from isocenter.errors import ArchiveError
+from tests.archive.rows import new_instance, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    made = Index(sqlite_url(str(tmp_path / "index.sqlite")))
+    yield made
+    made.close()
+
+
+def test_written_instance_exists_with_its_file(index: Index) -> None:
+    new = new_instance(study="1.1", series="1.2", instance="1.3", path="ab/1.1/1.3.dcm", size=77)
+    write(index, new)
+    key = ("1.1", "1.2", "1.3")
+    with index.reading() as connection:
+        found = index.existing(connection, [key, ("1.1", "1.2", "9")])
+        files = list(index.files(connection))
+    assert found == {key: index.stored_file(new)}
+    assert [(file.key, file.path, file.size) for file in files] == [(key, "ab/1.1/1.3.dcm", 77)]
+
+
+def test_same_instance_again_takes_the_place_of_the_first(index: Index) -> None:
+    write(index, new_instance(path="a", size=1))
+    write(index, new_instance(path="b", size=2))
+    with index.reading() as connection:
+        assert [file.path for file in index.files(connection)] == ["b"]
+        assert index.study_usage(connection, ["1.1", "9"]) == {"1.1": (1, 2)}
+
+
+def test_same_instance_twice_in_one_batch_is_one_row(index: Index) -> None:
+    write(index, new_instance(path="a"), new_instance(path="b"))
+    with index.reading() as connection:
+        assert [file.path for file in index.files(connection)] == ["b"]
+
+
+def test_one_instance_uid_in_two_series_is_two_rows(index: Index) -> None:
+    write(index, new_instance(series="1.2", path="a"), new_instance(series="1.22", path="b"))
+    with index.reading() as connection:
+        assert sorted(file.key[1] for file in index.files(connection)) == ["1.2", "1.22"]
+
+
+def test_one_series_uid_in_two_studies_is_two_series(index: Index) -> None:
+    write(index, new_instance(study="1.1", path="a"), new_instance(study="1.11", path="b"))
+    with index.reading() as connection:
+        assert len(connection.execute(select(SERIES.c.id)).all()) == 2
+        assert sorted(file.key[0] for file in index.files(connection)) == ["1.1", "1.11"]
+
+
+def test_study_keeps_what_it_had_and_takes_what_was_empty(index: Index) -> None:
+    write(index, new_instance(instance="1", PatientName="Doe^Jane"))
+    write(index, new_instance(instance="2", PatientName="Roe^Jane", StudyDescription="Head"))
+    with index.reading() as connection:
+        row = connection.execute(select(STUDY)).one()
+    assert (row.patient_name, row.patient_name_key) == ("Doe^Jane", "doe^jane")
+    assert row.study_description == "Head"
+
+
+def test_rows_of_a_transaction_that_failed_are_not_taken_for_known(index: Index) -> None:
+    def fail() -> None:
+        with index.writing() as connection:
+            index.write(connection, [new_instance()])
+            raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        fail()
+    write(index, new_instance())
+    with index.reading() as connection:
+        assert index.count_studies(connection) == 1
+
+
+def test_least_touched_study_is_the_one_that_got_an_instance_longest_ago(index: Index) -> None:
+    for study, received in (("1", 30.0), ("2", 10.0), ("3", 20.0)):
+        write(index, new_instance(study=study, received=received))
+    write(index, new_instance(study="2", instance="9", received=40.0))
+    with index.reading() as connection:
+        assert index.least_touched(connection, 2) == ["3", "1"]
+
+
+def test_removing_the_last_instance_removes_series_and_study(index: Index) -> None:
+    write(index, new_instance(instance="1", path="a"), new_instance(instance="2", path="b"))
+    with index.writing() as connection:
+        assert index.remove_instances(connection, [("1.1", "1.2", "1")]) == [
+            (("1.1", "1.2", "1"), "a")
+        ]
+        assert index.count_studies(connection) == 1
+        assert index.remove_instances(connection, [("1.1", "1.2", "2")])
+        assert index.count_studies(connection) == 0
+    with index.reading() as connection:
+        assert not connection.execute(select(SERIES.c.id)).all()
+    write(index, new_instance())
+    with index.reading() as connection:
+        assert index.count_studies(connection) == 1
+
+
+def test_removing_a_study_leaves_the_others(index: Index) -> None:
+    write(index, new_instance(study="1", path="a"), new_instance(study="2", path="b"))
+    with index.writing() as connection:
+        assert index.remove_studies(connection, ["1", "9"]) == ["a"]
+    with index.reading() as connection:
+        assert [file.path for file in index.files(connection)] == ["b"]
+
+
+def test_files_of_more_than_a_page_are_all_there(index: Index) -> None:
+    news = [new_instance(series=str(n % 3), instance=str(n), path=str(n)) for n in range(800)]
+    write(index, *news)
+    with index.reading() as connection:
+        assert {file.path for file in index.files(connection)} == {str(n) for n in range(800)}
+        assert len(list(index.files(connection, "1.1"))) == 800
+        assert not list(index.files(connection, "2"))
+
+
+def test_marks_and_removals_are_kept_and_taken_back(index: Index) -> None:
+    with index.writing() as connection:
+        index.mark(connection, {"ab/1": "1", "cd/2": "2"})
+        index.mark(connection, {"ab/1": "1"})
+        index.journal(connection, {"ab/1/x": "1"})
+    with index.writing() as connection:
+        assert index.marks(connection) == {"ab/1": "1", "cd/2": "2"}
+        assert list(index.removals(connection)) == ["ab/1/x"]
+        index.unmark(connection, ["ab/1"])
+        index.unjournal(connection, ["ab/1/x"])
+        assert index.marks(connection) == {"cd/2": "2"}
+        assert not index.removals(connection)
+
+
+def test_readers_see_the_last_commit_while_something_is_written(index: Index) -> None:
+    write(index, new_instance(instance="1"))
+    with index.writing() as connection:
+        index.write(connection, [new_instance(instance="2")])
+        with index.reading() as reader:
+            assert len(list(index.files(reader))) == 1
+    with index.reading() as reader:
+        assert len(list(index.files(reader))) == 2
+
+
+def test_every_commit_of_a_durable_index_is_on_disk(tmp_path: Path) -> None:
+    for durable, synchronous in ((True, 2), (False, 0)):
+        made = Index(sqlite_url(str(tmp_path / f"{durable}.sqlite")), durable=durable)
+        with made.writing() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == synchronous
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        made.close()
+
+
+@pytest.mark.slow
+def test_connections_are_not_used_across_a_fork(index: Index) -> None:
+    write(index, new_instance())
+    with index.reading() as connection:
+        assert index.count_studies(connection) == 1
+    before = index.database.reader
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            with index.reading() as connection:
+                status = int(
+                    index.count_studies(connection) != 1 or index.database.reader is before
+                )
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with index.reading() as connection:
+        assert index.count_studies(connection) == 1
+
+
+# --- opening -------------------------------------------------------------------------------
+
+
+def test_opened_again_it_holds_what_was_written(tmp_path: Path) -> None:
+    url = sqlite_url(str(tmp_path / "a b?%#é.sqlite"))
+    first = Index(url)
+    write(first, new_instance())
+    first.close()
+    second = Index(url, create=False)
+    with second.reading() as connection:
+        assert second.count_studies(connection) == 1
+    second.close()
+
+
+def test_reader_refuses_an_index_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    with pytest.raises(ArchiveError, match="there is no index"):
+        Index(sqlite_url(str(path)), create=False)
+    assert not path.exists()
+
+
+def test_index_of_a_newer_version_is_refused_and_unchanged(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    Index(sqlite_url(str(path))).close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    with pytest.raises(
+        ArchiveError, match=rf"newer version of isocenter \(schema 9999, not {HEAD}"
+    ):
+        Index(sqlite_url(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"no database at all" * 1000, "is damaged"),
+        (b"SQLite format 3\0" + b"\xff" * 5000, "."),
+    ],
+)
+def test_damaged_file_is_refused_with_its_name(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(ArchiveError, match=words) as caught:
+        Index(sqlite_url(str(path)))
+    assert caught.value.path == str(path)
+    assert path.read_bytes() == content
+
+
+def test_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE other (id)")
+    database.close()
+    with pytest.raises(ArchiveError, match="something else"):
+        Index(sqlite_url(str(path)))
+
+
+def test_folder_in_place_of_the_file_is_an_error_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="unable to open"):
+        Index(sqlite_url(str(tmp_path)))
+
+
+def test_url_that_is_none_is_refused() -> None:
+    with pytest.raises(ArchiveError, match="no URL"):
+        Index("nonsense")
+
+
+def test_damage_inside_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    made = Index(sqlite_url(str(path)))
+    write(made, *[new_instance(instance=str(n)) for n in range(500)])
+    assert made.database.problems() == []
+    made.close()
+    with path.open("r+b") as file:
+        file.seek(4096 * 40)
+        file.write(b"\xff" * 8192)
+    again = Index(sqlite_url(str(path)), create=False)
+    assert again.database.problems()
+    again.close()
+
+
+# --- migrations ----------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_migrations_lead_to_the_schema_of_the_tables(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    from isocenter.archive.migrations import KNOWN, configuration, upgrade
+
+    engine = create_engine(sqlite_url(str(tmp_path / "index.sqlite")))
+    with engine.begin() as connection:
+        upgrade(connection)
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+        assert context.get_current_revision() == HEAD
+        scripts = ScriptDirectory.from_config(configuration(connection))
+        names = {script.revision for script in scripts.walk_revisions()}  # type: ignore[no-untyped-call]
+        assert names | {""} == KNOWN
+    engine.dispose()
+    made = Index(sqlite_url(str(tmp_path / "index.sqlite")))
+    write(made, new_instance())
+    made.close()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_index_before_the_first_migration_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+    database.close()
+    with pytest.raises(ArchiveError, match="older version"):
+        Index(sqlite_url(str(path)), create=False)
+    made = Index(sqlite_url(str(path)))
+    write(made, new_instance())
+    made.close()
+
+
+def test_statements_are_the_same_for_postgresql() -> None:
+    from sqlalchemy.dialects import postgresql
+    from sqlalchemy.schema import CreateTable
+
+    for table in (STUDY, SERIES, INSTANCE):
+        words = str(CreateTable(table).compile(dialect=postgresql.dialect()))
+        assert 'COLLATE "C"' in words
+        assert "BIGSERIAL" in words
