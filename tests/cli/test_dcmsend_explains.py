@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.cli.dcmsend import main
-from isocenter.testing import RawConnection, ScriptedAcceptor, ct_image, raw
+from isocenter.testing import ScriptedAcceptor, ct_image, raw
 from isocenter.testing.datasets import EXPLICIT_LITTLE
 from isocenter.testing.peer import accept, serve_storage
 from tests.cli.effects.sending import HERE, Peer
@@ -17,6 +17,8 @@ from tests.support.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from isocenter.testing import RawConnection
 
 pytestmark = pytest.mark.slow
 

@@ -32,7 +32,11 @@ def test_the_options_are_those_of_dcmsend() -> None:
         (JPEG, NEVER, "--decompress-lossy (+dly) offers it uncompressed, too (what is lost"),
         (JPEG, LOSSLESS, "--decompress-lossy (+dly) offers it uncompressed, too (what is lost"),
         (JPEG, LOSSY, "it was offered uncompressed as well: the peer has to be set up"),
-        (MPEG2, LOSSY, "dcmsend cannot make anything else of MPEG2MainProfile@MainLevel: the peer "),
+        (
+            MPEG2,
+            LOSSY,
+            "dcmsend cannot make anything else of MPEG2MainProfile@MainLevel: the peer ",
+        ),
         (JPEG, None, "convert the file first, storescu does not (de)compress pixel data."),
     ],
 )

@@ -43,8 +43,7 @@ def decompressing(transfer_syntax: str, tool: Tool, allowed: str | None) -> str:
         return f"it would be offered uncompressed, too, but {why_not(transfer_syntax)}."
     wanted = DECOMPRESSION[1 if decoder.is_lossless else 2]
     if DECOMPRESSION.index(allowed) < DECOMPRESSION.index(wanted):
-        return (
-            f"{option_words(tool, wanted)} offers it uncompressed, too"
-            + (" (what is lost is lost already)." if not decoder.is_lossless else ".")
+        return f"{option_words(tool, wanted)} offers it uncompressed, too" + (
+            " (what is lost is lost already)." if not decoder.is_lossless else "."
         )
     return "it was offered uncompressed as well: the peer has to be set up for one or the other."

@@ -250,9 +250,7 @@ class _Transfer:
             paths = [fate.path for fate in self._outstanding.values()]
             self._broken(problem)
             if self._failures is not None:
-                self._failures.broken(
-                    problem, paths, self.outcome.confirmed, sending=self._sending
-                )
+                self._failures.broken(problem, paths, self.outcome.confirmed, sending=self._sending)
             return
         finally:
             if self._upcoming is not None:
