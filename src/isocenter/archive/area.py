@@ -26,8 +26,6 @@ PRIVATE = ".isocenter"
 QUARANTINE = "quarantine"
 """Name in the private folder for objects that cannot be indexed."""
 
-_SPECIAL = frozenset("?#%")  # what means something else in a URL
-
 
 class Area(Record):
     """One storage area."""
@@ -66,9 +64,6 @@ class Area(Record):
         """URL of the index, wherever it is."""
         if self.url:
             return self.url
-        path = os.path.abspath(self.index_path)
-        if _SPECIAL.isdisjoint(path):
-            return f"sqlite:///{path}"
         from urllib.parse import quote
 
-        return f"sqlite:///file:{quote(path)}?uri=true"
+        return "sqlite:///" + quote(os.path.abspath(self.index_path), safe="/:")

@@ -23,8 +23,8 @@ from collections import OrderedDict
 
 from isocenter.archive.frames import receive, send
 from isocenter.archive.orders import Add, AddOutcome, Failure, Mark, Release, Remove
+from isocenter.archive.words import PATIENCE, Request
 from isocenter.errors import StorageError, StorageFull
-from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -37,22 +37,11 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["PATIENCE", "AreaWriter", "Request", "WriterClient"]
-
-PATIENCE = 30.0
-"""Seconds that somebody waits for an answer, new connections included. A commit takes some
-milliseconds, a new writer half a second."""
+__all__ = ["AddRefused", "AddRefusedFull", "AreaWriter", "RemoteArea", "WriterClient"]
 
 _MARKERS = 4  # connections with marks: one that waits for its commit does not keep all waiting
 _MOST_MARKS = 16  # folders marked over each, unless more are in use
 _MOST_IDLE = 16  # connections kept
-
-
-class Request(NamedTuple):
-    """An `order` for the index of an `area`, which is named by its folder."""
-
-    area: str
-    order: Order
 
 
 class AreaWriter(Protocol):
