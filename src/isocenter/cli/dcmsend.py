@@ -199,8 +199,10 @@ def _report(line: ParsedCommandLine) -> Report | None:
     path = line.value_or_none("--create-report-file")
     if not path:
         return None
+    from isocenter.cli.termination import interrupt_on_termination
     from isocenter.sender.report import Report
 
+    interrupt_on_termination()  # the report grows under a name that must not stay
     try:
         report = Report(path)
     except (OSError, ValueError) as problem:  # ValueError: a NUL within

@@ -135,8 +135,8 @@ def _run(tool: str, argv: Sequence[str]) -> int:
     try:
         module = __import__(f"isocenter.cli.{tool}", fromlist=["main"])
         code = int(module.main(argv, os.environ))
-    except KeyboardInterrupt:
-        return _die_of_interrupt()
+    except KeyboardInterrupt as interrupt:
+        return _die_of(interrupt)
     except BrokenPipeError:
         code = _FAILURE
     except Exception as problem:
@@ -159,14 +159,15 @@ def _explain(tool: str, problem: Exception) -> bool:
     return True
 
 
-def _die_of_interrupt() -> int:
+def _die_of(interrupt: KeyboardInterrupt) -> int:
     """End as an interrupted program does, so that a calling shell stops its loop, too."""
     import signal
 
+    number = int(getattr(interrupt, "signal_number", signal.SIGINT))  # of `termination.Terminated`
     _finish(_FAILURE)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)
-    return 128 + signal.SIGINT
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    return 128 + number
 
 
 def _finish(code: int) -> int:
