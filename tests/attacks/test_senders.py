@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-GOOD = ct_image(rows=16, columns=16)
+# With this UID none of the cuts below falls between two elements, where nobody could tell.
+GOOD = ct_image(rows=16, columns=16, sop_instance_uid="2.25.3298007356985866292956419785115061")
 PART10 = GOOD.part10()
 META_LENGTH = len(PART10) - len(GOOD.data_set)
 
@@ -73,7 +74,7 @@ def _check_sends_on(bad: Path, good: Path, *options: str, code: int | None = Non
 # --- files ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", [*range(0, META_LENGTH + 40, 24), len(PART10) - 1])
+@pytest.mark.parametrize("end", [*range(0, META_LENGTH + 40, 24), -1])
 def test_cve_2022_2121_file_cut_short_at_any_byte(end: int, tmp_path: Path, good: Path) -> None:
     """A null dereference in DCMTK; here: not sent, and told."""
     bad = tmp_path / "bad.dcm"
