@@ -119,7 +119,8 @@ def test_patch_reaches_bytes_inserted_before_others() -> None:
     place = edits.replace(0, 2, b"....")
     edits.replace(2, 2, b"xy")
     edits.replace(9, 1, b"z")
-    edits.patch(place + 1, b"PA")
+    edits.patch(place + 1, b"PA", 1)
+    assert edits.amendments() == []
     assert joined(edited_views(edits, memoryview(LETTERS[:10]))) == (
         b".PA.xy" + LETTERS[4:9] + b"z"
     )

@@ -9,6 +9,7 @@ import pytest
 
 from isocenter import uids
 from isocenter.dataset import convert, order
+from isocenter.dataset.flow import Flow
 from isocenter.dataset.likeness import Likeness
 from isocenter.dataset.profile import RewriteOptions
 from isocenter.errors import ObjectMismatch, StorageRefused
@@ -125,19 +126,29 @@ def test_data_set_without_an_element_lacks_its_class(spool: Spool, tmp_path: Pat
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize("size", [16, 400], ids=["held", "spilled"])
-@pytest.mark.parametrize("where", ["feed_all", "finish", "rewritten"])
+@pytest.mark.parametrize(
+    ("size", "target", "where"),
+    [
+        (16, convert.PlanBuilder, "feed_all"),
+        (16, convert.PlanBuilder, "finish"),
+        (16, convert, "rewritten"),
+        (400, convert.PlanBuilder, "feed_all"),
+        (400, convert.PlanBuilder, "finish"),
+        (400, Flow, "take"),
+        (400, Flow, "finish"),
+    ],
+)
 def test_fault_of_ours_loses_no_object(
     spool: Spool,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     size: int,
+    target: object,
     where: str,
 ) -> None:
     def fail(*_arguments: object, **_keywords: object) -> None:
         raise TypeError("a mistake")
 
-    target = convert if where == "rewritten" else convert.PlanBuilder
     monkeypatch.setattr(target, where, fail)
     image = ct_image(rows=size, columns=size)
     options = RewriteOptions(transfer_syntax_uid=uids.IMPLICIT_VR_LITTLE_ENDIAN)

@@ -160,7 +160,7 @@ class PlanBuilder:
     `feed` pieces in order, then `finish`.
     """
 
-    __slots__ = ("_inflater", "_rewriter", "feed")
+    __slots__ = ("_inflater", "feed", "rewriter")
 
     feed: Callable[[Buffer], None]
     """Look at the next piece; `Rewriter.feed`, or the same with inflating before it.
@@ -176,7 +176,7 @@ class PlanBuilder:
         habits: Habits | None = None,
     ) -> None:
         """Begin before the first element."""
-        self._rewriter = rewriter = Rewriter(profile, prefix_length=prefix_length, habits=habits)
+        self.rewriter = rewriter = Rewriter(profile, prefix_length=prefix_length, habits=habits)
         self._inflater: Inflater | None = None
         self.feed = rewriter.feed
         if profile.source_uid == DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN:
@@ -198,7 +198,7 @@ class PlanBuilder:
             for piece in pieces:
                 self.feed(piece)
             return
-        rewriter = self._rewriter
+        rewriter = self.rewriter
         for piece in pieces:
             if rewriter.ahead >= length:
                 rewriter.skip(length)
@@ -209,7 +209,7 @@ class PlanBuilder:
     @property
     def values(self) -> dict[int, bytes]:
         """Encoded values of the wanted elements found so far, by tag."""
-        return self._rewriter.values
+        return self.rewriter.values
 
     def walk(self, region: FileRegion) -> None:
         """Look at a region of a file, reading no value that nothing depends on.
@@ -223,7 +223,7 @@ class PlanBuilder:
             for piece in pieces_of(region):
                 self.feed(piece)
             return
-        rewriter = self._rewriter
+        rewriter = self.rewriter
         place = 0
         while place < region.length:
             skipped = min(rewriter.position, region.length) - place
@@ -245,7 +245,7 @@ class PlanBuilder:
         """
         if self._inflater is not None:
             self._inflater.finish()
-        return self._rewriter.finish()
+        return self.rewriter.finish()
 
 
 def pieces_of(source: Source) -> Iterator[Buffer]:

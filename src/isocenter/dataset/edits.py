@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from isocenter.wire import Buffer, Segment
 
-__all__ = ["Edits", "edited_region", "edited_stream", "edited_views", "swap_units"]
+__all__ = ["RECORD", "Edits", "edited_region", "edited_stream", "edited_views", "swap_units"]
 
 # Offset, bytes removed there, bytes inserted behind them or _SWAP, _PADDED and the unit.
-_RECORD = struct.Struct("<QQI")
+RECORD = struct.Struct("<QQI")
+"""How a change is kept; the bytes inserted follow."""
 _AMENDMENT = struct.Struct("<QI")  # the last two of these
-_SIZE = _RECORD.size
+_SIZE = RECORD.size
 _SWAP = 1 << 31
 _PADDED = 1 << 30
 _MOST_INSERTED = _PADDED - 1
@@ -41,9 +42,11 @@ class Edits:
 
     Attributes:
         growth: bytes by which the result is longer than the source; negative where shorter.
+        script: the changes.
+        written: how much of the script was carried out ahead of the rest (`dataset.flow`).
     """
 
-    __slots__ = ("_end", "_last", "growth", "script")
+    __slots__ = ("_end", "_last", "_late", "growth", "script", "written")
 
     def __init__(self) -> None:
         """Begin with no change."""
@@ -51,6 +54,8 @@ class Edits:
         self.growth = 0
         self._last = 0  # where the last record stands
         self._end = -1  # offset behind what it removes, -1 where nothing can be added to it
+        self.written = 0
+        self._late: list[tuple[int, bytes]] = []
 
     def replace(self, offset: int, removed: int, inserted: Buffer) -> int:
         """Put `inserted` in the place of `removed` bytes at `offset`.
@@ -65,11 +70,11 @@ class Edits:
         last = self._last
         # One change with the last one, where they touch: one segment of the result.
         if offset == self._end and place - last + size <= _MOST_INSERTED:
-            _, before, _ = _RECORD.unpack_from(script, last)
+            _, before, _ = RECORD.unpack_from(script, last)
             _AMENDMENT.pack_into(script, last + 8, before + removed, place - last - _SIZE + size)
         else:
             self._last = place
-            script += _RECORD.pack(offset, removed, size)
+            script += RECORD.pack(offset, removed, size)
             place += _SIZE
         self._end = offset + removed
         script += inserted
@@ -84,17 +89,31 @@ class Edits:
         whole -= whole % unit
         self._end = -1
         if whole > length:
-            self.script += _RECORD.pack(offset, length, _SWAP | _PADDED | unit)
+            self.script += RECORD.pack(offset, length, _SWAP | _PADDED | unit)
             self.growth += 1
             return
         if whole:
-            self.script += _RECORD.pack(offset, whole, _SWAP | unit)
+            self.script += RECORD.pack(offset, whole, _SWAP | unit)
         if padded:
             self.replace(offset + length, 0, b"\0")
 
-    def patch(self, place: int, value: bytes) -> None:
-        """Overwrite bytes inserted earlier, for a length that is known at the end only."""
+    def patch(self, place: int, value: bytes, at: int) -> None:
+        """Overwrite bytes inserted earlier, for a length that is known at the end only.
+
+        `at` is their offset in the result.
+        """
         self.script[place : place + len(value)] = value
+        if place < self.written:
+            self._late.append((at, value))
+
+    def settle(self) -> None:
+        """Add nothing to changes that are there already: they are about to be carried out."""
+        self._end = -1
+
+    def amendments(self) -> list[tuple[int, bytes]]:
+        """Return what was patched after it was written, with its offset in the result; once."""
+        late, self._late = self._late, []
+        return late
 
     def __len__(self) -> int:
         """Return the bytes that the changes take in memory."""
@@ -106,7 +125,7 @@ class Edits:
         A swap has its unit, negative, for the third, and the NULs put behind the value, one
         or none, for the last.
         """
-        script, unpack = self.script, _RECORD.unpack_from
+        script, unpack = self.script, RECORD.unpack_from
         position, end = 0, len(script)
         while position < end:
             offset, removed, code = unpack(script, position)

@@ -93,6 +93,7 @@ class RewriteProfile:
     Attributes:
         source_uid, target_uid: transfer syntaxes; source, target: their encodings.
         converts: the encodings differ.
+        flows: what a data set becomes can be written while it comes (`isocenter.dataset.flow`).
         is_conversion: the result is another stream of bytes whatever is in the data set.
         needs_dictionary: VRs depend on the dictionary.
         passes: elements may be passed over, or written in bulk, at all.
@@ -114,6 +115,7 @@ class RewriteProfile:
         "_reencoders",
         "converts",
         "dictionary",
+        "flows",
         "has_habits",
         "has_likeness",
         "is_conversion",
@@ -154,6 +156,12 @@ class RewriteProfile:
         self.converts = self.source is not self.target
         self.is_conversion = self.source_uid != self.target_uid or (
             source.is_deflated and options.compression_level is not None
+        )
+        self.flows = (
+            source.is_little
+            and target.is_little
+            and not source.is_deflated
+            and not target.is_deflated
         )
         self.needs_dictionary = not self.source.explicit or options.convert_un
         self.passes = options.group_lengths != "create"

@@ -95,16 +95,18 @@ class Rewriter:
         habits: of the sender, None where there is nothing to learn.
 
     `feed` the pieces of the data set (inflated) in order, then `finish`.
+
+    Attributes:
+        edits: what changes before `position`, and of a value that goes beyond it.
+        is_disordered: an element stood behind one with a higher tag.
     """
 
     __slots__ = (
         "_changed",
         "_creators",
-        "_edits",
         "_first",
         "_given",
         "_habits",
-        "_is_disordered",
         "_mended",
         "_notes",
         "_options",
@@ -115,6 +117,8 @@ class Rewriter:
         "_target",
         "_values",
         "_vrs",
+        "edits",
+        "is_disordered",
     )
 
     def __init__(
@@ -124,11 +128,11 @@ class Rewriter:
         self._profile = profile
         self._vrs = profile.dictionary.vrs
         self._options = profile.options
-        self._edits = Edits()
+        self.edits = Edits()
         self._values: dict[int, bytes] = {}
         self._mended: list[int] = []
         self._creators = 0  # kept so far
-        self._changed = self._is_disordered = False
+        self._changed = self.is_disordered = False
         self._given = b""  # VR that the element at hand says it has
         self._prefix = prefix_length
         self._scanner = Scanner(profile.source, self, profile.limits)
@@ -161,6 +165,12 @@ class Rewriter:
         """Encoded values of the wanted elements found so far, by tag."""
         return self._values
 
+    def settle(self) -> None:
+        """Decide what is open, so that all before `position` can be written."""
+        if self._pending:
+            self._flush()
+        self.edits.settle()
+
     @property
     def ahead(self) -> int:
         """How many of the next bytes stand before `position`, 0 or more."""
@@ -185,9 +195,9 @@ class Rewriter:
             )
         return RewritePlan(
             self._profile,
-            self._edits,
+            self.edits,
             is_identity=is_identity,
-            is_disordered=self._is_disordered,
+            is_disordered=self.is_disordered,
             source_length=self._scanner.position,
             values=self._values,
             mended_uids=tuple(self._mended),
@@ -206,7 +216,7 @@ class Rewriter:
             self._flush()
             start = self._scanner.position
             index = profile.reencoder(encoding, is_root=is_root).run(
-                self._edits, data, index, end, start - index, self._values, level.order
+                self.edits, data, index, end, start - index, self._values, level.order
             )
             self._check_room(start)
             return index
@@ -325,7 +335,7 @@ class Rewriter:
         """Notice an element that stands behind one with a higher tag (PS3.5 7.1)."""
         order = level.order
         if tag < order[0]:
-            self._is_disordered = self._changed = True
+            self.is_disordered = self._changed = True
         order[0] = tag
 
     def _write(
@@ -363,7 +373,7 @@ class Rewriter:
         else:
             self._replace(start, value - start, header)
             if unit > 1:
-                self._edits.swap(value, length, unit, padded=padding > 0)
+                self.edits.swap(value, length, unit, padded=padding > 0)
             elif padding:
                 self._replace(value + length, 0, b"\0")
         self._changed = True
@@ -373,12 +383,12 @@ class Rewriter:
         """Change bytes of the source; return the place of the new ones in the edits."""
         if self._pending:
             self._flush()
-        return self._edits.replace(offset, removed, inserted)
+        return self.edits.replace(offset, removed, inserted)
 
     def _flush(self) -> None:
         """Write the lengths of levels in which something changes after all."""
         for note in self._pending:
-            note.place = self._edits.replace(note.length_at, 4, bytes(4))
+            note.place = self.edits.replace(note.length_at, 4, bytes(4))
         self._pending.clear()
 
     def _header(self, tag: int, vr: bytes, length: int) -> bytes:
@@ -396,7 +406,7 @@ class Rewriter:
         self._check_room(start)
 
     def _check_room(self, start: int) -> None:
-        if len(self._edits) > self._options.maximum_plan_length:
+        if len(self.edits) > self._options.maximum_plan_length:
             raise Unreadable(start, "more changes than are kept in memory")
 
     # Group lengths (PS3.5 7.2)
@@ -412,7 +422,7 @@ class Rewriter:
         header = self._header(group << 16, b"UL", 4)
         place = self._replace(start, removed, header + bytes(4))
         note.group_place = place + len(header)
-        note.group_content = start + removed + self._edits.growth
+        note.group_content = start + removed + self.edits.growth
 
     def _group_length(
         self,
@@ -440,8 +450,8 @@ class Rewriter:
         """Write the length of the group that ends before `at`."""
         if note.group_place < 0:
             return
-        length = at + self._edits.growth - note.group_content
-        self._edits.patch(note.group_place, self._target.pack_length(length))
+        length = at + self.edits.growth - note.group_content
+        self.edits.patch(note.group_place, self._target.pack_length(length), note.group_content - 4)
         if length != note.group_stated:
             self._changed = True
         note.group_place = note.group = -1
@@ -458,7 +468,7 @@ class Rewriter:
         self, outer: Level, level: Level, tag: int, vr: bytes, start: int, value: int
     ) -> None:
         """Write the header of a level; its length is known when it is closed."""
-        edits = self._edits
+        edits = self.edits
         note = _Note()
         if level.kind != ITEM:
             outer_note = self._notes[-1]
@@ -516,7 +526,7 @@ class Rewriter:
 
     def closed(self, level: Level, at: int, delimiter: int) -> None:
         """Write the length of a level, or its delimiter."""
-        edits, note, options = self._edits, self._notes.pop(), self._options
+        edits, note, options = self.edits, self._notes.pop(), self._options
         # Padding is part of its group, where that has a length.
         is_padding_counted = note.group == 0xFFFC
         if not is_padding_counted and note.group >= 0:
@@ -539,7 +549,7 @@ class Rewriter:
             if length >= UNDEFINED_LENGTH:
                 raise Unreadable(at, "longer than a length can say")
             if note.place >= 0:
-                edits.patch(note.place, self._target.pack_length(length))
+                edits.patch(note.place, self._target.pack_length(length), note.content - 4)
             if length != note.stated:
                 self._changed = True
             if delimiter:

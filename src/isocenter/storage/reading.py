@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from isocenter.dataset.convert import InflationLimits, PlanBuilder
+    from isocenter.dataset.flow import Flow
     from isocenter.dataset.habits import Habits
     from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
@@ -54,6 +55,11 @@ class Reading:
         self._habits: dict[int, Habits] = {}  # by association
         self._make_builder: type[PlanBuilder] | None = None
         self._inflation: InflationLimits | None = None
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether data sets are written anew, and not just looked at."""
+        return self._options.rewrite is not None
 
     def profile(self, transfer_syntax_uid: str) -> RewriteProfile | None:
         """Return how data sets of a transfer syntax are written anew, None for as they come."""
@@ -148,6 +154,7 @@ class DataSetReading:
         association: that brought it.
 
     Attributes:
+        flow: what it becomes, while it comes; None where it stays, or is written anew at its end.
         problem: why it cannot be read, "" where it can, so far.
     """
 
@@ -158,6 +165,7 @@ class DataSetReading:
         "_first",
         "_profile",
         "_reading",
+        "flow",
         "prefix_length",
         "problem",
     )
@@ -173,8 +181,14 @@ class DataSetReading:
         self._first = b""  # what it begins with, to learn from
         # Where it begins as those before: its wanted values, and the length it must have then.
         self._familiar: tuple[dict[int, bytes], int] | None = None
+        self.flow: Flow | None = None
         self.prefix_length = prefix_length
         self.problem = ""
+
+    @property
+    def target_uid(self) -> str:
+        """Transfer syntax of what it becomes."""
+        return self._profile.target_uid
 
     def read_whole(self, data: bytes) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
         """Read a data set that is there as a whole; returns as the class says."""
@@ -200,7 +214,11 @@ class DataSetReading:
             self._first = bytes(head[0]) if len(head) == 1 else b"".join(head)
             self._compare()
         if self._familiar is None:
-            self._plan()
+            builder = self._plan()
+            if self._profile.flows and self._reading.rewrites:
+                from isocenter.dataset.flow import Flow
+
+                self.flow = Flow(builder.rewriter)
 
     def look(self, pieces: Sequence[Buffer], length: int) -> None:
         """Look at the next pieces, of `length` bytes together; they are not kept."""

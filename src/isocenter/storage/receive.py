@@ -6,10 +6,12 @@ messages.
 
 Theory of operation. The bytes go to a temporary file as they come, File Meta Information
 first; a short object is held in memory until it is whole. Beside it the rewriter looks at the
-same views. At the end, if the data set already is what normal mode would make of it, the
-temporary file is published; else a second one is written from it, in which what stays is
-copied by the kernel. What cannot be read as a data set is published as it came: bytes that
-arrived whole are never lost to a parser.
+same views, and a `Flow` makes of them what normal mode would: the file holds the new data set.
+Where that cannot be, because elements are out of order, bytes are swapped or the data set is
+deflated, the bytes are kept as they came, and at the end a second file is written from them, in
+which what stays is copied by the kernel. What cannot be read as a data set is published as it
+came, which a second file may be needed for as well: bytes that arrived whole are never lost to a
+parser.
 
 PS3.10 7.1, PS3.4 B.2.3 (statuses of C-STORE).
 """
@@ -19,14 +21,11 @@ from __future__ import annotations
 from contextlib import suppress
 
 from isocenter.dataset.part10 import FileMetaTemplate
-from isocenter.errors import (
-    ConfigurationError,
-    ObjectMismatch,
-    StorageError,
-    StorageRefused,
-)
+from isocenter.errors import ConfigurationError, StorageError, StorageRefused
 from isocenter.logs import INFO, WARNING, get_logger
 from isocenter.storage.duplicates import DUPLICATE_POLICIES, publish
+from isocenter.storage.identities import check_uids, uids_of_file
+from isocenter.storage.ignoring import IgnoredObject
 from isocenter.storage.naming import (
     ShortNames,
     TimeNames,
@@ -35,7 +34,6 @@ from isocenter.storage.naming import (
 )
 from isocenter.storage.placing import CompleteObject, Note, Placement, StoredObject, blanks_note
 from isocenter.storage.reading import MOST_HELD, DataSetReading, Reading
-from isocenter.uids import abridged
 from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Self
 
+    from isocenter.dataset.flow import Flow
     from isocenter.dataset.plan import RewritePlan
     from isocenter.storage.naming import FileName
     from isocenter.storage.options import StorageOptions
@@ -55,10 +54,7 @@ __all__ = ["IgnoredObject", "ReceivedObject", "Receiver"]
 
 _LOGGER = get_logger(__name__)
 
-_SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
-
 _NAMING_SCHEMES = frozenset({"default", "unique", "short", "time", "long-time"})
-_LONGEST_UI = 0xFFFE  # bytes
 _NAMES_TRIED = 1000  # of those that nobody else should have
 
 
@@ -198,27 +194,6 @@ class Receiver:
             raise StorageError(self._spool.directory, str(error)) from error
 
 
-class IgnoredObject:
-    """An object of which nothing is kept (``--ignore``)."""
-
-    __slots__ = ("length",)
-
-    def __init__(self) -> None:
-        """Begin with nothing received."""
-        self.length = 0
-
-    def write(self, views: Sequence[Buffer]) -> None:
-        """Count the bytes."""
-        self.length += sum(map(len, views))
-
-    def finish(self) -> StoredObject:
-        """Say that nothing is kept."""
-        return StoredObject("", self.length)
-
-    def discard(self) -> None:
-        """Nothing is there."""
-
-
 class ReceivedObject:
     """One object on its way in; ends with `finish` or `discard`.
 
@@ -241,6 +216,8 @@ class ReceivedObject:
         "_sop_class_uid",
         "_sop_instance_uid",
         "_spool",
+        "_start",
+        "_syntax_uid",
         "_transfer_syntax_uid",
         "length",
     )
@@ -266,6 +243,8 @@ class ReceivedObject:
         self._held: list[bytes] | None = None
         self._reading: DataSetReading | None = None
         self._is_disordered = False
+        self._syntax_uid = transfer_syntax_uid  # of what the file holds
+        self._start = 0  # of the data set in the file
         self.length = 0
         self._head = receiver.head(origin, sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         profile = receiver.reading.profile(transfer_syntax_uid)
@@ -301,9 +280,72 @@ class ReceivedObject:
             length = self.length
             if reading is not None:
                 reading.begin(views)
+                if reading.flow is not None:
+                    self._write_as(reading.target_uid)
         if reading is not None:
             reading.look(views, length)
+            if reading.flow is not None:
+                views = self._anew(reading, reading.flow, views)
         self._spill(views)
+
+    def _write_as(self, transfer_syntax_uid: str) -> None:
+        """Begin the file as one of a transfer syntax."""
+        if transfer_syntax_uid != self._syntax_uid:
+            self._syntax_uid = transfer_syntax_uid
+            self._head = self._new_head(transfer_syntax_uid)
+
+    def _anew(
+        self, reading: DataSetReading, flow: Flow, pieces: Sequence[Buffer]
+    ) -> Sequence[Buffer]:
+        """Return what of the new data set can be written; where that cannot be, the old one's."""
+        if not reading.problem and flow.is_possible:
+            try:
+                new = flow.take(pieces)
+            except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+                reading.give_up(problem)
+            else:
+                self._amend(flow)
+                return new
+        return [*self._had_back(reading, flow), *pieces]
+
+    def _amend(self, flow: Flow) -> None:
+        """Write lengths that are known by now into what was written before."""
+        for at, value in flow.amendments():
+            self._spill(()).amend(self._start + at, value)
+
+    def _had_back(self, reading: DataSetReading, flow: Flow) -> Sequence[Buffer]:
+        """Make the file hold the data set as it came; return what is to follow in it."""
+        reading.flow = None
+        written_uid = self._syntax_uid
+        self._write_as(self._transfer_syntax_uid)
+        old = self._file
+        if old is None or (flow.is_untouched and written_uid == self._syntax_uid):
+            return flow.unwritten
+        from isocenter.storage.writing import write_segments
+
+        head = self._new_head(self._syntax_uid)
+        new = self._spool.begin()
+        try:
+            write_segments(new, head, flow.restored(self._data_set(old)))
+        except BaseException:
+            new.discard()
+            raise
+        old.discard()
+        self._file, self._head, self._start = new, b"", len(head)
+        return flow.unwritten
+
+    def _finish_flow(self, reading: DataSetReading, flow: Flow, plan: RewritePlan) -> bool:
+        """Write the end of the new data set; False where it has to be written as a whole."""
+        if plan.is_disordered:
+            return False
+        try:
+            last = flow.finish()
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+            reading.give_up(problem)
+            return False
+        self._spill(last)
+        self._amend(flow)
+        return True
 
     def _spill(self, views: Sequence[Buffer]) -> SpoolFile:
         """Write to the temporary file, File Meta Information first, and return it."""
@@ -313,6 +355,7 @@ class ReceivedObject:
         if self._head:
             # One system call for the File Meta Information and the first fragments.
             head, self._head = self._head, b""
+            self._start = len(head)
             file.write([head, *views])
         elif views:
             file.write(views)
@@ -359,10 +402,11 @@ class ReceivedObject:
     def _judge(self) -> tuple[RewritePlan | None, dict[int, bytes], bool, list[Note]]:
         """Read the data set and compare its UIDs; what `_read` returns and what is to be said."""
         plan, values, is_read = self._read()
+        requested = self._sop_class_uid, self._sop_instance_uid
         if self._receiver.options.check_uids:
-            self._check(values, is_read=is_read)
+            check_uids(values, requested, is_read=is_read)
         elif self._receiver.options.identity == "data set":
-            return plan, values, is_read, self._identify(values)
+            return plan, values, is_read, self._identify(values, requested)
         return plan, values, is_read, []
 
     def _read(self) -> tuple[RewritePlan | None, dict[int, bytes], bool]:
@@ -374,34 +418,13 @@ class ReceivedObject:
             if len(held) > 1:
                 held[:] = [b"".join(held)]
             return reading.read_whole(held[0] if held else b"")
-        raw = self._spill(())
-        region = FileRegion(raw.fileno(), raw.length - self.length, self.length)
-        return reading.finish(self.length, region)
+        return reading.finish(self.length, self._data_set(self._spill(())))
 
-    def _check(self, values: Mapping[int, bytes], *, is_read: bool) -> None:
-        """Compare the UIDs of data set and request; one that could not be read may lack them.
+    def _data_set(self, file: SpoolFile) -> FileRegion:
+        """Return the data set that a file holds so far."""
+        return FileRegion(file.fileno(), self._start, file.length - self._start)
 
-        One that is empty, or no text at all, counts as missing.
-        """
-        pairs = (
-            (_SOP_CLASS, "SOP class", self._sop_class_uid),
-            (_SOP_INSTANCE, "SOP instance", self._sop_instance_uid),
-        )
-        for tag, what, requested in pairs:
-            found = values.get(tag, b"").rstrip(b"\0 ").decode("latin-1")
-            if not found:
-                if is_read:
-                    words = f"{what} UID missing in the data set, empty or no UI"
-                    raise StorageRefused(
-                        f"bad DICOM object {self._sop_instance_uid}: {words}", comment=words
-                    )
-            elif found != requested:
-                raise ObjectMismatch(
-                    _difference(what, found, requested),
-                    comment=f"{what} UID of the data set is not the request's",
-                )
-
-    def _identify(self, values: Mapping[int, bytes]) -> list[Note]:
+    def _identify(self, values: Mapping[int, bytes], requested: tuple[str, str]) -> list[Note]:
         """Let the data set say what its file is, where it says that; return what is to be said.
 
         Raises:
@@ -412,27 +435,12 @@ class ReceivedObject:
                 f"cannot store received object {self._sop_instance_uid}: its data set is empty",
                 comment="the data set is empty",
             )
-        requested = self._sop_class_uid, self._sop_instance_uid
-        found = [
-            values.get(tag, b"").rstrip(b"\0").decode("latin-1")
-            for tag in (_SOP_CLASS, _SOP_INSTANCE)
-        ]
-        # None, or one that no element of group 0002 can hold.
-        uids = [
-            uid if 0 < len(uid) <= _LONGEST_UI else asked
-            for uid, asked in zip(found, requested, strict=True)
-        ]
-        if uids == [*requested]:
-            return []
-        self._file_uids = uids[0], uids[1]
-        if self._head:
-            self._head = self._new_head(self._transfer_syntax_uid)
-        pairs = zip(("SOP class", "SOP instance"), found, requested, strict=True)
-        return [
-            Note(WARNING, f"{_difference(what, uid, asked)}: kept")
-            for what, uid, asked in pairs
-            if uid.strip() not in {"", asked.strip()}
-        ]
+        uids, notes = uids_of_file(values, requested)
+        if uids != requested:
+            self._file_uids = uids
+            if self._head:
+                self._head = self._new_head(self._syntax_uid)
+        return notes
 
     def _place(self, values: Mapping[int, bytes], *, is_read: bool) -> Placement:
         placing = self._receiver.placing
@@ -447,6 +455,14 @@ class ReceivedObject:
 
     def _complete(self, plan: RewritePlan | None) -> SpoolFile:
         """Return a temporary file with all that the object's file is to hold."""
+        reading = self._reading
+        if reading is not None and reading.flow is not None:
+            if plan is not None and self._finish_flow(reading, reading.flow, plan):
+                if self._file_uids is not None:
+                    return self._write_anew(None)  # its head is written and is another's
+                return self._spill(())
+            self._spill(self._had_back(reading, reading.flow))
+            plan = None if reading.problem else plan
         if plan is None or plan.is_identity or self._receiver.options.rewrite is None:
             if self._file_uids is not None and self._file is not None:
                 return self._write_anew(None)  # its head is written and is another's
@@ -456,8 +472,8 @@ class ReceivedObject:
         except (StorageError, OSError):
             raise
         except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
-            if self._reading is not None:
-                self._reading.give_up(problem)
+            if reading is not None:
+                reading.give_up(problem)
             return self._spill(self._held or ())
         return self._file
 
@@ -470,14 +486,13 @@ class ReceivedObject:
 
         new = self._spool.begin()
         try:
-            target = self._transfer_syntax_uid if plan is None else plan.profile.target_uid
+            target = self._syntax_uid if plan is None else plan.profile.target_uid
             head = self._new_head(target)
             if self._held is not None:
                 write_segments(new, head, self._rewritten(plan, b"".join(self._held)))
             else:
                 raw = self._spill(())
-                region = FileRegion(raw.fileno(), raw.length - self.length, self.length)
-                write_segments(new, head, self._rewritten(plan, region))
+                write_segments(new, head, self._rewritten(plan, self._data_set(raw)))
                 raw.discard()
         except BaseException:
             new.discard()
@@ -590,10 +605,3 @@ class ReceivedObject:
 
 
 _HERE = Placement()
-
-
-def _difference(what: str, found: str, requested: str) -> str:
-    """Say that a UID is another one than the request's."""
-    # What has other characters is no UID but anything of the data set, even a name.
-    shown = "which is none" if found.strip("0123456789.") else repr(abridged(found))
-    return f"{what} UID of the data set, {shown}, is not the request's, {abridged(requested)!r}"

@@ -159,6 +159,27 @@ class SpoolFile:
             self.discard()
             raise storage_error(self._spool.path(self._name), error) from error
 
+    def amend(self, offset: int, value: bytes) -> None:
+        """Overwrite bytes that were written before.
+
+        After an error the temporary file is gone and the object lost.
+
+        Raises:
+            StorageError: as `write`.
+            ValueError: the file was published or discarded, or has no such bytes.
+        """
+        if self._fd < 0 or offset + len(value) > self.length:
+            raise ValueError("the file is closed, or shorter")
+        self._forced = False
+        try:
+            written = os.pwrite(self._fd, value, offset)
+        except OSError as error:
+            self.discard()
+            raise storage_error(self._spool.path(self._name), error) from error
+        if written < len(value):
+            self.discard()
+            raise StorageError(self._spool.path(self._name), os.strerror(errno.EIO))
+
     def _copy_some(self, fd: int, offset: int, length: int) -> None:
         while length:
             step = min(length, _COPY)
