@@ -321,17 +321,12 @@ class ReceivedObject:
         old = self._file
         if old is None or (flow.is_untouched and written_uid == self._syntax_uid):
             return flow.unwritten
-        from isocenter.storage.writing import write_segments
+        from isocenter.storage.writing import write_new
 
         head = self._new_head(self._syntax_uid)
-        new = self._spool.begin()
-        try:
-            write_segments(new, head, flow.restored(self._data_set(old)))
-        except BaseException:
-            new.discard()
-            raise
+        self._file = write_new(self._spool, head, flow.restored(self._data_set(old)))
         old.discard()
-        self._file, self._head, self._start = new, b"", len(head)
+        self._head, self._start = b"", len(head)
         return flow.unwritten
 
     def _finish_flow(self, reading: DataSetReading, flow: Flow, plan: RewritePlan) -> bool:
@@ -482,21 +477,14 @@ class ReceivedObject:
 
         Without a plan it stays as it is, which is for one that is not held.
         """
-        from isocenter.storage.writing import write_segments
+        from isocenter.storage.writing import write_new
 
-        new = self._spool.begin()
-        try:
-            target = self._syntax_uid if plan is None else plan.profile.target_uid
-            head = self._new_head(target)
-            if self._held is not None:
-                write_segments(new, head, self._rewritten(plan, b"".join(self._held)))
-            else:
-                raw = self._spill(())
-                write_segments(new, head, self._rewritten(plan, self._data_set(raw)))
-                raw.discard()
-        except BaseException:
-            new.discard()
-            raise
+        head = self._new_head(self._syntax_uid if plan is None else plan.profile.target_uid)
+        if self._held is not None:
+            return write_new(self._spool, head, self._rewritten(plan, b"".join(self._held)))
+        old = self._spill(())
+        new = write_new(self._spool, head, self._rewritten(plan, self._data_set(old)))
+        old.discard()
         return new
 
     def _rewritten(self, plan: RewritePlan | None, source: bytes | FileRegion) -> Iterable[Segment]:

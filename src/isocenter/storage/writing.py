@@ -12,14 +12,30 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from isocenter.storage.spool import Spool
     from isocenter.storage.spoolfile import SpoolFile
     from isocenter.wire import Buffer, Segment
 
-__all__ = ["write_segments"]
+__all__ = ["write_new", "write_segments"]
 
 _BATCH = 256 * 1024  # bytes gathered before they are written
 _MOST = 1024  # buffers in one writev(2)
 _SHORT = 16 * 1024  # bytes of a buffer that is copied to wait for others
+
+
+def write_new(spool: Spool, head: bytes, segments: Iterable[Segment]) -> SpoolFile:
+    """Return a new temporary file with a head and segments.
+
+    Raises:
+        As `Spool.begin` and `write_segments`; the file is gone.
+    """
+    new = spool.begin()
+    try:
+        write_segments(new, head, segments)
+    except BaseException:
+        new.discard()
+        raise
+    return new
 
 
 def write_segments(file: SpoolFile, head: bytes, segments: Iterable[Segment]) -> None:
