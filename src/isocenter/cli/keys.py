@@ -19,7 +19,7 @@ import re
 
 from isocenter.dataset.dictionary import DEFAULT_DICTIONARY
 from isocenter.dataset.textual import value_of_text
-from isocenter.dataset.tree import Element, Node, decode
+from isocenter.dataset.tree import UNKNOWN_VR, Element, Node, decode
 from isocenter.errors import ConfigurationError, DataSetError
 from isocenter.limits import DEFAULTS
 
@@ -116,7 +116,7 @@ def _value(vr: bytes, text: str) -> bytes:
     if vr == b"SQ":
         raise BadKey("Cannot insert value into path ending with item or sequence")
     try:
-        return value_of_text(vr, os.fsencode(text))
+        return value_of_text(b"UN" if vr == UNKNOWN_VR else vr, os.fsencode(text))
     except ValueError:
         raise BadKey("Corrupted data", _CORRUPTED) from None
 
@@ -126,7 +126,8 @@ def _tag_of(name: str, dictionary: Dictionary) -> int | None:
     found = _TAG.match(name)
     if found is not None:
         return (int(found[1], 16) & 0xFFFF) << 16 | int(found[2], 16) & 0xFFFF
-    return dictionary.tag_of(name)
+    # DCMTK's dictionary says of its own accord which attributes are retired.
+    return dictionary.tag_of(name.removeprefix("RETIRED_"))
 
 
 def _parse_tag(path: str, dictionary: Dictionary) -> tuple[int, str]:
@@ -170,7 +171,7 @@ def _new_element(node: Node, tag: int, dictionary: Dictionary) -> Element:
     vr = node.vr_of(tag, dictionary)
     if vr == b"SQ":
         return Element(tag, vr, items=[])
-    return Element(tag, vr, _empty(tag))
+    return Element(tag, UNKNOWN_VR if vr == b"UN" else vr, _empty(tag))
 
 
 def _empty(tag: int) -> bytes:

@@ -41,9 +41,12 @@ if TYPE_CHECKING:
     from isocenter.limits import Limits
     from isocenter.wire import Buffer
 
-__all__ = ["Element", "Node", "decode", "encode"]
+__all__ = ["UNKNOWN_VR", "Element", "Node", "decode", "encode"]
 
 PIXEL_REPRESENTATION: Final = 0x00280103
+UNKNOWN_VR = b"??"
+"""Of elements that neither the data set nor the dictionary tells the VR of."""
+
 _UNDEFINED: Final = 0xFFFFFFFF
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
@@ -55,14 +58,14 @@ class Element:
 
     Attributes:
         tag: 0xGGGGEEEE.
-        vr: two letters.
+        vr: two letters; `UNKNOWN_VR` where nothing tells it, which is written as UN.
         value: the bytes of its value, little endian, with the padding they came with; b"" for a
             sequence.
         items: what a sequence holds; None for any other element.
-        is_delimited: True for a sequence that was read with an undefined length.
+        length: of a sequence that was read, in bytes, 0xFFFFFFFF where a delimiter ended it.
     """
 
-    __slots__ = ("is_delimited", "items", "tag", "value", "vr")
+    __slots__ = ("items", "length", "tag", "value", "vr")
 
     def __init__(
         self,
@@ -71,29 +74,29 @@ class Element:
         value: bytes = b"",
         items: list[Node] | None = None,
         *,
-        is_delimited: bool = False,
+        length: int = 0,
     ) -> None:
         """Set the attributes."""
         self.tag = tag
         self.vr = vr
         self.value = value
         self.items = items
-        self.is_delimited = is_delimited
+        self.length = length
 
 
 class Node:
     """A data set or an item: elements by tag.
 
     Attributes:
-        is_delimited: True for an item that was read with an undefined length.
+        length: of an item that was read, in bytes, 0xFFFFFFFF where a delimiter ended it.
     """
 
-    __slots__ = ("_elements", "is_delimited")
+    __slots__ = ("_elements", "length")
 
-    def __init__(self, *, is_delimited: bool = False) -> None:
+    def __init__(self, *, length: int = 0) -> None:
         """Begin without elements."""
         self._elements: dict[int, Element] = {}
-        self.is_delimited = is_delimited
+        self.length = length
 
     def __iter__(self) -> Iterator[Element]:
         """Yield the elements in the order of their tags."""
@@ -159,7 +162,9 @@ class _Builder:
         if vr:
             return vr
         known = self._nodes[-1].vr_of(tag, self._dictionary)
-        return b"SQ" if known == b"UN" and length == _UNDEFINED else known
+        if known != b"UN":
+            return known
+        return b"SQ" if length == _UNDEFINED else UNKNOWN_VR
 
     def wants_value(self, level: Level, tag: int, vr: bytes) -> bool:
         """Want none: the whole data set is at hand."""
@@ -188,9 +193,10 @@ class _Builder:
         self, outer: Level, level: Level, tag: int, vr: bytes, start: int, value: int
     ) -> None:
         """Go one deeper."""
-        del outer, start, value
+        del outer, start
+        length = _UNDEFINED if level.is_delimited else level.end - value
         if level.kind == ITEM:
-            node = Node(is_delimited=level.is_delimited)
+            node = Node(length=length)
             items = self._sequences[-1].items
             if items is not None:
                 items.append(node)
@@ -201,7 +207,7 @@ class _Builder:
             tag,
             b"SQ" if is_sequence else vr or b"OB",
             items=[] if is_sequence else None,
-            is_delimited=level.is_delimited,
+            length=length,
         )
         self._nodes[-1].put(element)
         self._sequences.append(element)
@@ -354,6 +360,8 @@ class _Writer:
         try:
             if not encoding.explicit:
                 return encoding.pack_plain(group, element, length)
+            if vr == UNKNOWN_VR:
+                vr = b"UN"
             if not self._new_vrs and vr in _NEW_VRS:
                 vr = b"OB"
             if vr not in SHORT_VRS:
