@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from isocenter.archive.attributes import COLUMNS
 from isocenter.archive.facts import facts_of
+from isocenter.archive.keys import compared_columns
 from isocenter.errors import DataSetError
 from isocenter.testing.datasets import (
     EXPLICIT_BIG,
@@ -82,6 +83,7 @@ def _check(facts: InstanceFacts) -> None:
             value.encode()
             if len(value) > _LONGEST or "\0" in value:
                 raise AssertionError(f"{value[:100]!r} of {len(value)} characters")
+        compared_columns(table, values, facts.timezone)
         for attribute, value in zip(COLUMNS[table], values, strict=True):
             if attribute.vr == b"SQ" and value:
                 json.loads(value)
