@@ -46,6 +46,6 @@ def test_destinations_are_peers_of_entities_then_hosts() -> None:
     assert CONFIG.destination("other") is None
 
 
-def test_vendor_of_a_title() -> None:
-    assert CONFIG.vendor("FAR") == "Acme"
-    assert CONFIG.vendor("OTHER") is None
+def test_vendors_of_a_title() -> None:
+    assert CONFIG.vendors_of("FAR") == ("Acme",)
+    assert CONFIG.vendors_of("OTHER") == ()

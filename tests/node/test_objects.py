@@ -96,7 +96,7 @@ def test_compressed_object_is_decoded_where_that_is_possible() -> None:
     finally:
         decoders.close()
     found = decode_dataset(data, uids.IMPLICIT_VR_LITTLE_ENDIAN)
-    assert found.PixelData == pydicom.dcmread(get_testdata_file("MR_small.dcm")).PixelData
+    assert found.PixelData == pydicom.dcmread(str(get_testdata_file("MR_small.dcm"))).PixelData
 
 
 def test_what_nobody_decodes_has_no_alternatives() -> None:

@@ -162,9 +162,10 @@ class NodeConfig(Record):
                     return peer
         return None
 
-    def vendor(self, ae_title: str) -> str | None:
-        """Return the name of the vendor that a title belongs to, None where it has none."""
-        for name, peers in self.vendors.items():
-            if any(peer.ae_title == ae_title for peer in peers):
-                return name
-        return None
+    def vendors_of(self, ae_title: str) -> tuple[str, ...]:
+        """Return the names of the vendors that a title belongs to."""
+        return tuple(
+            name
+            for name, peers in self.vendors.items()
+            if any(peer.ae_title == ae_title for peer in peers)
+        )
