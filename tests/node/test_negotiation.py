@@ -9,7 +9,13 @@ import pytest
 from isocenter import uids
 from isocenter.node.config import Entity, NodeConfig
 from isocenter.node.negotiation import NodeNegotiation, StorageTurns
-from isocenter.ul.negotiation import AcceptorPolicy, Role, negotiate, rejection
+from isocenter.ul.negotiation import (
+    AcceptorPolicy,
+    Role,
+    accepted_contexts,
+    negotiate,
+    rejection,
+)
 from isocenter.ul.pdu import AAssociateAC, ContextResult, RejectReason
 from isocenter.ul.request import ProposedContext, build_request
 
@@ -86,6 +92,16 @@ def test_access_of_the_area_decides(
 def test_whoever_takes_objects_by_get_may_be_their_receiver_at_a_read_only_area() -> None:
     asked = request("R", CT, uids.STUDY_ROOT_GET, roles={CT: Role.SCP})
     assert results(asked) == [ACCEPTED, ACCEPTED]
+
+
+def test_whoever_wants_both_roles_is_no_sender_to_a_read_only_area() -> None:
+    asked = request("R", CT, roles={CT: Role.SCU | Role.SCP})
+    negotiation = NodeNegotiation(CONFIG, lambda uid: uid == CT)
+    answer = negotiation.revise(asked, negotiate(asked, POLICY), 1)
+    assert isinstance(answer, AAssociateAC)
+    (context,) = accepted_contexts(asked, answer, requestor=False).values()
+    assert context.as_scu
+    assert not context.as_scp
 
 
 @pytest.mark.parametrize("uid", [uids.STUDY_ROOT_MOVE, uids.STUDY_ROOT_GET])

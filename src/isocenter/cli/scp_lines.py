@@ -64,7 +64,7 @@ def has_use(answer: AAssociateAC) -> bool:
     )
 
 
-def revised(request: AAssociateRQ, answer: Answer) -> Answer:
+def revised(request: AAssociateRQ, answer: Answer, _association: int = 0) -> Answer:
     """Return the answer that DCMTK's DcmSCP gives where ours is another one.
 
     An association without an accepted presentation context is rejected, 1/1/1; one with another

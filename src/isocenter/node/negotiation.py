@@ -5,8 +5,8 @@ how an association is driven: it revises answers (`services.acceptor`).
 
 In this order, each with result 1 (user rejection, PS3.8 9.3.3.2):
 
-    storage contexts with a title whose area is not writable, except those in whose SOP class the
-        requestor may be the SCP, for C-GET
+    storage contexts with a title whose area is not writable; where the requestor may be the SCP of
+        their SOP class, for C-GET, they are accepted, and it is that alone
     query and retrieve contexts with a title whose area is not readable; DCMTK accepts them
     MOVE and GET contexts without a FIND context of the same model, where that is required
     storage contexts while another association has some with the same title, where only one may
@@ -26,7 +26,7 @@ from isocenter.ul.pdu import AAssociateRJ, ContextResult
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from isocenter.node.config import NodeConfig
     from isocenter.ul.pdu import AAssociateAC, AAssociateRQ, PresentationContextResult
@@ -126,12 +126,18 @@ class NodeNegotiation:
             for context in answer.presentation_contexts
             if context.result == ContextResult.ACCEPTANCE
         }
-        refused = self._refused(title, accepted, _classes_as_scp(answer))
-        stored = {uid for uid in accepted - refused if self._is_storage(uid)}
+        stored = {uid for uid in accepted if self._is_storage(uid)}
+        refused = self._refused_queries(title, accepted)
+        narrowed: set[str] = set()
+        entity = self._config.entity(title)
+        if entity is not None and not entity.writable:
+            narrowed = stored & _classes_as_scp(answer)
+            refused |= stored - narrowed
+            stored = set()
         if self._turns is not None and stored and not self._turns.take(title, association):
             _LOGGER.info("another association stores with %a: storage contexts refused", title)
             refused |= stored
-        if not refused:
+        if not refused and not narrowed:
             return answer
         return replace(
             answer,
@@ -145,30 +151,27 @@ class NodeNegotiation:
             user_information=replace(
                 answer.user_information,
                 role_selections=tuple(
-                    selection
+                    replace(selection, scu_role=False)
+                    if selection.sop_class_uid in narrowed
+                    else selection
                     for selection in answer.user_information.role_selections
                     if selection.sop_class_uid not in refused
                 ),
             ),
         )
 
-    def _refused(self, title: str, accepted: set[str], as_scp: Collection[str]) -> set[str]:
-        """Return which accepted SOP classes the entity or the model forbids."""
+    def _refused_queries(self, title: str, accepted: set[str]) -> set[str]:
+        """Return which accepted SOP classes of query and retrieve are refused all the same."""
         entity = self._config.entity(title)
         refused: set[str] = set()
         for uid in accepted:
             model = _MODEL_OF.get(uid)
-            if model is not None:
-                lonely = uid != model.find and model.find not in accepted
-                if lonely and uid == model.move and not self._require_find:
-                    _LOGGER.error("Move Presentation Context but no Find (accepting for now)")
-                if (lonely and self._require_find) or not (entity is None or entity.readable):
-                    refused.add(uid)
-            elif (
-                self._is_storage(uid)
-                and uid not in as_scp
-                and not (entity is None or entity.writable)
-            ):
+            if model is None:
+                continue
+            lonely = uid != model.find and model.find not in accepted
+            if lonely and uid == model.move and not self._require_find:
+                _LOGGER.error("Move Presentation Context but no Find (accepting for now)")
+            if (lonely and self._require_find) or not (entity is None or entity.readable):
                 refused.add(uid)
         return refused
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     Answer: TypeAlias = "AAssociateAC | AAssociateRJ"
     Operation: TypeAlias = "CFindRQ | CGetRQ | CMoveRQ"
     OperationResponse: TypeAlias = "CFindRSP | CGetRSP | CMoveRSP"
-    Revision: TypeAlias = "Callable[[AAssociateRQ, Answer], Answer]"
+    Revision: TypeAlias = "Callable[[AAssociateRQ, Answer, int], Answer]"
 else:
     Protocol = object
 
@@ -224,7 +224,7 @@ class Acceptor:
         observer: who is told; None logs how associations begin and fail.
         admission: asked whether a requestor may associate that the policy has nothing against;
             None for nobody.
-        revise: has the last word on each answer, for tools that reject where others accept;
+        revise: has the last word on each answer, by request, answer and number of the association;
             None leaves it as it is.
     """
 
@@ -252,7 +252,7 @@ class Acceptor:
             observer.received(association, request)
             answer = negotiate(request, self._policy, self._admit(association))
             if self._revise is not None:
-                answer = self._revise(request, answer)
+                answer = self._revise(request, answer, association.number)
             if isinstance(answer, AAssociateRJ):
                 observer.rejected(association, request, answer)
                 association.reject_request(answer)
