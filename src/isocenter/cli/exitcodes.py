@@ -23,6 +23,9 @@ class ExitCode(IntEnum):
     FAILURE = 1
     """Command line, input files, connection, rejection or timeout."""
 
+    INSUFFICIENT_PRIVILEGES = 2
+    """movescu: its port is one of those that are the system's."""
+
     NO_INPUT_FILES = 21
     """dcmsend: there is no file to be sent."""
 
@@ -32,6 +35,9 @@ class ExitCode(IntEnum):
 
     NO_VALID_INPUT_FILES = 23
     """dcmsend: none of the files can be sent."""
+
+    CANNOT_WRITE_OUTPUT = 40
+    """movescu: the output directory cannot be written to."""
 
     CANNOT_WRITE_REPORT_FILE = 43
     """dcmsend: the report cannot be written."""
@@ -44,6 +50,12 @@ class ExitCode(IntEnum):
 
     INVALID_ASSOCIATION_CONFIG = 66
     """dcmrecv: the association negotiation profile cannot be used."""
+
+    NO_PRESENTATION_CONTEXT = 66
+    """movescu: the peer accepts none of the presentation contexts, or not that of C-MOVE."""
+
+    CANNOT_CLOSE_ASSOCIATION = 67
+    """movescu: all went well, and the association could not be released."""
 
     NO_TRANSPORT_LAYER = 71
     """dcmrecv: keys, certificates or cipher suites of TLS cannot be used."""
@@ -61,8 +73,17 @@ class ExitCode(IntEnum):
     """dcmsend: no context may be proposed for a file, or none was accepted for the only
     association."""
 
+    RETRIEVE_WARNING = 68
+    """getscu, movescu: a retrieve ended with a warning: not everything came, or not as it was."""
+
+    RETRIEVE_FAILED = 69
+    """getscu, movescu: a retrieve failed, or something of it could not be stored."""
+
     ECHO_FAILED = 70
     """echoscu: DIMSE timeout, protocol error, or the peer asked for release."""
+
+    CANNOT_CREATE_TLS_LAYER = 70
+    """movescu: keys, certificates or cipher suites of TLS cannot be used."""
 
     INHERITED_DESCRIPTOR = 99
     """storescp --inetd: descriptor 0 is no connected socket."""
@@ -164,6 +185,53 @@ MEANINGS = {
                 "byte of the status"
             ),
         ),
+    ),
+    "getscu": (
+        (
+            "0",
+            (
+                "every C-GET ended with success and every object that came was stored; also after "
+                "--help and --version"
+            ),
+        ),
+        (
+            "1",
+            (
+                f"{_COMMAND_LINE}, a key, a query file or the output directory cannot, there is no "
+                "association, or it ended before the last response"
+            ),
+        ),
+        ("68", "the last response of a C-GET is a warning: not everything came"),
+        (
+            "69",
+            "the last response of a C-GET is a failure, or an object came and was not stored",
+        ),
+    ),
+    "movescu": (
+        (
+            "0",
+            (
+                "every C-MOVE ended with success, or as --cancel asked for, and what came to --port "
+                "was stored; also after --help and --version"
+            ),
+        ),
+        ("1", f"{_COMMAND_LINE}, or a key, a query file or a dictionary cannot"),
+        ("2", "--port is below 1024, and that is not allowed"),
+        ("40", "the output directory cannot be written to"),
+        ("45", "the output directory does not exist"),
+        ("60", "--port cannot be listened on"),
+        ("61", "there is no connection, or the peer rejects the association"),
+        ("66", "the peer accepts no presentation context, or not that of C-MOVE"),
+        ("67", "the association could not be released, all else went well"),
+        ("68", "the last response of a C-MOVE is a warning: not everything was sent"),
+        (
+            "69",
+            (
+                "the last response of a C-MOVE is a failure or did not come, or an object came to "
+                "--port and was not stored"
+            ),
+        ),
+        ("70", "keys, certificates or cipher suites of TLS cannot be used"),
     ),
     "storescp": (
         (

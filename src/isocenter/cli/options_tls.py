@@ -14,9 +14,12 @@ from isocenter.cli.spec import Group, Option, Value, string
 __all__ = [
     "ACCEPTOR_EVALUATION",
     "ACCEPTOR_GROUP",
+    "BOTH_EVALUATION",
+    "BOTH_GROUP",
     "OFFLINE_EVALUATION",
     "OWN_ACCEPTOR",
     "OWN_ACCEPTOR_EVALUATION",
+    "OWN_BOTH",
     "OWN_REQUESTOR",
     "OWN_REQUESTOR_EVALUATION",
     "PASSWORDS",
@@ -312,6 +315,39 @@ ACCEPTOR_GROUP = Group(TITLE, subgroups=_groups(_ACCEPTOR, _EXPECT_SNI, acceptor
 """Of a tool that accepts them."""
 
 
+BOTH_GROUP = Group(
+    TITLE,
+    subgroups=(
+        *_groups(_ACCEPTOR, _REQUEST_SNI, acceptor=True)[:-3],
+        Group(
+            "server name indication",
+            (
+                Option(
+                    "--no-sni",
+                    "",
+                    "use no server name (default)",
+                    is_default=True,
+                    conflicts=(_REQUEST_SNI.long, _EXPECT_SNI.long),
+                    requires=_ACCEPTOR,
+                ),
+                Option(
+                    _REQUEST_SNI.long,
+                    "",
+                    _REQUEST_SNI.help_text,
+                    _REQUEST_SNI.values,
+                    requires=_ACCEPTOR,
+                ),
+                _EXPECT_SNI,
+            ),
+            implied=_ACCEPTOR,
+        ),
+        _random(_ACCEPTOR),
+        _peer(_ACCEPTOR, acceptor=True),
+    ),
+)
+"""Of a tool that requests associations and accepts others meanwhile."""
+
+
 def requestor_group_with(*more: Group) -> Group:
     """Return the group of a requestor with subgroups of its own behind the shared ones."""
     return Group(TITLE, subgroups=(*_REQUESTOR_GROUPS, *more))
@@ -405,6 +441,25 @@ ACCEPTOR_EVALUATION: tuple[str | tuple[str, ...], ...] = (
     *_AUTHORITY_EVALUATION,
 )
 """`Tool.evaluation` of an acceptor's options."""
+
+BOTH_EVALUATION: tuple[str | tuple[str, ...], ...] = tuple(
+    step
+    for known in ACCEPTOR_EVALUATION
+    for step in (("--request-sni", known) if known == "--expect-sni" else (known,))
+)
+"""`Tool.evaluation` of the options of `BOTH_GROUP`."""
+
+OWN_BOTH = (
+    Option(
+        OWN_REQUESTOR[0].long,
+        "",
+        OWN_REQUESTOR[0].help_text,
+        conflicts=OWN_REQUESTOR[0].conflicts,
+        requires=_ACCEPTOR,
+    ),
+    *OWN_ACCEPTOR,
+)
+"""What isocenter adds for tools that do both."""
 
 OWN_REQUESTOR_EVALUATION = ("--verify-host", "--system-ca")
 """`Tool.evaluation` of what isocenter adds for requestors."""

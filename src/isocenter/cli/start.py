@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.cli.spec import Tool
 
-__all__ = ["start"]
+__all__ = ["refuse", "start"]
 
 
 def start(
@@ -75,6 +75,12 @@ def start(
 
         logsetup.write_lines(DEBUG, render.identifier(tool.name) + "\n")
     return line
+
+
+def refuse(line: ParsedCommandLine, message: str) -> ExitCode:
+    """Complain about a command line that was read but cannot be used; return the exit code."""
+    _complain(line.tool, CommandLineError(message, quiet=line.quiet), ())
+    return ExitCode.FAILURE
 
 
 def _set_up_log(line: ParsedCommandLine) -> CommandLineError | None:

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from isocenter.storage.options import NamingScheme, StorageOptions
     from isocenter.storage.spool import Spool
 
-__all__ = ["open_remade_spool", "open_spool", "simple_storage_options", "storage_options"]
+__all__ = [
+    "move_storage_options",
+    "open_remade_spool",
+    "open_spool",
+    "retrieve_storage_options",
+    "simple_storage_options",
+    "storage_options",
+]
 
 _MEBIBYTE = 1024 * 1024
 
@@ -66,7 +73,6 @@ def simple_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> S
     Raises:
         ConfigurationError: a data dictionary of DCMDICTPATH cannot be read.
     """
-    from isocenter.dataset.profile import RewriteOptions
     from isocenter.storage.naming import sanitise_value
     from isocenter.storage.options import FileWords, StorageOptions
 
@@ -74,13 +80,7 @@ def simple_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> S
     ignore = line.in_force("--ignore")
     rewrite = None
     if not exact:
-        # As DCMTK writes a data set that it read without correcting anything in it.
-        rewrite = RewriteOptions(
-            lengths="undefined",
-            keep_trailing_padding=True,
-            normalise_values=False,
-            blanks_behind_text=True,
-        )
+        rewrite = _uncorrected()
     return StorageOptions(
         rewrite=rewrite,
         dictionary=None if exact or ignore else dictionary_of(env),
@@ -98,6 +98,62 @@ def simple_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> S
         ),
         warn_of_blanks=False,
         ignore=ignore,
+    )
+
+
+def retrieve_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> StorageOptions:
+    """Return what becomes of the objects that getscu receives.
+
+    Raises:
+        ConfigurationError: a data dictionary of DCMDICTPATH cannot be read.
+    """
+    from isocenter.storage.options import FileWords, StorageOptions
+
+    exact, ignore = line.in_force("--bit-preserving"), line.given("--ignore")
+    return StorageOptions(
+        rewrite=None if exact else _uncorrected(),
+        dictionary=None if exact or ignore else dictionary_of(env),
+        naming="instance" if exact else "default",
+        duplicates=_POLICIES[line.value("--on-duplicate")],
+        identity="request" if exact else "data set",
+        source_title=exact,
+        words=FileWords(storing="", of_names=False),
+        warn_of_blanks=False,
+        ignore=ignore,
+    )
+
+
+def move_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> StorageOptions:
+    """Return what becomes of the objects that movescu receives on its own port.
+
+    Raises:
+        ConfigurationError: a data dictionary of DCMDICTPATH cannot be read.
+    """
+    from isocenter.storage.options import FileWords, StorageOptions
+
+    exact, ignore = line.in_force("--bit-preserving"), line.given("--ignore")
+    return StorageOptions(
+        rewrite=None if exact else _rewrite_options(line),
+        dictionary=None if exact or ignore else dictionary_of(env),
+        duplicates=_POLICIES[line.value("--on-duplicate")],
+        write_file_meta=line.in_force("--write-file"),
+        check_uids=not exact,
+        source_title=exact,
+        words=FileWords(storing="", of_names=False),
+        warn_of_blanks=not line.given("--uid-padding"),
+        ignore=ignore,
+    )
+
+
+def _uncorrected() -> RewriteOptions:
+    """Return how DCMTK writes a data set that it read without correcting anything in it."""
+    from isocenter.dataset.profile import RewriteOptions
+
+    return RewriteOptions(
+        lengths="undefined",
+        keep_trailing_padding=True,
+        normalise_values=False,
+        blanks_behind_text=True,
     )
 
 
@@ -131,7 +187,7 @@ def _rewrite_options(line: ParsedCommandLine) -> RewriteOptions:
         file_padding=line.integer("--padding-create", 0) if padding else 0,
         item_padding=line.integer("--padding-create", 1) if padding else 0,
         new_vrs=line.in_force("--enable-new-vr"),
-        convert_un=line.in_force("--convert-un"),
+        convert_un=line.has("--convert-un") and line.in_force("--convert-un"),
         compression_level=line.integer("--compression-level")
         if line.given("--compression-level")
         else None,

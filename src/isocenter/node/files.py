@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["FileStorage", "ObjectCommand", "Reception"]
+__all__ = ["Afterwards", "FileStorage", "ObjectCommand", "Reception"]
 
 _LOGGER = get_logger(__name__)
 
@@ -42,6 +42,13 @@ class Reception(Protocol):
 
     def complete(self) -> None:
         """The data set is complete; its file is not published yet."""
+
+
+class Afterwards(Protocol):
+    """What follows each object that was stored, once it was answered."""
+
+    def run(self, request: StoreRequest, stored: StoredObject) -> None:
+        """Run for an object; one that is not kept (--ignore) has neither path nor name."""
 
 
 class ObjectCommand:
@@ -94,7 +101,7 @@ class FileStorage:
         reception: Callable[[], Reception] | None = None,
         *,
         studies: Studies | None = None,
-        command: ObjectCommand | None = None,
+        command: Afterwards | None = None,
     ) -> None:
         """Keep the arguments."""
         self._receiver = receiver

@@ -131,6 +131,7 @@ def move(
     destination: str,
     *,
     priority: int = 0,
+    message_id: int | None = None,
     ignores_pending_data: bool = False,
     is_busy: Callable[[float], bool] | None = None,
     maximum_length: int = DEFAULTS.maximum_identifier_length,
@@ -143,6 +144,7 @@ def move(
         identifier: encoded in the context's transfer syntax.
         destination: AE title to send to.
         priority: 0 medium, 1 high, 2 low.
+        message_id: the session's next where it is None.
         ignores_pending_data: a pending response that announces a data set, which is against the
             standard, has none behind it; False reads it and drops it.
         is_busy: asked when no response came for so many seconds, the DIMSE timeout; where it says
@@ -158,7 +160,7 @@ def move(
         LocalProtocolError, ValueError, TypeError: as `invoke`; nothing was sent.
     """
     request = CMoveRQ(
-        message_id=association.session.next_message_id(),
+        message_id=association.session.next_message_id() if message_id is None else message_id,
         affected_sop_class_uid=association.contexts[context_id].abstract_syntax,
         move_destination=destination,
         priority=priority,
@@ -182,6 +184,7 @@ def get(
     provider: StorageProvider,
     *,
     priority: int = 0,
+    message_id: int | None = None,
     observer: GetObserver | None = None,
     maximum_length: int = DEFAULTS.maximum_identifier_length,
 ) -> Iterator[RetrieveResponse]:
@@ -193,6 +196,7 @@ def get(
         identifier: encoded in the context's transfer syntax.
         provider: stores each object; what it raises answers that object alone.
         priority: 0 medium, 1 high, 2 low.
+        message_id: the session's next where it is None.
         observer: told of the objects, None for nobody.
         maximum_length: bytes, inclusive, of an identifier in a response that are held.
 
@@ -203,7 +207,7 @@ def get(
         AbortAssociation: the provider asked for it.
     """
     request = CGetRQ(
-        message_id=association.session.next_message_id(),
+        message_id=association.session.next_message_id() if message_id is None else message_id,
         affected_sop_class_uid=association.contexts[context_id].abstract_syntax,
         priority=priority,
     )

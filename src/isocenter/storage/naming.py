@@ -36,6 +36,7 @@ __all__ = [
     "date_folder",
     "default_file_name",
     "folder_stamp",
+    "instance_file_name",
     "patient_folder",
     "sanitise_component",
     "sanitise_value",
@@ -127,6 +128,19 @@ def default_file_name(sop_class_uid: str, sop_instance_uid: str, extension: str 
     clean = sanitise_component(sop_instance_uid, maximum_length=room)
     return FileName(
         f"{prefix}.{clean}{extension}",
+        "Sanitized unusual characters in SOP Instance UID, "
+        f'converted from "{_shown(sop_instance_uid)}" to "{clean}".',
+    )
+
+
+def instance_file_name(sop_instance_uid: str, extension: str = "") -> FileName:
+    """Return ``<SOP Instance UID><extension>``; arguments, warning and errors as before."""
+    room = MAXIMUM_COMPONENT_LENGTH - _extension_length(extension)
+    if len(sop_instance_uid) <= room and _is_kept(sop_instance_uid):
+        return FileName(f"{sop_instance_uid}{extension}", "")
+    clean = sanitise_component(sop_instance_uid, maximum_length=room)
+    return FileName(
+        f"{clean}{extension}",
         "Sanitized unusual characters in SOP Instance UID, "
         f'converted from "{_shown(sop_instance_uid)}" to "{clean}".',
     )

@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["FileWords", "NamingScheme", "StorageOptions"]
 
-NamingScheme: TypeAlias = "Literal['default', 'unique', 'short', 'time', 'long-time']"
-"""``<prefix>.<SOP Instance UID>``, ``<prefix>.X.<new UID>``, ``<prefix>_<16 digits>``,
-``<time>.<prefix>`` in milliseconds or in microseconds."""
+NamingScheme: TypeAlias = "Literal['default', 'instance', 'unique', 'short', 'time', 'long-time']"
+"""``<prefix>.<SOP Instance UID>``, ``<SOP Instance UID>``, ``<prefix>.X.<new UID>``,
+``<prefix>_<16 digits>``, ``<time>.<prefix>`` in milliseconds or in microseconds."""
 
 
 class FileWords(NamedTuple):
     """What the log says of files, in the words of one of DCMTK's tools; storescp's by default.
 
-    Fields: `storing` and `exists` begin the lines of a file that is written and of one that was
-    there before, `warns_first` says which of both comes first; `in_every_mode` is False where
-    bit-preserving mode writes its files without a word; `of_names` tells of names in which
-    characters were replaced.
+    Fields: `storing` and `exists` begin the lines of a file that is written ("" for no such line)
+    and of one that was there before, `warns_first` says which of both comes first;
+    `in_every_mode` is False where bit-preserving mode writes its files without a word; `of_names`
+    tells of names in which characters were replaced.
     """
 
     storing: str = "storing DICOM file"

@@ -30,6 +30,7 @@ from isocenter.storage.naming import (
     ShortNames,
     TimeNames,
     default_file_name,
+    instance_file_name,
     unique_file_name,
 )
 from isocenter.storage.placing import CompleteObject, Note, Placement, StoredObject, blanks_note
@@ -54,7 +55,7 @@ __all__ = ["IgnoredObject", "ReceivedObject", "Receiver"]
 
 _LOGGER = get_logger(__name__)
 
-_NAMING_SCHEMES = frozenset({"default", "unique", "short", "time", "long-time"})
+_NAMING_SCHEMES = frozenset({"default", "instance", "unique", "short", "time", "long-time"})
 _NAMES_TRIED = 1000  # of those that nobody else should have
 
 
@@ -116,6 +117,8 @@ class Receiver:
         extension, naming = self.options.extension, self.options.naming
         if naming == "default":
             return default_file_name(sop_class_uid, sop_instance_uid, extension)
+        if naming == "instance":
+            return instance_file_name(sop_instance_uid, extension)
         if naming == "unique":
             return unique_file_name(sop_class_uid, extension)
         if naming == "short":
@@ -519,7 +522,7 @@ class ReceivedObject:
             if warning and options.words.of_names:
                 notes.append(Note(WARNING, warning))
             try:
-                if options.naming == "default":
+                if options.naming in {"default", "instance"}:
                     path, is_kept = self._publish_default(file, name, folder, notes)
                 else:
                     path = file.publish(name, replace=False, folder=folder)
@@ -577,8 +580,9 @@ class ReceivedObject:
 
     def _note_storing(self, path: str, notes: list[Note]) -> None:
         """Note DCMTK's line about the file."""
-        if self._tells_of_files and _LOGGER.isEnabledFor(INFO):
-            notes.append(Note(INFO, f"{self._receiver.options.words.storing}: {path}"))
+        storing = self._receiver.options.words.storing
+        if storing and self._tells_of_files and _LOGGER.isEnabledFor(INFO):
+            notes.append(Note(INFO, f"{storing}: {path}"))
 
     def discard(self) -> None:
         """Remove what was written; does nothing once finished or discarded."""
