@@ -13,13 +13,9 @@ from isocenter.errors import DataSetError
 from isocenter.record import Record
 from isocenter.sender.decoding import Decoders
 from isocenter.sender.encoding import EncodingOptions, encode
-from isocenter.sender.prepare import FILE_ONLY, prepare
-from isocenter.uids import (
-    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    EXPLICIT_VR_BIG_ENDIAN,
-    EXPLICIT_VR_LITTLE_ENDIAN,
-    IMPLICIT_VR_LITTLE_ENDIAN,
-)
+from isocenter.sender.prepare import prepare
+from isocenter.sender.proposal import CONVERTIBLE
+from isocenter.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -30,15 +26,6 @@ if TYPE_CHECKING:
     from isocenter.wire import Segment
 
 __all__ = ["FileInstance", "FileSender"]
-
-_CONVERTIBLE = frozenset(
-    {
-        EXPLICIT_VR_LITTLE_ENDIAN,
-        EXPLICIT_VR_BIG_ENDIAN,
-        IMPLICIT_VR_LITTLE_ENDIAN,
-        DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
-    }
-)
 
 _UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 """What any of them, and every compressed image that can be decoded, is converted to."""
@@ -75,7 +62,7 @@ class FileSender:
         """Return what objects of a transfer syntax can be converted to, the best first."""
         known = self._alternatives.get(transfer_syntax_uid)
         if known is None:
-            if transfer_syntax_uid in _CONVERTIBLE:
+            if transfer_syntax_uid in CONVERTIBLE:
                 known = tuple(uid for uid in _UNCOMPRESSED if uid != transfer_syntax_uid)
             else:
                 from isocenter.dataset.transcode import can_decode
@@ -109,7 +96,7 @@ class FileInstance(Record):
             DataSetError: it is not.
             OSError: it cannot be read.
         """
-        prepared = prepare(self.path, form=FILE_ONLY)
+        prepared = prepare(self.path)
         found = prepared.sop_class_uid, prepared.sop_instance_uid, prepared.transfer_syntax_uid
         if found != (self.sop_class_uid, self.sop_instance_uid, self.transfer_syntax_uid):
             prepared.close()
@@ -137,7 +124,7 @@ class _OpenFile:
         prepared, options = self._prepared, self._sender.options
         prepared.check_unchanged()
         own = prepared.transfer_syntax_uid
-        if own == transfer_syntax_uid or own in _CONVERTIBLE:
+        if own == transfer_syntax_uid or own in CONVERTIBLE:
             return encode(prepared, transfer_syntax_uid, options=options).data
         self._decoding = self._sender.decoders.begin(prepared, transfer_syntax_uid, options)
         return self._decoding.finish().data
