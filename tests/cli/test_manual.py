@@ -35,7 +35,7 @@ def texts(name: str) -> Iterator[str]:
 
 
 def test_every_tool_has_a_manual_and_exit_codes() -> None:
-    assert set(MANUALS) == set(MEANINGS) == set(TOOLS) == set(BY_NAME)
+    assert set(MANUALS) == set(TOOLS) == set(BY_NAME) <= set(MEANINGS)
 
 
 @pytest.mark.parametrize("command", EXAMPLES)

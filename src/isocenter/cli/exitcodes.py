@@ -211,8 +211,8 @@ MEANINGS = {
         (
             "0",
             (
-                "every C-MOVE ended with success, or as --cancel asked for, and what came to --port "
-                "was stored; also after --help and --version"
+                "every C-MOVE ended with success, or as --cancel asked for, and what came to "
+                "--port was stored; also after --help and --version"
             ),
         ),
         ("1", f"{_COMMAND_LINE}, or a key, a query file or a dictionary cannot"),
