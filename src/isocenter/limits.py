@@ -107,9 +107,10 @@ class Limits(Record):
     `isocenter.serve`, which shares its process with other things, takes 256 unless told."""
 
     maximum_associations_per_peer: int | None = None
-    """Associations at a time from one address, with ``--workers`` for each of them; more are
-    rejected likewise. None for as many as there may be at all: behind a gateway or a load balancer
-    every sender has the same address. ``--max-per-peer`` sets it for storescp."""
+    """Associations at a time from one address, of IPv6 from one net of 64 bits, with ``--workers``
+    for each of them; more are rejected likewise. None for as many as there may be at all: behind a
+    gateway or a load balancer every sender has the same address. ``--max-per-peer`` sets it for
+    storescp and dcmrecv."""
 
     maximum_pending: int = 50_000
     """Connections without an association; beyond it the oldest is closed. Each costs a descriptor
@@ -121,7 +122,7 @@ class Limits(Record):
 
     maximum_handshakes: int = 500
     """Connections that have begun with TLS and sent no request yet; beyond it the oldest of the
-    peer that has most of them is closed. Each takes some 100 KiB."""
+    peer (of IPv6 a net of 64 bits) that has most of them is closed. Each takes some 100 KiB."""
 
 
 DEFAULTS = Limits()

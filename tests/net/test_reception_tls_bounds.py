@@ -90,6 +90,31 @@ def test_handshakes_are_bounded_and_the_busiest_peer_makes_room() -> None:
         assert len(failures.all) == 3
 
 
+def test_addresses_of_one_net_are_one_peer_that_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As of IPv6, whose addresses this machine cannot have several of."""
+    nets = {"127.0.0.4": "net", "127.0.0.5": "net", "127.0.0.6": "net"}
+    monkeypatch.setattr("isocenter.net.pending.place_of", lambda host: nets.get(host, host))
+    tls, failures = Counting(), Failures()
+    options = ListenOptions(port=0, host="127.0.0.1", maximum_handshakes=4)
+    with (
+        listening(tls=tls, options=options, on_failure=failures) as (_, port),
+        contextlib.ExitStack() as stack,
+    ):
+        callers = []
+        # Of single addresses 127.0.0.3 would be the busiest.
+        for count, source in enumerate(["127.0.0.3", "127.0.0.3", *nets], 1):
+            caller = stack.enter_context(Caller(port, source=source))
+            caller.sock.sendall(caller.hello()[:60])
+            begins(tls, count)
+            callers.append(caller)
+        until_closed(callers[2].sock)
+        (crowded,) = failures.wait(1)
+        assert crowded.kind == "crowded"
+        assert crowded.peer_address.startswith("127.0.0.4:")
+
+
 def test_peer_that_renegotiates_and_takes_no_answer_is_closed(tmp_path: Path) -> None:
     failures = Failures()
     with (

@@ -55,7 +55,8 @@ def serving(
         Option(
             "--max-per-peer",
             "",
-            "serve at most that many of one address at once\n(with --workers: in each of them)",
+            "serve at most that many of one address at once,\nof IPv6 of one net of 64 bits "
+            "(with --workers:\nin each of them)",
             integer("max", 1),
             default="unlimited",
             conflicts=by_itself,

@@ -13,6 +13,7 @@ import time
 from isocenter.errors import IsocenterError
 from isocenter.limits import DEFAULTS
 from isocenter.logs import get_logger
+from isocenter.neighbours import place_of
 from isocenter.net.association import Association
 from isocenter.net.transport import PlainTransport
 from isocenter.record import NamedTuple, Record
@@ -87,8 +88,8 @@ class ServeOptions(Record):
         sockets: Nagle and buffers.
         maximum_associations: most associations at once; more are rejected as "local limit
             exceeded" (PS3.8 9.3.4).
-        maximum_associations_per_peer: most at once from one address, None for no bound of their
-            own; more are rejected likewise.
+        maximum_associations_per_peer: most at once from one address, of IPv6 from one net of
+            64 bits, None for no bound of their own; more are rejected likewise.
     """
 
     engine: EngineOptions
@@ -112,29 +113,29 @@ class Peers:
     def __init__(self, maximum: int | None) -> None:
         """Begin with none."""
         self._maximum = maximum
-        self._counts: dict[str, int] = {}  # by address without port
+        self._counts: dict[str, int] = {}  # by what of the address counts as one peer
 
     def have_room_for(self, peer_address: str) -> bool:
         """Tell whether a peer, ``host:port``, may have one more."""
-        return self._maximum is None or self._counts.get(_host(peer_address), 0) < self._maximum
+        return self._maximum is None or self._counts.get(_place(peer_address), 0) < self._maximum
 
     def add(self, peer_address: str) -> None:
         """Count one more."""
         if self._maximum is not None:
-            host = _host(peer_address)
-            self._counts[host] = self._counts.get(host, 0) + 1
+            place = _place(peer_address)
+            self._counts[place] = self._counts.get(place, 0) + 1
 
     def remove(self, peer_address: str) -> None:
         """Count one less."""
         if self._maximum is not None:
-            host = _host(peer_address)
-            left = self._counts.pop(host) - 1
+            place = _place(peer_address)
+            left = self._counts.pop(place) - 1
             if left:
-                self._counts[host] = left
+                self._counts[place] = left
 
 
-def _host(peer_address: str) -> str:
-    return peer_address.rpartition(":")[0]
+def _place(peer_address: str) -> str:
+    return place_of(peer_address.rpartition(":")[0])
 
 
 class Dispatcher(Protocol):

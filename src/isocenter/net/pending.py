@@ -5,6 +5,7 @@ Owns the fields only. What becomes of them is `reception`'s.
 
 from __future__ import annotations
 
+from isocenter.neighbours import place_of
 from isocenter.net.dispatch import Arrival
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -48,6 +49,11 @@ class Pending:
     def host(self) -> str:
         """The peer's address without its port."""
         return self.address.rpartition(":")[0]
+
+    @property
+    def place(self) -> str:
+        """What of it counts as one peer."""
+        return place_of(self.host)
 
 
 class Refused:

@@ -121,7 +121,7 @@ class Reception:
         self._handshakes = Handshakes(threads, wake)
         self._shaken: deque[Pending] = deque()  # those with a step of the handshake done
         self._in_tls: OrderedDict[Pending, None] = OrderedDict()
-        self._in_tls_of: Counter[str] = Counter()  # how many of each host
+        self._in_tls_of: Counter[str] = Counter()  # how many of each peer
         if gate is not None:
             gate.start(wake)
 
@@ -319,17 +319,17 @@ class Reception:
         if pending.first is not None:
             pending.first += data[: max(0, _MAXIMUM_FIRST - len(pending.first))]
         self._unwatch(pending)
-        self._handshakes.submit(pending.host, lambda: self._shake(pending))
+        self._handshakes.submit(pending.place, lambda: self._shake(pending))
 
     def _begin_tls(self, pending: Pending, tls: ServerTls) -> None:
         """Begin a session for a connection, and see to it that they are not too many."""
         pending.session = tls.session()
         pending.first = bytearray()
         self._in_tls[pending] = None
-        self._in_tls_of[pending.host] += 1
+        self._in_tls_of[pending.place] += 1
         if len(self._in_tls) > self._options.maximum_handshakes:
-            host, _ = max(self._in_tls_of.items(), key=lambda item: item[1])
-            self._crowd_out(next(other for other in self._in_tls if other.host == host))
+            place, _ = max(self._in_tls_of.items(), key=lambda item: item[1])
+            self._crowd_out(next(other for other in self._in_tls if other.place == place))
 
     def _speaks_dicom(self, pending: Pending) -> bool:
         """Tell whether the handshake may go on; asked once, when there is an answer to the hello.
@@ -552,9 +552,10 @@ class Reception:
         self._pending_bytes -= len(pending.received)
         if pending.session is not None:
             del self._in_tls[pending]
-            self._in_tls_of[pending.host] -= 1
-            if not self._in_tls_of[pending.host]:
-                del self._in_tls_of[pending.host]
+            place = pending.place
+            self._in_tls_of[place] -= 1
+            if not self._in_tls_of[place]:
+                del self._in_tls_of[place]
 
     def _drop(self, pending: Pending) -> None:
         self._forget(pending)

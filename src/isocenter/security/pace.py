@@ -26,6 +26,7 @@ import threading
 import time
 from contextlib import contextmanager
 
+from isocenter.neighbours import place_of
 from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -292,16 +293,8 @@ def _host_delay(failures: int) -> float:
 
 
 def _place(host: str) -> bytes:
-    """Return what an address is counted as: of IPv6, the 64 bits that one site has to itself."""
-    import ipaddress
-
-    try:
-        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        return host.encode("utf-8", "backslashreplace")
-    if isinstance(address, ipaddress.IPv6Address):
-        return (address.ipv4_mapped or address).packed[:8]
-    return address.packed
+    """Return what an address is counted as."""
+    return place_of(host).encode("utf-8", "backslashreplace")
 
 
 def _key(what: bytes) -> int:
