@@ -18,18 +18,13 @@ from isocenter.net.tls_options import TlsOptions
 from isocenter.net.workers import ForkDispatcher, WorkerDispatcher
 from isocenter.services.acceptor import Acceptor
 from tests.net.support import POLICY, SOCKETS, registry, serve_options
-from tests.net.worker_server import SpeakingKeeper
+from tests.net.worker_server import SpeakingKeeper, say
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
     from isocenter.net.dispatch import Dispatcher
-
-
-def say(text: str) -> None:
-    """Print a line that tests wait for."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - as promised
 
 
 def _context(certificate: str, private_key: str) -> ssl.SSLContext:
