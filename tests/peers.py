@@ -104,15 +104,17 @@ def version(peer: str) -> str:
 def free_port() -> int:
     """Return a TCP port on the loopback address that was free a moment ago.
 
-    Where files of tests run side by side, each process has ports of its own, below those that
-    the system hands out: nobody else takes one before the program that it is for listens.
+    It is below those that the system hands out, so no connection takes it before the program that
+    it is for listens: beside tests of crowds each of them may. Where files of tests run side by
+    side, each process has ports of its own.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    first = 10_000 + 4_000 * int(worker.removeprefix("gw") or 0) if worker else 0
+    first = 10_000 + 4_000 * int(worker.removeprefix("gw") or 0) if worker else 10_000
+    count = 4_000 if worker else 20_000
     while True:
         with socket.socket() as probe:
             try:
-                probe.bind(("127.0.0.1", first and first + secrets.randbelow(4_000)))
+                probe.bind(("127.0.0.1", first + secrets.randbelow(count)))
             except OSError:
                 continue
             port: int = probe.getsockname()[1]
