@@ -84,7 +84,7 @@ def _name(value: str) -> dict[str, str]:
     return {name: group for name, group in zip(_NAMES, groups, strict=False) if group}
 
 
-def values_in(attribute: Json) -> list[str] | list[list[dict[str, Json]]] | list[dict[str, Json]]:
+def values_in(attribute: Json) -> list[Json]:
     """Return the values of an attribute object as text, or its items where it is a sequence."""
     if not isinstance(attribute, dict):
         return []

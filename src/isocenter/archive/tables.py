@@ -131,7 +131,6 @@ for _column in (
     STUDY.c.study_id,
     STUDY.c.updated,
     SERIES.c.study_id,
-    SERIES.c.performed_procedure_step_start_date,
     INSTANCE.c.series_id,
 ):
     Index(None, _column)

@@ -248,24 +248,22 @@ def _utc_text(moment: datetime) -> str:
 
 def number_key(value: str) -> str:
     """Return a number as it is compared: ``+01`` and ``1.0`` are ``1``; other text as it is."""
+    digits = value[1:] if value[:1] in {"+", "-"} else value
+    if digits.isascii() and digits.isdigit():
+        return str(int(value)) if len(digits) < 64 else value
+    if not (value.isascii() and len(value) < 64) or "_" in value:
+        return value
     try:
         number = float(value)
-        if number == int(number) and abs(number) < 1e15:
-            return str(int(number))
-    except (ValueError, OverflowError):
+    except ValueError:
         return value
-    return repr(number)
+    return str(int(number)) if abs(number) < 1e15 and number == int(number) else repr(number)
 
 
 def _keep_integer(value: str) -> str:
     """Return an integer without sign and leading zeros that mean nothing (PS3.5 6.2, IS)."""
-    digits = value.lstrip("+-")
-    if (
-        not (digits.isascii() and digits.isdigit() and len(digits) <= 12)
-        or len(value) - len(digits) > 1
-    ):
-        return value[:MAXIMUM_TEXT]
-    return str(int(value))
+    key = number_key(value)
+    return key if key.removeprefix("-").isdigit() else value[:MAXIMUM_TEXT]
 
 
 _KEEPERS: Mapping[bytes, Callable[[str], str]] = {

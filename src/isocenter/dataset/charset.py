@@ -7,7 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 
-__all__ = ["decode_text"]
+__all__ = ["decode_text", "encode_extended"]
 
 _FREE = frozenset({b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"})
 _DELIMITERS = frozenset(b"\r\n\t\f^=\\")
@@ -41,3 +41,28 @@ def decode_text(value: bytes, vr: bytes, character_sets: bytes) -> str:
             return str(decode_bytes(value, encodings, set(_DELIMITERS)))
         except (LookupError, ValueError, TypeError):
             return value.decode("latin-1")
+
+
+def encode_extended(text: str, character_sets: str) -> bytes | None:
+    """Return text with code extensions (ISO 2022), None where they cannot express it.
+
+    Args:
+        text: may have component groups, components and several values: each begins in the first
+            character set.
+        character_sets: value of (0008,0005).
+
+    PS3.5 6.1.2.5.3.
+    """
+    import warnings
+
+    from pydicom.charset import convert_encodings
+    from pydicom.valuerep import PersonName
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            encodings = convert_encodings(character_sets.split("\\"))
+            encoded = bytes(PersonName(text, encodings).encode(encodings))
+        except (LookupError, UnicodeError, ValueError, Warning):
+            return None
+    return encoded if decode_text(encoded, b"PN", character_sets.encode()) == text else None

@@ -92,7 +92,7 @@ verification_flag
 _INDEXES = {
     "study": "accession_number patient_id patient_key patient_name_ideographic "
     "patient_name_key patient_name_phonetic study_date study_id updated",
-    "series": "performed_procedure_step_start_date study_id",
+    "series": "study_id",
     "instance": "series_id",
 }
 
