@@ -7,6 +7,7 @@ own processes. Must not know what is said.
 
 from __future__ import annotations
 
+import errno
 import pickle
 import struct
 import time
@@ -50,14 +51,22 @@ def receive(sock: socket.socket, deadline: float) -> object:
         TimeoutError: it did not come in time.
         OSError: it will not come.
     """
-    frames = Frames()
-    while True:
+    (length,) = _LENGTH.unpack(_read(sock, _LENGTH.size, deadline))
+    if length > MOST:
+        raise OSError(errno.EMSGSIZE, f"a message of {length} bytes")
+    return pickle.loads(_read(sock, length, deadline))  # noqa: S301 - see above
+
+
+def _read(sock: socket.socket, size: int, deadline: float) -> bytes:
+    """Read `size` bytes and not one more."""
+    parts = b""
+    while len(parts) < size:
         sock.settimeout(max(0.001, deadline - time.monotonic()))
-        data = sock.recv(_AT_ONCE)
-        if not data:
+        part = sock.recv(size - len(parts))
+        if not part:
             raise ConnectionResetError("it ended without a word")
-        for message in frames.feed(data):
-            return message
+        parts += part
+    return parts
 
 
 class Frames:

@@ -41,7 +41,7 @@ HEARTBEAT_INTERVAL = 10.0
 HEARTBEAT_LIMIT = 60.0
 """Seconds without an answer after which it is killed. A sync on a busy disk takes some of them."""
 
-_START = 60.0  # seconds for the first start: a large index may have to be brought up to date
+_START = 600.0  # seconds until it is open: a large index may have to be brought up to date
 _STOP = 10.0  # seconds for the end
 _PAUSES = (0.0, 0.2, 1.0, 5.0)  # seconds before the first, second, ... replacement in a row
 
@@ -179,8 +179,9 @@ class WriterKeeper:
             if self._again is not None and now >= self._again:
                 self._spawn(GRACE)
             return
-        if now - self._heard >= HEARTBEAT_LIMIT:
-            _LOGGER.error("the writer of the index says nothing for %d s", HEARTBEAT_LIMIT)
+        limit = HEARTBEAT_LIMIT if self._is_ready else _START
+        if now - self._heard >= limit:
+            _LOGGER.error("the writer of the index says nothing for %d s", limit)
             self._replace()
         elif now - self._asked >= HEARTBEAT_INTERVAL:
             self._asked = now
@@ -264,7 +265,11 @@ class WriterKeeper:
         self._outer.close()
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *unused: object) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from isocenter.storage.spool import Folder
     from isocenter.storage.spoolfile import SpoolFile
 
-__all__ = ["EXTENSION", "FileStore"]
+__all__ = ["EXTENSION", "FileStore", "folders_of"]
 
 _LOGGER = get_logger(__name__)
 
@@ -207,45 +207,16 @@ class FileStore:
     def listing(self, folder: str) -> list[str]:
         """As `ObjectStore`."""
         try:
-            names = self._entries(folder)[1]
+            names = _entries(self.directory, folder)[1]
         except FileNotFoundError:
             return []
         return [f"{folder}/{name}" for name in names]
 
     def walk(self) -> Iterator[str]:
         """As `ObjectStore`."""
-        waiting = [""]
-        while waiting:
-            folder = waiting.pop()
-            try:
-                folders, files = self._entries(folder)
-            except FileNotFoundError:
-                continue
-            prefix = f"{folder}/" if folder else ""
-            for name in files:
-                yield prefix + name
-            waiting += [prefix + name for name in reversed(folders) if prefix or name != PRIVATE]
-
-    def _entries(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the folders and the files in a folder, sorted; links are neither.
-
-        Raises:
-            FileNotFoundError: there is no such folder.
-            StorageError: it cannot be read.
-        """
-        folders, files = [], []
-        try:
-            with os.scandir(os.path.join(self.directory, folder)) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.name)
-                    elif entry.is_file(follow_symlinks=False) and not is_temporary(entry.name):
-                        files.append(entry.name)
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            raise storage_error(os.path.join(self.directory, folder), error) from error
-        return sorted(folders), sorted(files)
+        for folder, names in folders_of(self.directory):
+            for name in names:
+                yield f"{folder}/{name}" if folder else name
 
     def set_aside(self, path: str) -> str:
         """As `ObjectStore`."""
@@ -272,6 +243,53 @@ class FileStore:
     def _split(self, path: str) -> tuple[Folder | None, str]:
         folder, _, name = path.rpartition("/")
         return (self.spool.folder(*folder.split("/")) if folder else None), name
+
+
+def folders_of(directory: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each folder of an area that has files, and their names, all in order.
+
+    A folder is a path relative to the area, "" for itself. Only looks; links, temporary files and
+    what is private are passed over.
+
+    Raises:
+        StorageError: a folder cannot be read.
+    """
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            folders, files = _entries(directory, folder)
+        except FileNotFoundError:
+            if not folder:
+                raise StorageError(directory, os.strerror(errno.ENOENT)) from None
+            continue
+        if files:
+            yield folder, files
+        prefix = f"{folder}/" if folder else ""
+        waiting += [prefix + name for name in reversed(folders) if prefix or name != PRIVATE]
+
+
+def _entries(directory: str, folder: str) -> tuple[list[str], list[str]]:
+    """Return the folders and the files in a folder, sorted; links are neither.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        StorageError: it cannot be read.
+    """
+    folders, files = [], []
+    path = os.path.join(directory, folder)
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+                elif entry.is_file(follow_symlinks=False) and not is_temporary(entry.name):
+                    files.append(entry.name)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(path, error) from error
+    return sorted(folders), sorted(files)
 
 
 def _names(stem: str) -> Iterator[str]:
