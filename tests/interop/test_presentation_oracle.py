@@ -96,12 +96,20 @@ def output_of(*command: str) -> bytes:
     return subprocess.run(command, capture_output=True, timeout=60, check=True).stdout
 
 
+@pytest.mark.parametrize("trimmed", [False, True], ids=["as it came", "trimmed"])
 def test_lines_are_those_of_dcmdump(
-    tmp_path: Path, data: bytes, syntax: str, peer_tool: Callable[[str, str], str]
+    tmp_path: Path,
+    data: bytes,
+    syntax: str,
+    peer_tool: Callable[[str, str], str],
+    *,
+    trimmed: bool,
 ) -> None:
     path = written(tmp_path, data, syntax)
-    theirs = output_of(peer_tool("dcmtk", "dcmdump"), "-q", "-dc", "+L", path).decode("latin-1")
-    ours = dump(decode(data, syntax), syntax)
+    correction = "+dc" if trimmed else "-dc"
+    program = peer_tool("dcmtk", "dcmdump")
+    theirs = output_of(program, "-q", correction, "+L", path).decode("latin-1")
+    ours = dump(decode(data, syntax), syntax, trimmed=trimmed)
     assert ours.splitlines()[1:] == theirs[theirs.index("# Dicom-Data-Set") :].splitlines()
 
 

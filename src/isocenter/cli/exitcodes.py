@@ -26,6 +26,9 @@ class ExitCode(IntEnum):
     INSUFFICIENT_PRIVILEGES = 2
     """movescu: its port is one of those that are the system's."""
 
+    NO_ASSOCIATION = 2
+    """findscu: there is no association, or it ended before the last response."""
+
     NO_INPUT_FILES = 21
     """dcmsend: there is no file to be sent."""
 
@@ -75,6 +78,9 @@ class ExitCode(IntEnum):
 
     RETRIEVE_WARNING = 68
     """getscu, movescu: a retrieve ended with a warning: not everything came, or not as it was."""
+
+    QUERY_FAILED = 69
+    """findscu: a query ended with a failure, or was cancelled although nobody asked for it."""
 
     RETRIEVE_FAILED = 69
     """getscu, movescu: a retrieve failed, or something of it could not be stored."""
@@ -185,6 +191,18 @@ MEANINGS = {
                 "byte of the status"
             ),
         ),
+    ),
+    "findscu": (
+        ("0", "every query ended with success, or cancelled as asked; also after --help"),
+        (
+            "1",
+            (
+                f"{_COMMAND_LINE}, a key, a query file or the output directory cannot, or a "
+                "response could not be read or written"
+            ),
+        ),
+        ("2", "there is no association, or it ended before the last response"),
+        ("69", "the peer ended a query with a failure, or cancelled it of its own accord"),
     ),
     "getscu": (
         (

@@ -18,6 +18,7 @@ _PACKAGES = {
     "isocenter.dataset": "dcmtk.dcmdata",
     "isocenter.dimse": "dcmtk.dcmnet",
     "isocenter.net": "dcmtk.dcmnet",
+    "isocenter.net.responses": "dcmtk.dcmnet.responses",
     "isocenter.net.tls": "dcmtk.dcmtls",
     "isocenter.net.tls_context": "dcmtk.dcmtls",
     "isocenter.sender.delivery": "dcmtk.dcmnet",

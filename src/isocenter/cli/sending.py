@@ -268,4 +268,4 @@ def log_acceptance(
 
 
 def _level_of_dumps(line: ParsedCommandLine) -> int:
-    return INFO if line.given("--verbose-pc") else DEBUG
+    return INFO if line.has("--verbose-pc") and line.given("--verbose-pc") else DEBUG

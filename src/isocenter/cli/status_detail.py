@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    from isocenter.dimse.commands import CEchoRSP
+    from isocenter.dimse.commands import CEchoRSP, CFindRSP
 
 __all__ = ["status_detail"]
 
@@ -16,7 +16,7 @@ _COLUMN = 56
 """Where the length stands, counted from 0; one blank later where the value is longer."""
 
 
-def status_detail(response: CEchoRSP) -> str:
+def status_detail(response: CEchoRSP | CFindRSP) -> str:
     """Return the lines for Offending Element and Error Comment, "" where there are none."""
     lines = []
     tags = response.offending_element

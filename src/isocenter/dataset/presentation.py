@@ -135,17 +135,29 @@ def _multiplicity(element: Element) -> int:
 # --- lines ---
 
 
-def dump(node: Node, transfer_syntax_uid: str, dictionary: Dictionary = DEFAULT_DICTIONARY) -> str:
+def dump(
+    node: Node,
+    transfer_syntax_uid: str = EXPLICIT_VR_LITTLE_ENDIAN,
+    dictionary: Dictionary = DEFAULT_DICTIONARY,
+    *,
+    trimmed: bool = False,
+) -> str:
     """Return the lines of a data set, with an empty one in front and one behind.
 
-    Text is taken as Latin-1, so that its bytes are what is written with `surrogateescape`.
+    Args:
+        node: the data set.
+        transfer_syntax_uid: what is said of it.
+        dictionary: names of attributes.
+        trimmed: True to show text without the blanks at its end.
+
+    Bytes that are no UTF-8 are as `os.fsdecode` gives them, so that a log has them as they came.
     """
     return "\n".join(
         [
             "",
             "# Dicom-Data-Set",
             f"# Used TransferSyntax: {syntax_name(transfer_syntax_uid)}",
-            *_lines(node, "", dictionary),
+            *_Lines(dictionary, trimmed=trimmed).of(node, ""),
             "",
         ]
     )
@@ -157,39 +169,50 @@ def _line(indent: str, tag: int, vr: str, value: str, length: int, count: int, n
     return f"{left}{value.ljust(_VALUE_LENGTH)} # {shown},{count:2d} {name}"
 
 
-def _lines(node: Node, indent: str, dictionary: Dictionary) -> Iterator[str]:
-    for element in node:
-        name = keyword(element.tag, dictionary)
-        if element.items is not None:
-            yield from _sequence(element, indent, name, dictionary)
-            continue
-        vr = element.vr.decode("latin-1")
-        length, count = len(element.value), _multiplicity(element)
-        yield _line(indent, element.tag, vr, _shown(element), length, count, name)
+class _Lines:
+    """Writes elements as lines."""
 
+    def __init__(self, dictionary: Dictionary, *, trimmed: bool) -> None:
+        self._dictionary = dictionary
+        self._trimmed = trimmed
 
-def _sequence(element: Element, indent: str, name: str, dictionary: Dictionary) -> Iterator[str]:
-    items = element.items or []
-    is_open = element.length == _UNDEFINED
-    kind = "undefined" if is_open else "explicit"
-    text = f"(Sequence with {kind} length #={len(items)})"
-    yield _line(indent, element.tag, "SQ", text, element.length, 1, name)
-    inner = indent + "  "
-    for item in items:
-        is_open_item = item.length == _UNDEFINED
-        kind = "undefined" if is_open_item else "explicit"
-        text = f"(Item with {kind} length #={len(item)})"
-        yield _line(inner, 0xFFFEE000, "na", text, item.length, 1, "Item")
-        yield from _lines(item, inner + "  ", dictionary)
+    def of(self, node: Node, indent: str) -> Iterator[str]:
+        """Yield the lines of a data set or item."""
+        for element in node:
+            name = keyword(element.tag, self._dictionary)
+            if element.items is not None:
+                yield from self._sequence(element, indent, name)
+                continue
+            vr = element.vr.decode("latin-1")
+            shown = _shown(element, trimmed=self._trimmed)
+            length = len(element.value) + len(element.value) % 2  # as it is or will be encoded
+            count = _multiplicity(element)
+            yield _line(indent, element.tag, vr, shown, length, count, name)
+
+    def _sequence(self, element: Element, indent: str, name: str) -> Iterator[str]:
+        items = element.items or []
+        is_open = element.length == _UNDEFINED
+        kind = "undefined" if is_open else "explicit"
+        text = f"(Sequence with {kind} length #={len(items)})"
+        yield _line(indent, element.tag, "SQ", text, element.length, 1, name)
+        inner = indent + "  "
+        for item in items:
+            open_item = item.length == _UNDEFINED
+            kind = "undefined" if open_item else "explicit"
+            text = f"(Item with {kind} length #={len(item)})"
+            yield _line(inner, 0xFFFEE000, "na", text, item.length, 1, "Item")
+            yield from self.of(item, inner + "  ")
+            text = (
+                "(ItemDelimitationItem)" if open_item else "(ItemDelimitationItem for re-encoding)"
+            )
+            yield _line(inner, 0xFFFEE00D, "na", text, 0, 0, "ItemDelimitationItem")
         text = (
-            "(ItemDelimitationItem)" if is_open_item else "(ItemDelimitationItem for re-encoding)"
+            "(SequenceDelimitationItem)" if is_open else "(SequenceDelimitationItem for re-encod.)"
         )
-        yield _line(inner, 0xFFFEE00D, "na", text, 0, 0, "ItemDelimitationItem")
-    text = "(SequenceDelimitationItem)" if is_open else "(SequenceDelimitationItem for re-encod.)"
-    yield _line(indent, 0xFFFEE0DD, "na", text, 0, 0, "SequenceDelimitationItem")
+        yield _line(indent, 0xFFFEE0DD, "na", text, 0, 0, "SequenceDelimitationItem")
 
 
-def _shown(element: Element) -> str:
+def _shown(element: Element, *, trimmed: bool) -> str:
     if not element.value:
         return "(no value available)"
     values = _formatted(element)
@@ -200,8 +223,13 @@ def _shown(element: Element) -> str:
         text = text.rstrip("\0 ")
         if is_known_uid(text):
             return f"={name_of(text)}"
-    # What follows a NUL is no text; a peer may not begin a line of the log.
-    return f"[{text.partition(chr(0))[0]}]".replace("\n", "\\x0a")
+    text = text.partition("\0")[0]  # what follows is no text
+    if trimmed:
+        text = text.rstrip(" ")
+        if not text:
+            return "(no value available)"
+    # A peer may not begin a line of the log.
+    return f"[{text}]".replace("\n", "\\x0a")
 
 
 # --- XML ---
@@ -211,6 +239,7 @@ _AS_A_WHOLE = _ONE_VALUE | frozenset({b"DS"})
 """VRs of whose values nothing but the end is trimmed: of each, and of all together."""
 
 _MARKUP = {
+    **{code: "\ufffd" for code in range(0x20) if code != ord("\t")},
     ord("<"): "&lt;",
     ord(">"): "&gt;",
     ord("&"): "&amp;",
@@ -219,13 +248,15 @@ _MARKUP = {
     ord("\n"): "&#10;",
     ord("\r"): "&#13;",
 }
+"""What may not stand in a document as it is, control characters not at all."""
 
 
 def xml(
     node: Node,
     transfer_syntax_uid: str,
     *,
-    ascii_only: bool = False,
+    read: str = "utf-8",
+    write: str = "utf-8",
     dictionary: Dictionary = DEFAULT_DICTIONARY,
 ) -> bytes:
     """Return a data set as the element ``data-set`` of DCMTK's XML.
@@ -233,36 +264,35 @@ def xml(
     Args:
         node: the data set.
         transfer_syntax_uid: what it says of itself.
-        ascii_only: True to write other characters as references.
+        read: Python's name of the encoding that its text is in.
+        write: of the one that the document is in; what it lacks is written as a reference.
         dictionary: names of attributes.
     """
-    writer = _XmlWriter(ascii_only=ascii_only, dictionary=dictionary)
-    name = _marked(syntax_name(transfer_syntax_uid).encode(), ascii_only=True)
+    writer = _XmlWriter(read, write, dictionary)
+    name = writer.marked(syntax_name(transfer_syntax_uid).encode())
     head = b'<data-set xfer="%b" name="%b">\n' % (transfer_syntax_uid.encode(), name)
     return head + b"".join(writer.node(node)) + b"</data-set>\n"
-
-
-def _marked(value: bytes, *, ascii_only: bool) -> bytes:
-    """Return bytes of text as they stand in a document."""
-    text = value.decode("latin-1").translate(_MARKUP)
-    if ascii_only:
-        text = "".join(char if " " <= char <= "~" else f"&#{ord(char)};" for char in text)
-    return text.encode("latin-1")
 
 
 class _XmlWriter:
     """Writes elements in DCMTK's own format."""
 
-    def __init__(self, *, ascii_only: bool, dictionary: Dictionary) -> None:
-        self._ascii_only = ascii_only
+    def __init__(self, read: str, write: str, dictionary: Dictionary) -> None:
+        self._read = read
+        self._write = write
         self._dictionary = dictionary
+
+    def marked(self, value: bytes) -> bytes:
+        """Return bytes of text as they stand in the document."""
+        text = value.decode(self._read, "replace").translate(_MARKUP)
+        return text.encode(self._write, "xmlcharrefreplace")
 
     def node(self, node: Node) -> Iterator[bytes]:
         """Yield the elements of a data set or item."""
         for element in node:
             name = keyword(element.tag, self._dictionary).encode()
             tag = f"{element.tag >> 16:04x},{element.tag & 0xFFFF:04x}".encode()
-            name = _marked(name, ascii_only=True)
+            name = self.marked(name)
             if element.items is not None:
                 yield from self._sequence(element, tag, name)
             else:
@@ -309,7 +339,7 @@ class _XmlWriter:
             value = b"\\".join(
                 [part.rstrip(b" ") if trailing else part.strip(b" ") for part in parts]
             )
-        return _marked(value, ascii_only=self._ascii_only)
+        return self.marked(value)
 
 
 def _length_attribute(length: int) -> bytes:
