@@ -40,6 +40,8 @@ _MOST_ITEMS = 1000
 _MOST_BYTES = 1 << 30
 """Bytes of a query file."""
 
+_PIECE = 1 << 20
+
 
 class BadKey(Exception):
     """A key that cannot be used.
@@ -222,10 +224,14 @@ def load_query(path: str, dictionary: Dictionary | None = None) -> Node:
     """
     from isocenter.dataset.part10 import guess_transfer_syntax, read_file_meta
 
+    held = bytearray()
     with open(path, "rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise DataSetError(f"longer than {_MOST_BYTES} bytes", path=path)
+        # Bit by bit: room is made for as many bytes as are asked for.
+        while piece := file.read(_PIECE):
+            held += piece
+            if len(held) > _MOST_BYTES:
+                raise DataSetError(f"longer than {_MOST_BYTES} bytes", path=path)
+    data = bytes(held)
     meta = read_file_meta(data, path=path)
     syntax = meta.transfer_syntax_uid or guess_transfer_syntax(data, meta.data_set_offset)
     body = data[meta.data_set_offset :]
