@@ -20,7 +20,7 @@ _PACKAGES = {
     "isocenter.net": "dcmtk.dcmnet",
     "isocenter.net.responses": "dcmtk.dcmnet.responses",
     "isocenter.net.tls": "dcmtk.dcmtls",
-    "isocenter.net.tls_context": "dcmtk.dcmtls",
+    "isocenter.net.tls_names": "dcmtk.dcmtls",
     "isocenter.sender.delivery": "dcmtk.dcmnet",
     "isocenter.sender.grouping": "dcmtk.dcmnet",
     "isocenter.sender.instances": "dcmtk.dcmnet",

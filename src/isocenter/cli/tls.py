@@ -120,8 +120,6 @@ class ServerSide:
         """Read the files; may ask for a password."""
         _mention_seeds(line)
         self._options = tls_options(line)
-        if self._options.expected_server_name is not None:
-            _log_unreadable_names(self._options.expected_server_name)
         self.tls = _server_tls(self._options)
 
     def reload(self) -> str:
@@ -246,24 +244,6 @@ def _server_tls(options: TlsOptions, before: ServerTls | None = None) -> ServerT
 
 def _warn(text: str) -> None:
     _LOGGER.warning("%s", text)
-
-
-def _log_unreadable_names(expected: str) -> None:
-    """Have names that are no ASCII told in the log: Python refuses them with a traceback."""
-    import sys
-
-    others = sys.unraisablehook
-
-    def tell(problem: sys.UnraisableHookArgs) -> None:
-        if isinstance(problem.object, bytes) and problem.exc_type is UnicodeDecodeError:
-            _LOGGER.error(
-                "SNI failure: client requested a server name that is no ASCII, my name is '%s'.",
-                expected,
-            )
-        else:
-            others(problem)
-
-    sys.unraisablehook = tell
 
 
 def _mention_seeds(line: ParsedCommandLine) -> None:

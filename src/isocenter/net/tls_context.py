@@ -21,7 +21,6 @@ import os
 import ssl
 
 from isocenter.errors import TlsConfigurationError
-from isocenter.logs import get_logger
 from isocenter.net.tls_files import load_dh_parameters, load_trust
 from isocenter.net.tls_identity import load_identity
 from isocenter.net.tls_profiles import (
@@ -43,8 +42,6 @@ if TYPE_CHECKING:
     Warn = Callable[[str], None]
 
 __all__ = ["MOST_SESSIONS", "client_context", "server_context"]
-
-_LOGGER = get_logger(__name__)
 
 _PROTOCOL = "dicom"
 """The protocol's name in the registry of RFC 7301 (PS3.15 B.9)."""
@@ -204,7 +201,9 @@ def _prepare_acceptor(
     context.num_tickets = 0
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     if options.expected_server_name is not None:
-        context.sni_callback = _name_check(options.expected_server_name)
+        from isocenter.net.tls_names import name_check
+
+        context.sni_callback = name_check(options.expected_server_name)
     if any(name.startswith("TLS_DHE_") for name in suites) or options.dh_parameters is not None:
         profile = profile_named(options.profile)
         load_dh_parameters(context, options.dh_parameters, profile, files, warn=warn)
@@ -329,20 +328,3 @@ def _choose_tls13(
         f"TLS 1.3 ciphersuites {' and '.join(others)} of the security profile are not used: this "
         "Python has no call to choose such (3.15 is the first that has)"
     )
-
-
-def _name_check(expected: str) -> Callable[[object, str | None, ssl.SSLContext], int | None]:
-    """Return what refuses requestors that ask for another name, or for none (RFC 6066 3)."""
-
-    def check(_session: object, name: str | None, _context: ssl.SSLContext) -> int | None:
-        if name is not None and name.lower() == expected.lower():
-            return None
-        if name is None:
-            asked = "no server name"
-        else:
-            shown = "".join(letter if letter.isprintable() else "?" for letter in name)
-            asked = f"server '{shown}'"
-        _LOGGER.error("SNI failure: client requested %s, my name is '%s'.", asked, expected)
-        return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-
-    return check
