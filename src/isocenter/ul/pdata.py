@@ -372,6 +372,7 @@ class PDataReader:
         "_pdu_left",
         "_pdu_length",
         "_pdv_left",
+        "_pdv_size",
         "inside_pdu",
     )
 
@@ -380,7 +381,7 @@ class PDataReader:
         self._limit = maximum_length + MAXIMUM_LENGTH_TOLERANCE if maximum_length else 0xFFFFFFFF
         self._pdu_length = 0
         self._pdu_left = 0
-        self._pdv_left = 0
+        self._pdv_left = self._pdv_size = 0
         self._open = False
         self._context_id = 0
         self._control = 0
@@ -389,8 +390,8 @@ class PDataReader:
 
     @property
     def inside_fragment(self) -> bool:
-        """True while a fragment has begun and not ended."""
-        return self._open
+        """True while a fragment has not ended of which bytes were returned."""
+        return self._open and self._pdv_left < self._pdv_size
 
     def peel(self, window: memoryview, start: int, end: int) -> tuple[PDataIndication | None, int]:
         """Return the next run of PDVs between `start` and `end`, and where reading stopped.
@@ -402,7 +403,7 @@ class PDataReader:
         Raises:
             PduDecodeError: a length contradicts the standard or the announced maximum.
         """
-        pdu_left, pdv_left = self._pdu_left, self._pdv_left
+        pdu_left, pdv_left, pdv_size = self._pdu_left, self._pdv_left, self._pdv_size
         context_id, control, is_open = self._context_id, self._control, self._open
         fragments: list[memoryview] = []
         length, position, is_last = 0, start, False
@@ -442,10 +443,10 @@ class PDataReader:
                 context_id, control = next_id, next_control
                 position += 6
                 pdu_left -= size + 4
-                pdv_left = size - 2
+                pdv_left = pdv_size = size - 2
                 is_open = True
         finally:
-            self._pdu_left, self._pdv_left = pdu_left, pdv_left
+            self._pdu_left, self._pdv_left, self._pdv_size = pdu_left, pdv_left, pdv_size
             self._context_id, self._control, self._open = context_id, control, is_open
             self.inside_pdu = is_open or pdu_left > 0
         if not (length or is_last):
