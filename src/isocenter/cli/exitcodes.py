@@ -79,11 +79,11 @@ class ExitCode(IntEnum):
     RETRIEVE_WARNING = 68
     """getscu, movescu: a retrieve ended with a warning: not everything came, or not as it was."""
 
-    QUERY_FAILED = 69
-    """findscu: a query ended with a failure, or was cancelled although nobody asked for it."""
-
     RETRIEVE_FAILED = 69
     """getscu, movescu: a retrieve failed, or something of it could not be stored."""
+
+    QUERY_FAILED = 69
+    """findscu: a query ended with a failure, or was cancelled although nobody asked for it."""
 
     ECHO_FAILED = 70
     """echoscu: DIMSE timeout, protocol error, or the peer asked for release."""
