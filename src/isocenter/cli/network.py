@@ -9,6 +9,7 @@ from __future__ import annotations
 from isocenter.aetitle import AE_TITLE_LENGTH
 from isocenter.errors import AssociationRejected, ConfigurationError
 from isocenter.limits import DEFAULTS
+from isocenter.record import Record
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ else:
 
 __all__ = [
     "Duties",
+    "Setting",
     "ae_title",
     "check_titles",
     "connect_options",
@@ -54,6 +56,24 @@ SOCKET_TIMEOUT = 60.0
 """Seconds without a byte after which DCMTK's tools end an association."""
 
 _FAMILIES = {"--ipv4": "ipv4", "--ipv6": "ipv6", "--ip-auto": "auto"}
+
+
+class Setting(Record):
+    """What of a server its command line alone does not say.
+
+    Fields:
+        port: TCP port to listen on.
+        maximum_length: bytes of P-DATA in a PDU that it takes.
+        maximum_associations: served at a time, None for the default limit.
+        workers: processes that serve where nobody says otherwise.
+        wrap: what becomes of the dispatcher.
+    """
+
+    port: int
+    maximum_length: int
+    maximum_associations: int | None = None
+    workers: int = 1
+    wrap: Callable[[Dispatcher], Dispatcher] | None = None
 
 
 class Duties(Protocol):
@@ -197,6 +217,7 @@ def run_server(
     tls: ServerTls | None = None,
     reloader: Reloader | None = None,
     lines: ServerLines | None = None,
+    setting: Setting | None = None,
 ) -> bool:
     """Serve until stopped by SIGTERM or SIGINT; False where the port cannot be had.
 
@@ -205,10 +226,11 @@ def run_server(
     decides who may come in, None lets in everybody. `tls` says how TLS is spoken, None speaks plain
     DICOM. What is in `reloader` is read anew in each process that serves at SIGHUP, where the
     system has that; without anything in it SIGHUP keeps its meaning. `lines` are DCMTK's words of
-    the tool, storescp's by default.
+    the tool, storescp's by default. `setting` stands for what a tool takes from elsewhere.
 
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
+        As the start of the dispatcher that `setting` makes.
     """
     import signal
 
@@ -217,16 +239,18 @@ def run_server(
     from isocenter.net.listener import raise_descriptor_limit
 
     lines = lines or STORESCP
-    options = _serve_options(line)
+    if setting is None:
+        port = 0 if connection is not None else line.parameter_integer("port")
+        setting = Setting(port=port, maximum_length=max_pdu(line))
+    options = _serve_options(line, setting)
     if connection is not None:
         reloader = None  # a super-server starts another one for the next connection
     report = _failure_reporter(line, lines)
-    dispatcher = _dispatcher(line, acceptor, logger, options, duties, tls, reloader, report)
+    inner = _dispatcher(line, acceptor, logger, options, duties, tls, reloader, report, setting)
+    dispatcher = inner if setting.wrap is None else setting.wrap(inner)
     raise_descriptor_limit()
     on_reload = reloader.run if reloader else None
-    listener = _listener(
-        line, options, dispatcher, gate, tls, on_reload, report, is_given=connection is not None
-    )
+    listener = _listener(line, options, dispatcher, gate, tls, on_reload, report, port=setting.port)
     if reloader and hasattr(signal, "SIGHUP"):  # before anybody can see that the server is there
         signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
     try:
@@ -235,18 +259,18 @@ def run_server(
         else:
             listener.open()
     except ConfigurationError as problem:
-        port = 0 if connection is not None else line.parameter_integer("port")
-        logger.log(lines.level, "%s", lines.no_port.format(port=port, reason=problem))
+        words = lines.no_port.format(port=setting.port, reason=problem)
+        logger.log(lines.level, "%s", words)
         return False
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: listener.stop())
     listener.run()
-    if duties is not None and isinstance(dispatcher, ThreadDispatcher):
+    if duties is not None and isinstance(inner, ThreadDispatcher):
         duties.at_end()
     return True
 
 
-def _serve_options(line: ParsedCommandLine) -> ServeOptions:
+def _serve_options(line: ParsedCommandLine, setting: Setting) -> ServeOptions:
     """Return what a server's associations may take, in time and bytes."""
     import os
 
@@ -259,7 +283,7 @@ def _serve_options(line: ParsedCommandLine) -> ServeOptions:
     return ServeOptions(
         engine=EngineOptions(
             limits=DEFAULTS,
-            maximum_length=max_pdu(line),
+            maximum_length=setting.maximum_length,
             artim_timeout=acse_timeout,
             acse_timeout=acse_timeout,
             idle_timeout=_idle_timeout(line),
@@ -268,6 +292,9 @@ def _serve_options(line: ParsedCommandLine) -> ServeOptions:
             dimse_timeout=seconds(line, "--dimse-timeout"), patience=patience()
         ),
         sockets=SocketOptions.from_environment(os.environ),
+        maximum_associations=DEFAULTS.maximum_associations
+        if setting.maximum_associations is None
+        else setting.maximum_associations,
         maximum_associations_per_peer=line.integer_or_none("--max-per-peer"),
     )
 
@@ -292,15 +319,13 @@ def _listener(
     on_reload: Callable[[], None] | None,
     report: Callable[[FailedConnection], None],
     *,
-    is_given: bool,
+    port: int,
 ) -> Listener:
-    """Return a listener that has no socket yet; `is_given` where it will be given a connection."""
+    """Return a listener that has no socket yet."""
     from isocenter.net.listener import Listener, ListenOptions
 
     return Listener(
-        ListenOptions(
-            port=0 if is_given else line.parameter_integer("port"), family=ip_family(line)
-        ),
+        ListenOptions(port=port, family=ip_family(line)),
         options.engine,
         options.sockets,
         dispatcher,
@@ -333,6 +358,7 @@ def _dispatcher(
     tls: ServerTls | None,
     reloader: Reloader | None,
     report: Callable[[FailedConnection], None],
+    setting: Setting,
 ) -> Dispatcher:
     """Return what gives each association its thread or process.
 
@@ -345,7 +371,7 @@ def _dispatcher(
     if duties is not None:
         at_stop, at_end, shared = duties.at_stop, duties.at_end, duties.shared
     forks = line.has("--fork") and line.block("--single-process", "--fork") == "--fork"
-    workers = line.integer("--workers")
+    workers = line.integer("--workers") if line.given("--workers") else setting.workers
     if forks or workers > 1:
         from isocenter.net.workers import available
 
@@ -358,7 +384,9 @@ def _dispatcher(
         return ForkDispatcher(
             acceptor.serve,
             options,
-            maximum_children=line.integer_or_none("--max-associations"),
+            maximum_children=line.integer_or_none("--max-associations")
+            if line.has("--max-associations")
+            else None,
             at_maximum=lambda: logger.info(
                 "Maximum number of associations reached, waiting for child process to terminate"
             ),
