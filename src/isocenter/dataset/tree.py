@@ -16,6 +16,7 @@ from isocenter.dataset.edits import swap_units
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.scan import ENCODINGS, ITEM, PIXELS, SEQUENCE, ScanLimits, Scanner
 from isocenter.dataset.vr import (
+    ALL_VRS,
     MARKERS,
     OB_OR_OW,
     SHORT_VRS,
@@ -360,7 +361,7 @@ class _Writer:
         try:
             if not encoding.explicit:
                 return encoding.pack_plain(group, element, length)
-            if vr == UNKNOWN_VR:
+            if vr not in ALL_VRS:  # whoever reads it takes its length for one of 16 bits
                 vr = b"UN"
             if not self._new_vrs and vr in _NEW_VRS:
                 vr = b"OB"
