@@ -12,6 +12,8 @@ from isocenter.cli import (
     options_dcmrecv,
     options_dcmsend,
     options_echoscu,
+    options_findscu,
+    options_getscu,
     options_storescp,
     options_storescu,
 )
@@ -25,6 +27,8 @@ TOOLS = (
     options_dcmrecv.TOOL,
     options_dcmsend.TOOL,
     options_echoscu.TOOL,
+    options_findscu.TOOL,
+    options_getscu.TOOL,
     options_storescp.TOOL,
     options_storescu.TOOL,
 )

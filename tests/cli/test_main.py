@@ -70,7 +70,7 @@ def test_unknown_tool_is_told_on_stderr_with_what_was_meant(
     assert main.main([name, "--help"]) == 1
     out, err = capsys.readouterr()
     assert not out
-    known = "dcmrecv, dcmsend, echoscu, storescp, storescu, completion, passwd, show"
+    known = ", ".join((*main.TOOLS, *main.COMMANDS))
     assert err == f"isocenter: unknown tool '{name}', known are {known}\n{hint}"
 
 
@@ -95,6 +95,8 @@ def test_tool_gets_its_arguments_and_the_environment(
         ("dcmrecv", main.dcmrecv),
         ("dcmsend", main.dcmsend),
         ("echoscu", main.echoscu),
+        ("findscu", main.findscu),
+        ("getscu", main.getscu),
         ("storescp", main.storescp),
         ("storescu", main.storescu),
     ],
@@ -198,12 +200,13 @@ PROBE = f"""
 import sys
 before = set(sys.modules)
 from isocenter.cli import (
-    options_dcmrecv, options_dcmsend, options_echoscu, options_storescp, options_storescu
+    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu,
+    options_storescp, options_storescu,
 )
 from isocenter.cli.start import start
 for tool in (
-    options_dcmrecv.TOOL, options_dcmsend.TOOL, options_echoscu.TOOL, options_storescp.TOOL,
-    options_storescu.TOOL,
+    options_dcmrecv.TOOL, options_dcmsend.TOOL, options_echoscu.TOOL, options_findscu.TOOL,
+    options_getscu.TOOL, options_storescp.TOOL, options_storescu.TOOL,
 ):
     assert start(tool, ["--help"]) == start(tool, ["--version"]) == 0
 print(*sorted((set(sys.modules) - before) & {set(HEAVY)!r}), file=sys.stderr)

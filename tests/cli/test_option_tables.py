@@ -13,6 +13,9 @@ from isocenter.cli import (
     options_dcmrecv,
     options_dcmsend,
     options_echoscu,
+    options_findscu,
+    options_getscu,
+    options_movescu,
     options_storescp,
     options_storescu,
 )
@@ -27,6 +30,9 @@ TOOLS = (
     options_dcmrecv.TOOL,
     options_dcmsend.TOOL,
     options_echoscu.TOOL,
+    options_findscu.TOOL,
+    options_getscu.TOOL,
+    options_movescu.TOOL,
     options_storescp.TOOL,
     options_storescu.TOOL,
 )

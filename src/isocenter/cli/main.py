@@ -14,12 +14,25 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COMMANDS", "TOOLS", "dcmrecv", "dcmsend", "echoscu", "main", "storescp", "storescu"]
+__all__ = [
+    "COMMANDS",
+    "TOOLS",
+    "dcmrecv",
+    "dcmsend",
+    "echoscu",
+    "findscu",
+    "getscu",
+    "main",
+    "storescp",
+    "storescu",
+]
 
 TOOLS = {
     "dcmrecv": "receive objects and write them to files, with few options",
     "dcmsend": "send files of all kinds, decompressed where need be, with a report",
     "echoscu": "verify a connection: send C-ECHO",
+    "findscu": "query an archive or a worklist: send C-FIND",
+    "getscu": "fetch objects from an archive over the own association: send C-GET",
     "storescp": "receive objects and write them to files",
     "storescu": "send files",
 }
@@ -90,6 +103,16 @@ def dcmsend() -> int:
 def echoscu() -> int:
     """Run the console script ``echoscu``."""
     return _run_as_process("echoscu", sys.argv[1:])
+
+
+def findscu() -> int:
+    """Run the console script ``findscu``."""
+    return _run_as_process("findscu", sys.argv[1:])
+
+
+def getscu() -> int:
+    """Run the console script ``getscu``."""
+    return _run_as_process("getscu", sys.argv[1:])
 
 
 def storescp() -> int:

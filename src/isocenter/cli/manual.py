@@ -215,6 +215,105 @@ MANUALS = {
         ),
         environment=(*_SOCKETS, *_SHOWN),
     ),
+    "findscu": Manual(
+        (
+            (
+                "findscu asks a DICOM peer with C-FIND which patients, studies, series, instances "
+                "or worklist entries it knows, and reports what it answers: in the log, in files, "
+                "or as lines of JSON."
+            ),
+            (
+                "What is asked is said by keys (--key), by query files, or by both: then the keys "
+                "take the place of what a file says, and each file is a query of its own. An empty "
+                "key asks for an attribute. Nothing is added: without -P, -S or -O the query is "
+                "one for worklist entries, and QueryRetrieveLevel has to be a key. A key that "
+                "cannot be read ends findscu before it calls."
+            ),
+            (
+                "Responses are numbered over all queries of a run, the final ones as well. "
+                "They are shown unless they are written to files or something was said about the "
+                "log; --show-responses and --hide-responses decide in any case. A query that the "
+                "peer ends with a failure is an error."
+            ),
+            _TLS_REQUESTOR,
+            _GRAMMAR,
+        ),
+        examples=(
+            (
+                "studies of a patient, with their dates",
+                "findscu -S -k 8,52=STUDY -k PatientID=4711 -k StudyDate -k 20,d "
+                "pacs.example.org 104",
+            ),
+            (
+                "what is scheduled for CT on a day",
+                (
+                    "findscu -k 'ScheduledProcedureStepSequence[0].Modality=CT' "
+                    "-k 'ScheduledProcedureStepSequence[0].ScheduledProcedureStepStartDate=20240101'"
+                    " -k PatientName ris.example.org 104"
+                ),
+            ),
+            (
+                "the responses as JSON, for another program",
+                "findscu --json -S -k 8,52=STUDY -k 'PatientName=DOE*' pacs.example.org 104",
+            ),
+            (
+                "a DICOM file for each response to a query file, 100 at most",
+                "findscu -P -X -od found --cancel 100 pacs.example.org 104 query.dcm",
+            ),
+            (
+                "with TLS",
+                "findscu +tls my.key my.pem +cf ca.pem -S -k 8,52=STUDY pacs.example.org 2762",
+            ),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+    ),
+    "getscu": Manual(
+        (
+            (
+                "getscu asks a DICOM archive for objects with C-GET and writes each of them to a "
+                "file of its own. They come on the association that getscu has opened, so that it "
+                "needs no port, and the archive need not know it. A file appears under its name "
+                "when it is complete."
+            ),
+            (
+                "What is asked for is said by keys (--key), by query files, or by both: then the "
+                "keys take the place of what a file says, and each file is a request of its own. "
+                "QueryRetrieveLevel is never made up, and an archive that knows the level only "
+                "fetches all that it has. A key that cannot be read ends getscu before it calls."
+            ),
+            (
+                "Proposed are 120 storage classes, each in the transfer syntaxes of one option; an "
+                "archive that keeps compressed objects and does not decompress them can send them "
+                "only where their syntax is the preferred one."
+            ),
+            (
+                "Data sets are written as DCMTK's getscu writes them: sequences of undefined "
+                "length, values as received. --bit-preserving keeps every byte. An object that "
+                "cannot be stored is answered so, and the others still come."
+            ),
+            _TLS_REQUESTOR,
+            _GRAMMAR,
+        ),
+        examples=(
+            (
+                "fetch a study and say what comes",
+                "getscu -v -S -k 8,52=STUDY -k 20,d=1.2.3 -od in pacs.example.org 104",
+            ),
+            (
+                "fetch JPEG 2000 images as they are kept, byte for byte",
+                "getscu -S +xv +B -k 8,52=STUDY -k 20,d=1.2.3 -od in pacs.example.org 104",
+            ),
+            (
+                "fetch what a query file names, and give up after a minute of silence",
+                "getscu -aec ARCHIVE -td 60 -od received pacs.example.org 104 query.dcm",
+            ),
+            (
+                "with TLS",
+                "getscu +tls my.key my.pem +cf ca.pem pacs.example.org 2762 query.dcm",
+            ),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+    ),
     "storescu": Manual(
         (
             (

@@ -59,10 +59,9 @@ PREFERENCES = tuple(option.long for option in PREFERENCE_OPTIONS)
 
 def keys_group(*, paths: bool) -> Group:
     """Return ``--key``; `paths` where it may lead into sequences."""
-    form = "gggg,eeee=value, keyword=value"
-    help_text = f"ask with this key: {form}"
+    help_text = "ask with this key: gggg,eeee=value or\nkeyword=value"
     if paths:
-        help_text += ",\nalso of an item: SequenceKeyword[0].keyword=value"
+        help_text += ", of an item\nSequence[0].keyword=value"
     return Group("override matching keys", (Option("--key", "-k", help_text, string("key")),))
 
 

@@ -428,7 +428,7 @@ def serve_storage(
     status: Callable[[RawMessage], int] = _success,
     received: list[RawMessage] | None = None,
 ) -> Iterator[RawMessage]:
-    """Answer C-ECHO and C-STORE until the peer releases, aborts or is gone.
+    """Answer C-ECHO, C-STORE and other requests until the peer releases, aborts or is gone.
 
     A generator so that a script may act between messages: exhaust it.
 
@@ -452,8 +452,11 @@ def serve_storage(
         if received is not None:
             received.append(request)
         message_id = request.number(0x0110)
-        if request.number(0x0100) == 0x0030:
+        field = request.number(0x0100)
+        if field == 0x0030:
             command = raw.c_echo_rsp(message_id, status(request))
+        elif field != 0x0001:
+            command = raw.final_rsp(field, message_id, status(request))
         else:
             command = raw.c_store_rsp(
                 message_id, status(request), request.text(0x0002), request.text(0x1000)

@@ -37,6 +37,7 @@ __all__ = [
     "command_set",
     "context_ac",
     "context_rq",
+    "final_rsp",
     "item",
     "message",
     "p_data",
@@ -327,6 +328,24 @@ def c_store_rsp(
     if sop_instance_uid:
         elements.append((0x1000, ui(sop_instance_uid)))
     return command_set(elements)
+
+
+def final_rsp(command_field: int, message_id: int, status: int = 0) -> bytes:
+    """Return the last response to a request, without a data set and without counts.
+
+    Args:
+        command_field: of the request.
+        message_id: of the request.
+        status: to answer with.
+    """
+    return command_set(
+        [
+            (0x0100, us(command_field | 0x8000)),
+            (0x0120, us(message_id)),
+            (0x0800, us(0x0101)),
+            (0x0900, us(status)),
+        ]
+    )
 
 
 def c_cancel_rq(message_id: int) -> bytes:

@@ -1,4 +1,4 @@
-"""dcmsend, echoscu and storescu: what each option for TLS changes, over real handshakes.
+"""Requestors: what each option for TLS changes, over real handshakes.
 
 tests/options.toml names these tests; each runs again without its option and has to fail then.
 Options whose default they restore are given behind the alternative that they override.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from isocenter.cli import dcmsend, echoscu, storescu
+from isocenter.cli import dcmsend, echoscu, findscu, getscu, storescu
 from isocenter.testing import ScriptedAcceptor, ct_image, raw
 from tests.cli.effects.sending import HERE, Peer
 from tests.cli.effects.tls_peers import TlsServer, hospital, own, server, stranger, theirs
@@ -37,9 +37,25 @@ def _dcmsend(argv: list[str], env: dict[str, str]) -> int:
     return 1 if code in {60, 61} else code
 
 
-MAINS = {"dcmsend": _dcmsend, "echoscu": echoscu.main, "storescu": storescu.main}
+def _findscu(argv: list[str], env: dict[str, str]) -> int:
+    """Run findscu, which has a code of its own where there is no association."""
+    code = findscu.main(argv, env)
+    return 1 if code == 2 else code
+
+
+MAINS = {
+    "dcmsend": _dcmsend,
+    "echoscu": echoscu.main,
+    "findscu": _findscu,
+    "getscu": getscu.main,
+    "storescu": storescu.main,
+}
+LAST: dict[str, list[str]] = {"echoscu": [], "getscu": ["-k", "QueryRetrieveLevel=STUDY"]}
+"""What stands behind peer and port; else a file."""
+
 TLS10, TLS12 = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_2
-UNTRUSTED = "000b:0886 TLS error: certificate verify failed"
+UNTRUSTED = "TLS error: certificate verify failed"
+"""Behind the condition 000b:0886, which getscu leaves out."""
 
 each_tool = pytest.mark.parametrize("tool", MAINS)
 
@@ -63,7 +79,7 @@ def trust() -> list[str]:
 
 def call(tool: str, peer: TlsServer, *words: str) -> int:
     """Run a tool against a peer; return its exit code."""
-    files = [] if tool == "echoscu" else ["a.dcm"]
+    files = LAST.get(tool, ["a.dcm"])
     return peer.run(MAINS[tool], *words, HERE, *files)
 
 
@@ -87,7 +103,7 @@ def test_disable_tls_takes_tls_back(tool: str) -> None:
             peer(connection)
 
     with ScriptedAcceptor(speak_plainly) as acceptor:
-        files = [] if tool == "echoscu" else ["a.dcm"]
+        files = LAST.get(tool, ["a.dcm"])
         where = ["127.0.0.1", str(acceptor.port)]
         assert MAINS[tool]([*identity(), "--disable-tls", *where, *files], {}) == 0
     assert len(peer.received) == 1
@@ -169,7 +185,7 @@ def test_std_passwd_asks_on_the_terminal_without_showing_it(tool: str) -> None:
         return codes[0][0]
 
     peer = TlsServer(server(theirs(), demand=True))
-    files = [] if tool == "echoscu" else ["a.dcm"]
+    files = LAST.get(tool, ["a.dcm"])
     words = [*encrypted(), *trust(), "--use-passwd", "wrong", "--std-passwd"]
     code = peer.run(run, *words, HERE, *files)
     shown = codes[0][1].decode()
