@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isocenter.dataset.convert import plan_rewrite, rewritten
+from isocenter.dataset.flow import changed
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.likeness import Likeness
 from isocenter.dataset.profile import RewriteOptions, RewriteProfile
 from isocenter.dataset.rewrite import Rewriter
+from isocenter.errors import DataSetError
 from isocenter.testing.datasets import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -21,6 +24,7 @@ from isocenter.testing.datasets import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from isocenter.testing.datasets import Element
@@ -201,6 +205,90 @@ def test_what_is_known_is_what_planning_would_have_said(seed: int) -> None:
         assert values == plain_values(bytes(data))
 
 
+UNDEFINED = RewriteProfile(
+    EXPLICIT_LITTLE,
+    RewriteOptions(
+        lengths="undefined",
+        keep_trailing_padding=True,
+        normalise_values=False,
+        blanks_behind_text=True,
+    ),
+)
+
+
+def planned(data: bytes, profile: RewriteProfile) -> tuple[dict[int, bytes], bytes] | None:
+    """Return the wanted values and what planning makes of a data set; None where it cannot."""
+    try:
+        plan = plan_rewrite(data, profile)
+    except DataSetError:
+        return None
+    return plan.values, b"".join(bytes(part) for part in rewritten(plan, data))
+
+
+def nested(number: int) -> bytes:
+    """Return a data set with sequences in sequences, empty ones, and two items of one."""
+    code: list[Element] = [(0x00080100, "SH", "T-D1"), (0x00080104, "LO", "x" * (number % 3 * 2))]
+    return encode_data_set(
+        [
+            (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2"),
+            (0x00080018, "UI", f"1.2.3.{number}"),
+            (0x00081111, "SQ", []),
+            (0x00081140, "SQ", [[(0x0040A170, "SQ", [code, []])], [], code]),
+            (0x00081198, "SQ", [[]]),
+            (0x00200013, "IS", str(number)),
+            (0x7FE00010, "OW", bytes([number % 256]) * 64),
+        ],
+        EXPLICIT_LITTLE,
+    )
+
+
+def learn_changes(likeness: Likeness, data: bytes) -> None:
+    plan = plan_rewrite(data, UNDEFINED)
+    likeness.observe(data, len(data), UNDEFINED, None if plan.is_identity else plan.edits)
+
+
+@pytest.mark.parametrize(("made", "number"), [(series, 4), (nested, 9)])
+def test_lengths_of_sequences_that_become_undefined_are_a_known_change(
+    made: Callable[[int], bytes], number: int
+) -> None:
+    likeness = Likeness()
+    learn_changes(likeness, made(3))
+    learn_changes(likeness, made(6))
+    data = made(number)
+    found = likeness.values_of(data, UNDEFINED)
+    assert found is not None
+    assert found[1] == len(data)
+    assert found[2]
+    assert (found[0], changed(data, found[2])) == planned(data, UNDEFINED)
+
+
+def test_a_data_set_in_which_something_else_changes_is_not_learnt_from() -> None:
+    likeness = Likeness()
+    padding = short((0xFFFCFFFC, "OB", b"1234"))
+    odd = short((0x00280010, "US", 1))[:6] + b"\x03\0" + b"123"
+    for number in (3, 6):
+        learn_changes(likeness, nested(number) + padding)
+        learn_changes(likeness, odd)
+    assert likeness.values_of(odd, UNDEFINED) is None
+
+
+@given(st.integers(0, 2**64))
+def test_known_changes_are_those_that_planning_would_have_made(seed: int) -> None:
+    source = random.Random(seed)
+    made = source.choice((series, nested))
+    numbers = [source.choice((3, 17, 250, 1234)) + n for n in range(source.randrange(2, 6))]
+    likeness = Likeness()
+    for number in numbers:
+        learn_changes(likeness, made(number))
+    data = bytearray(made(source.choice(numbers) + source.randrange(5)))
+    for _ in range(source.choice((0, 1, 1, 2, 4))):
+        place = source.randrange(len(data))
+        data[place] = source.choice(b"\0 .A\x01\x02\x04\xff" + bytes([data[place] ^ 1]))
+    found = likeness.values_of(bytes(data), UNDEFINED)
+    if found is not None and found[1] == len(data):
+        assert (found[0], changed(bytes(data), found[2])) == planned(bytes(data), UNDEFINED)
+
+
 def short(*elements: Element) -> bytes:
     return encode_data_set(elements, EXPLICIT_LITTLE)
 
@@ -289,7 +377,7 @@ def test_a_long_last_value_need_not_be_seen() -> None:
             assert found is None
             likeness.observe(whole, len(whole), PROFILE)
             found = likeness.values_of(whole, PROFILE)
-        assert found == (plain_values(whole), len(whole))
+        assert found == (plain_values(whole), len(whole), [])
     assert likeness.values_of(image(13, 500_000)[:200], PROFILE) is None
 
 

@@ -233,6 +233,41 @@ def test_what_turns_out_unreadable_at_its_end_is_kept_as_it_came(
     assert len(spool_names(spool)) == 1
 
 
+def test_objects_like_those_before_are_written_once_and_right_to_their_end(
+    spool: Spool, counts: Counts
+) -> None:
+    head = UIDS + sequence(0x00081140, BLANKS, is_undefined=EXPLICIT_LENGTH)
+    receiver = Receiver(spool, StorageOptions(rewrite=DCMRECV))
+
+    def received(data: bytes) -> tuple[bytes, int, bytes, list[str]]:
+        counts.files = 0
+        begun = receiver.begin(
+            origin=Origin(1, "STORESCU"),
+            sop_class_uid=CT,
+            sop_instance_uid="1.2.34",
+            transfer_syntax_uid=EXPLICIT,
+        )
+        for place in range(0, len(data), 40_000):
+            begun.write([memoryview(bytearray(data[place : place + 40_000]))])
+        stored = begun.finish()
+        said = [text for text in warnings(stored) if "overwriting" not in text]
+        return part10.read(Path(stored.path)).data_set, counts.files, data, said
+
+    for _ in range(4):
+        made, files, data, said = received(head + PIXELS)
+        assert (made, files, said) == (expected(data, DCMRECV), 1, [])
+    for end in (BLANKS, sequence(0x7FE10010, BLANKS, is_undefined=EXPLICIT_LENGTH)):
+        made, _, data, said = received(head + PIXELS + end)
+        assert (made, said) == (expected(data, DCMRECV), [])
+    made, _, data, said = received(head + PIXELS[:-1])
+    assert made == data
+    assert len(said) == 1
+    short = head + BLANKS
+    for _ in range(4):
+        made, files, _, said = received(short)
+        assert (made, files, said) == (expected(short, DCMRECV), 1, [])
+
+
 def test_more_removed_than_is_kept_means_a_second_file_and_no_other_result(
     spool: Spool, counts: Counts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,11 @@ class Edits:
         """Return the bytes that the changes take in memory."""
         return len(self.script)
 
+    def changes(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield offset, bytes removed there and bytes inserted; there are no swaps."""
+        for offset, removed, size, place in self._records():
+            yield offset, removed, bytes(self.script[place : place + size])
+
     def _records(self) -> Iterator[tuple[int, int, int, int]]:
         """Yield offset, bytes removed, bytes inserted and where they stand in the script.
 

@@ -10,17 +10,18 @@ there once it is known. What was removed is kept, headers mostly, so that `resto
 
 from __future__ import annotations
 
-from isocenter.dataset.edits import RECORD
+from isocenter.dataset.edits import RECORD, Edits
 from isocenter.wire import FileRegion
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from isocenter.dataset.likeness import Change
     from isocenter.dataset.rewrite import Rewriter
     from isocenter.wire import Buffer, Segment
 
-__all__ = ["MOST_REMOVED", "Flow"]
+__all__ = ["MOST_REMOVED", "Flow", "KnownChanges", "changed"]
 
 MOST_REMOVED = 4 * 1024 * 1024
 """Bytes, inclusive, of what was removed that are kept; 100 000 items whose lengths become explicit
@@ -31,17 +32,50 @@ _SIZE = RECORD.size
 _NEVER = 1 << 64  # offset of a change that there is not
 
 
+def changed(data: bytes, changes: Sequence[Change]) -> bytes:
+    """Return a data set with changes, which are in the order of their offsets."""
+    parts: list[bytes] = []
+    position = 0
+    for offset, removed, inserted in changes:
+        parts += (data[position:offset], inserted)
+        position = offset + removed
+    parts.append(data[position:])
+    return b"".join(parts)
+
+
+class KnownChanges:
+    """In the place of a rewriter where all changes are known before it has looked at anything.
+
+    Args:
+        changes: in the order of their offsets.
+    """
+
+    __slots__ = ("edits",)
+
+    is_disordered = False
+    position = _NEVER
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        """Keep the changes."""
+        self.edits = Edits()
+        for change in changes:
+            self.edits.replace(*change)
+
+    def settle(self) -> None:
+        """Nothing is open."""
+
+
 class Flow:
     """The new data set as far as it is known.
 
     Args:
         rewriter: that has looked at nothing yet but at what `take` gets first; of a profile that
-            `RewriteProfile.flows`.
+            `RewriteProfile.flows`. Or what stands for one.
     """
 
     __slots__ = ("_fed", "_gone", "_removed", "_rest", "_rewriter", "_start")
 
-    def __init__(self, rewriter: Rewriter) -> None:
+    def __init__(self, rewriter: Rewriter | KnownChanges) -> None:
         """Begin with nothing written."""
         self._rewriter = rewriter
         self._start = 0  # offset of what comes next in the source

@@ -7,12 +7,17 @@ in the lengths seen so far, and padded as it should be. What matches it needs no
 what it was made of needed none and the treatment of an element depends on its own bytes only. A
 search of 4 microseconds takes the place of planning (bench/micro/rewrite.py).
 
+Where sequences of explicit length are to have undefined ones (DCMTK's dcmrecv), that is the one
+change that may be known: what it is follows from the headers, which are part of the pattern. It is
+learnt only from data sets whose plan says just that.
+
 Each repetition in the pattern has one count and the alternatives differ in their first bytes,
 so it cannot be made to search for long. Must not decide what needs a change: that is `plain`'s.
 """
 
 from __future__ import annotations
 
+from isocenter.dataset.edits import Edits
 from isocenter.dataset.headers import UNDEFINED_LENGTH
 from isocenter.dataset.part10 import LONG_VRS, SHORT_VRS
 from isocenter.dataset.plain import BINARY, KEPT_TEXT, LONG, TEXT, UID
@@ -22,9 +27,13 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
+    from typing import TypeAlias
 
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.dataset.scan import Encoding
+
+    Change: TypeAlias = tuple[int, int, bytes]
+    Familiar: TypeAlias = tuple[dict[int, bytes], int, list[Change]]
 
 __all__ = ["Likeness"]
 
@@ -38,7 +47,7 @@ _LONGEST_PAUSE = 256  # objects, where learning does not help
 _MANY_HITS = 64  # objects that make up for one that had to be learnt from
 
 _TRAILING_PADDING = 0xFFFC  # the group of it; behind it come delimiters
-_ITEM = (0xFFFE, 0xE000)
+_ITEM, _ITEM_END, _SEQUENCE_END = (0xFFFE, 0xE000), (0xFFFE, 0xE00D), (0xFFFE, 0xE0DD)
 _STRUCTURE = -1  # kind of sequences, and of the headers of items
 _LAST = -2  # kind of a last element whose value may be anything, and need not be there to be seen
 _VARIABLE = frozenset({TEXT, UID, BINARY, KEPT_TEXT, LONG, _LAST})
@@ -112,7 +121,9 @@ class Likeness:
         "_hits",
         "_is_simple",
         "_lessons",
+        "_marks",
         "_match",
+        "_numbers",
         "_parts",
         "_pause",
         "_profile",
@@ -126,18 +137,20 @@ class Likeness:
         self._parts: list[_Part] | None = None
         self._match: re.Pattern[bytes] | None = None
         self._tags: tuple[int, ...] = ()
+        self._numbers: tuple[int, ...] = ()  # of the groups of these tags
+        # Of groups that stand where a sequence begins: what changes from there on.
+        self._marks: list[tuple[int, list[Change]]] = []
         self._has_last = False  # the pattern ends with the header of the last element
         self._is_simple = True  # one group for each tag: no value came in several lengths
         self._fixed: dict[int, bytes] = {}
         self._hits = self._lessons = self._pause = self._waited = 0
 
-    def values_of(
-        self, head: bytes, profile: RewriteProfile
-    ) -> tuple[dict[int, bytes], int] | None:
-        """Return the wanted values of a data set by tag, and how long it has to be; else None.
+    def values_of(self, head: bytes, profile: RewriteProfile) -> Familiar | None:
+        """Return what is known of a data set that is like those before; else None.
 
-        If it has that length, it stays as it is. None says nothing: the data set may need a
-        change, or is another one than before.
+        Its wanted values by tag, how long it has to be, and what changes in it if it has that
+        length: offsets, bytes removed there and inserted, in their order; mostly nothing. None
+        says nothing: other things may change, or it is another one than before.
 
         Args:
             head: the whole data set or, where its last value is long, what stands before that and
@@ -154,24 +167,33 @@ class Likeness:
             length += profile.target.long(head, length - 4)[0]
         self._hits += 1
         values = self._fixed.copy()
-        if self._is_simple:
+        if not self._marks and self._is_simple:
             values.update(zip(self._tags, found.groups(), strict=True))
-            return values, length
-        for tag, value in zip(self._tags, found.groups(), strict=True):
+            return values, length, []
+        for tag, value in zip(self._tags, map(found.group, self._numbers), strict=True):
             if value is not None:
                 values[tag] = value
-        return values, length
+        changes: list[Change] = []
+        for number, of_sequence in self._marks:
+            if (start := found.start(number)) >= 0:
+                changes += [(start + place, count, new) for place, count, new in of_sequence]
+        return values, length, changes
 
-    def observe(self, head: bytes, length: int, profile: RewriteProfile) -> None:
-        """Learn from a data set that stays as it is and that `values_of` did not know.
+    def observe(
+        self, head: bytes, length: int, profile: RewriteProfile, edits: Edits | None = None
+    ) -> None:
+        """Learn from a data set that `values_of` did not know.
 
         Args:
             head: as of `values_of`.
             length: bytes of the whole data set.
-            profile: the kind of rewriting that leaves it as it is.
+            profile: the kind of rewriting.
+            edits: what changes, None for nothing.
         """
         if not profile.has_likeness:
             return
+        if edits is not None and profile.options.lengths != "undefined":
+            return  # what else changes depends on values
         hits, self._hits = self._hits, 0
         if hits >= _MANY_HITS:
             self._lessons = self._pause = 0
@@ -180,6 +202,11 @@ class Likeness:
             return
         self._waited = 0
         parts = _take_apart(head, length, profile)
+        if parts is not None and edits is not None:
+            expected = Edits()
+            _change_lengths(parts, 0, expected, profile.target)
+            if expected.script != edits.script:
+                parts = None
         known = self._parts if profile is self._profile else None
         self._lessons += 1
         if known is None or parts is None or not _are_alike(known, parts):
@@ -196,7 +223,9 @@ class Likeness:
         """Make the pattern; what has too much that has to be the same is no longer learnt from."""
         import re
 
-        writer = _PatternWriter(profile.target)
+        writer = _PatternWriter(
+            profile.target, changes_lengths=profile.options.lengths == "undefined"
+        )
         pattern = writer.level(parts, profile.options.wanted)
         if writer.literal > _MOST_LITERAL:
             self._parts = None
@@ -205,6 +234,7 @@ class Likeness:
         # The module keeps what it compiles, for good: here that is data of a patient.
         re.purge()
         self._fixed, self._tags = writer.fixed, tuple(writer.tags)
+        self._numbers, self._marks = tuple(writer.numbers), writer.marks
         self._has_last = bool(parts) and parts[-1].kind == _LAST
         self._is_simple = len(set(writer.tags)) == len(writer.tags)
 
@@ -214,15 +244,20 @@ class _PatternWriter:
 
     Attributes:
         fixed: wanted values that are always the same, by tag.
-        tags: of the others, by group of the pattern.
+        tags: of the others, and `numbers` of their groups in the pattern.
+        marks: numbers of groups that stand before a sequence, and what changes from there on.
         literal: bytes that have to be the same.
     """
 
-    def __init__(self, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding, *, changes_lengths: bool) -> None:
         self.fixed: dict[int, bytes] = {}
         self.tags: list[int] = []
+        self.numbers: list[int] = []
+        self.marks: list[tuple[int, list[Change]]] = []
         self.literal = 0
         self._encoding = encoding
+        self._changes_lengths = changes_lengths
+        self._groups = 0
 
     def level(self, parts: list[_Part], wanted: AbstractSet[int]) -> bytes:
         """Return the pattern of elements in a row, of which some values are wanted."""
@@ -242,10 +277,19 @@ class _PatternWriter:
                 value = b""
             else:
                 value = _value_pattern(part.kind, _length(header, self._encoding))
+            mark = b""
             if is_wanted:
+                self._groups += 1
                 self.tags.append(part.tag)
+                self.numbers.append(self._groups)
                 value = b"(" + value + b")"
-            forms.append(self._same(header) + value)
+            elif part.contents is not None and self._changes_lengths and not part.is_nested:
+                self._groups += 1
+                edits = Edits()
+                _change_sequence(part.contents[number], 0, edits, self._encoding)
+                self.marks.append((self._groups, list(edits.changes())))
+                mark = b"()"
+            forms.append(mark + self._same(header) + value)
         return forms[0] if len(forms) == 1 else b"(?:" + b"|".join(forms) + b")"
 
     def _same(self, data: bytes) -> bytes:
@@ -258,6 +302,34 @@ class _PatternWriter:
 def _are_alike(known: list[_Part], parts: list[_Part]) -> bool:
     """Take the elements of another object in; False where not all of them have their place."""
     return len(known) == len(parts) and all(map(_Part.take_in, known, parts))
+
+
+def _change_lengths(parts: list[_Part], at: int, edits: Edits, encoding: Encoding) -> int:
+    """Make the lengths of sequences undefined, as the rewriter does; return where elements end."""
+    end = -1  # of the item at hand
+    for part in parts:
+        header = part.forms[-1]
+        if at == end:
+            edits.replace(at, 0, encoding.pack_plain(*_ITEM_END, 0))
+        if part.contents is not None:
+            at = _change_sequence(part.contents[-1], at, edits, encoding)
+        elif part.kind == _STRUCTURE:
+            edits.replace(at + 4, 4, encoding.pack_length(UNDEFINED_LENGTH))
+            at += 8
+            end = at + encoding.long(header, 4)[0]
+        else:
+            at += len(header) + _length(header, encoding)
+    if at == end:
+        edits.replace(at, 0, encoding.pack_plain(*_ITEM_END, 0))
+    return at
+
+
+def _change_sequence(content: list[_Part], at: int, edits: Edits, encoding: Encoding) -> int:
+    """Make the lengths of a sequence and in it undefined; return where it ends."""
+    edits.replace(at + 8, 4, encoding.pack_length(UNDEFINED_LENGTH))
+    at = _change_lengths(content, at + 12, edits, encoding)
+    edits.replace(at, 0, encoding.pack_plain(*_SEQUENCE_END, 0))
+    return at
 
 
 def _length(header: bytes, encoding: Encoding) -> int:

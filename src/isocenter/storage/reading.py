@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from isocenter.dataset.convert import InflationLimits, PlanBuilder
     from isocenter.dataset.flow import Flow
     from isocenter.dataset.habits import Habits
+    from isocenter.dataset.likeness import Familiar
     from isocenter.dataset.plan import RewritePlan
     from isocenter.dataset.profile import RewriteProfile
     from isocenter.storage.options import StorageOptions
@@ -144,8 +145,8 @@ class DataSetReading:
 
     A short one goes to `read_whole`; for a longer one `begin`, `look` at each fragment, `finish`.
     Both answer with the plan, the wanted values by tag, and whether it could be read. There is no
-    plan for a data set that stays as it is because it is like the ones before, nor for one that is
-    kept as it came because it cannot be read.
+    plan for a data set of which all is known because it is like the ones before, nor for one that
+    is kept as it came because it cannot be read.
 
     Args:
         reading: what is shared by all.
@@ -156,6 +157,7 @@ class DataSetReading:
     Attributes:
         flow: what it becomes, while it comes; None where it stays, or is written anew at its end.
         problem: why it cannot be read, "" where it can, so far.
+        renewed: what a data set that was held whole becomes, where that is known without a plan.
     """
 
     __slots__ = (
@@ -168,6 +170,7 @@ class DataSetReading:
         "flow",
         "prefix_length",
         "problem",
+        "renewed",
     )
 
     def __init__(
@@ -179,9 +182,11 @@ class DataSetReading:
         self._association = association
         self._builder: PlanBuilder | None = None
         self._first = b""  # what it begins with, to learn from
-        # Where it begins as those before: its wanted values, and the length it must have then.
-        self._familiar: tuple[dict[int, bytes], int] | None = None
+        # Where it begins as those before: its wanted values, the length it must have then, and
+        # what changes in it.
+        self._familiar: Familiar | None = None
         self.flow: Flow | None = None
+        self.renewed: bytes | None = None
         self.prefix_length = prefix_length
         self.problem = ""
 
@@ -195,6 +200,10 @@ class DataSetReading:
         self._first = data
         self._compare()
         if self._familiar is not None and self._familiar[1] == len(data):
+            if changes := self._familiar[2]:
+                from isocenter.dataset.flow import changed
+
+                self.renewed = changed(data, changes)
             return None, self._familiar[0], True
         builder = self._plan()
         if data:
@@ -219,11 +228,44 @@ class DataSetReading:
                 from isocenter.dataset.flow import Flow
 
                 self.flow = Flow(builder.rewriter)
+        elif changes := self._familiar[2]:
+            from isocenter.dataset.flow import Flow, KnownChanges
+
+            self.flow = Flow(KnownChanges(changes))
+
+    def is_expected(self, length: int) -> bool:
+        """Tell whether it is as long as those that it began like, if it did."""
+        return self._familiar is None or self._familiar[1] == length
 
     def look(self, pieces: Sequence[Buffer], length: int) -> None:
         """Look at the next pieces, of `length` bytes together; they are not kept."""
         if self._builder is not None and not self.problem:
             self._feed(self._builder, pieces, length)
+
+    def taken(self, flow: Flow, pieces: Sequence[Buffer]) -> Sequence[Buffer] | None:
+        """Return what of the new data set can be written now; None where the old one is needed."""
+        if self.problem or not flow.is_possible:
+            return None
+        try:
+            return flow.take(pieces)
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+            self.give_up(problem)
+            return None
+
+    def last_of(self, flow: Flow, plan: RewritePlan | None) -> Sequence[Buffer] | None:
+        """Return the end of the new data set; None where it has to be written as a whole.
+
+        Args:
+            flow: what it becomes.
+            plan: as `finish` returned it.
+        """
+        if self.problem or (plan is not None and plan.is_disordered):
+            return None
+        try:
+            return flow.finish()
+        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
+            self.give_up(problem)
+            return None
 
     def finish(
         self, length: int, region: FileRegion
@@ -295,10 +337,11 @@ class DataSetReading:
         except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
             self.give_up(problem)
             return None, builder.values, False
-        if self._first and plan.is_identity:
+        if self._first and not plan.is_disordered:
             try:
                 likeness = self._reading.habits(self._association).likeness
-                likeness.observe(self._first, length, self._profile)
+                edits = None if plan.is_identity else plan.edits
+                likeness.observe(self._first, length, self._profile, edits)
             except Exception:  # no fault of ours may lose the object
                 _LOGGER.exception("learning from a data set failed")
         return plan, builder.values, True

@@ -301,15 +301,11 @@ class ReceivedObject:
         self, reading: DataSetReading, flow: Flow, pieces: Sequence[Buffer]
     ) -> Sequence[Buffer]:
         """Return what of the new data set can be written; where that cannot be, the old one's."""
-        if not reading.problem and flow.is_possible:
-            try:
-                new = flow.take(pieces)
-            except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
-                reading.give_up(problem)
-            else:
-                self._amend(flow)
-                return new
-        return [*self._had_back(reading, flow), *pieces]
+        new = reading.taken(flow, pieces)
+        if new is None:
+            return [*self._had_back(reading, flow), *pieces]
+        self._amend(flow)
+        return new
 
     def _amend(self, flow: Flow) -> None:
         """Write lengths that are known by now into what was written before."""
@@ -331,19 +327,6 @@ class ReceivedObject:
         old.discard()
         self._head, self._start = b"", len(head)
         return flow.unwritten
-
-    def _finish_flow(self, reading: DataSetReading, flow: Flow, plan: RewritePlan) -> bool:
-        """Write the end of the new data set; False where it has to be written as a whole."""
-        if plan.is_disordered:
-            return False
-        try:
-            last = flow.finish()
-        except Exception as problem:  # noqa: BLE001 - no fault of ours may lose the object
-            reading.give_up(problem)
-            return False
-        self._spill(last)
-        self._amend(flow)
-        return True
 
     def _spill(self, views: Sequence[Buffer]) -> SpoolFile:
         """Write to the temporary file, File Meta Information first, and return it."""
@@ -415,11 +398,16 @@ class ReceivedObject:
         if held is not None:
             if len(held) > 1:
                 held[:] = [b"".join(held)]
-            return reading.read_whole(held[0] if held else b"")
+            read = reading.read_whole(held[0] if held else b"")
+            if reading.renewed is not None:
+                held[:] = [reading.renewed]
+            return read
+        if reading.flow is not None and not reading.is_expected(self.length):
+            self._spill(self._had_back(reading, reading.flow))
         return reading.finish(self.length, self._data_set(self._spill(())))
 
     def _data_set(self, file: SpoolFile) -> FileRegion:
-        """Return the data set that a file holds so far."""
+        """Return where the data set stands that a file holds so far."""
         return FileRegion(file.fileno(), self._start, file.length - self._start)
 
     def _identify(self, values: Mapping[int, bytes], requested: tuple[str, str]) -> list[Note]:
@@ -455,12 +443,15 @@ class ReceivedObject:
         """Return a temporary file with all that the object's file is to hold."""
         reading = self._reading
         if reading is not None and reading.flow is not None:
-            if plan is not None and self._finish_flow(reading, reading.flow, plan):
-                if self._file_uids is not None:
-                    return self._write_anew(None)  # its head is written and is another's
-                return self._spill(())
-            self._spill(self._had_back(reading, reading.flow))
-            plan = None if reading.problem else plan
+            flow = reading.flow
+            last = reading.last_of(flow, plan)
+            if last is None:
+                self._spill(self._had_back(reading, flow))
+            else:
+                self._spill(last)
+                self._amend(flow)
+            if last is not None or reading.problem:
+                plan = None
         if plan is None or plan.is_identity or self._receiver.options.rewrite is None:
             if self._file_uids is not None and self._file is not None:
                 return self._write_anew(None)  # its head is written and is another's
