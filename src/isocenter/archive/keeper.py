@@ -177,7 +177,7 @@ class WriterKeeper:
             return
         if self._life is None:
             if self._again is not None and now >= self._again:
-                self._spawn(GRACE)
+                self._spawn_again()
             return
         limit = HEARTBEAT_LIMIT if self._is_ready else _START
         if now - self._heard >= limit:
@@ -211,11 +211,14 @@ class WriterKeeper:
         _LOGGER.error("the writer of the index ended (%s), starting another", why)
         self._again = time.monotonic() + pause
         if not pause:
-            try:
-                self._spawn(GRACE)
-            except OSError as problem:
-                self._again = time.monotonic() + _PAUSES[-1]
-                _LOGGER.error("no writer can be started: %s", problem)  # noqa: TRY400 - no traceback wanted
+            self._spawn_again()
+
+    def _spawn_again(self) -> None:
+        try:
+            self._spawn(GRACE)
+        except OSError as problem:
+            self._again = time.monotonic() + _PAUSES[-1]
+            _LOGGER.error("no writer can be started: %s", problem)  # noqa: TRY400 - no traceback wanted
 
     def watch(self) -> None:
         """Have a thread look after the writer until `stop`."""
