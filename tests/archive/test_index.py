@@ -283,7 +283,7 @@ def test_migrations_lead_to_the_schema_of_the_tables(tmp_path: Path) -> None:
         assert compare_metadata(context, METADATA) == []
         assert context.get_current_revision() == HEAD
         scripts = ScriptDirectory.from_config(configuration(connection))
-        names = {script.revision for script in scripts.walk_revisions()}  # type: ignore[no-untyped-call]
+        names = {script.revision for script in scripts.walk_revisions()}
         assert names | {""} == KNOWN
     engine.dispose()
     made = Index(sqlite_url(str(tmp_path / "index.sqlite")))
@@ -309,7 +309,8 @@ def test_statements_are_the_same_for_postgresql() -> None:
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.schema import CreateTable
 
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in (STUDY, SERIES, INSTANCE):
-        words = str(CreateTable(table).compile(dialect=postgresql.dialect()))
+        words = str(CreateTable(table).compile(dialect=dialect))
         assert 'COLLATE "C"' in words
         assert "BIGSERIAL" in words

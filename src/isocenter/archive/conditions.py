@@ -226,12 +226,9 @@ def _name_patterns(group: str) -> tuple[str, ...]:
 
 
 def _ranges(vr: bytes, values: Sequence[str], offset: int) -> Ranges:
-    bounds = []
-    for value in values:
-        found = _range(vr, value.strip(" "), offset)
-        if found is not None and found[0] <= found[1]:
-            bounds.append(found)
-    return Ranges(tuple(dict.fromkeys(bounds)))
+    # One from the later to the earlier contains nothing; of times it may, together with dates.
+    found = [_range(vr, value.strip(" "), offset) for value in values]
+    return Ranges(tuple(dict.fromkeys(bounds for bounds in found if bounds is not None)))
 
 
 def _range(vr: bytes, value: str, offset: int) -> tuple[str, str] | None:

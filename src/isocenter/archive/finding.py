@@ -164,8 +164,9 @@ class _Walk:
         self._selection = _Selection()
         self._refinements: list[_Refinement] = []
         self._computed: list[Where] = []
-        for where in query.wheres:
-            if not writer.where(where, _TABLES).is_exact:
+        self._narrowed = [(where, writer.where(where, _TABLES)) for where in query.wheres]
+        for where, narrowed in self._narrowed:
+            if not narrowed.is_exact:
                 self._refine(where)
 
     def _refine(self, where: Where) -> None:
@@ -185,12 +186,11 @@ class _Walk:
 
     def _clauses(self, *tables: str, without: object = None) -> list[Clause]:
         """Return the conditions on tables, but for that on one attribute."""
-        chosen = [
-            where
-            for where in self._query.wheres
+        clauses = [
+            narrowed.clause
+            for where, narrowed in self._narrowed
             if TABLES[where.attribute.level] in tables and where.attribute is not without
         ]
-        clauses = [self._writer.where(where, _TABLES).clause for where in chosen]
         clauses += [
             self._writer.combined(combined, _TABLES)
             for combined in self._query.combined
@@ -221,9 +221,9 @@ class _Walk:
     # --- walks ---
 
     def _study_pages(self, columns: Sequence[Ordered], *extra: Clause) -> Iterator[Rows]:
-        clauses = self._clauses("study")
         wheres = [where for where in self._query.wheres if TABLES[where.attribute.level] == "study"]
         for branch in self._writer.branches(wheres):
+            clauses = self._clauses("study", without=branch.met)
             statement = select(*columns).where(*clauses, *branch.clauses, *extra)
             yield from self._pages(statement, branch.order)
 

@@ -72,10 +72,12 @@ class Branch(NamedTuple):
     Fields:
         clauses: what makes the part.
         order: columns, ending with the id.
+        met: the attribute whose condition the clauses are, where they are all of it.
     """
 
     clauses: tuple[Clause, ...]
     order: tuple[Ordered, ...]
+    met: Attribute | None = None
 
 
 def prefix_range(column: Texted, prefix: str) -> Clause:
@@ -248,7 +250,7 @@ class Writer:
                 column: Texted = STUDY.c[BY_KEYWORD[keyword].column]
                 values = sorted(condition.exact)
                 return [
-                    Branch((_one_of(column, values[at : at + 250]),), (ident,))
+                    Branch((_one_of(column, values[at : at + 250]),), (ident,), BY_KEYWORD[keyword])
                     for at in range(0, len(values), 250)
                 ]
         for keyword in ("AccessionNumber", "PatientID", "StudyID"):
@@ -284,21 +286,14 @@ class Writer:
                         return [Branch((prefix_range(column, prefix),), (column, STUDY.c.id))]
             return None
         patterns = name.groups[0]
-        prefix = _common_prefix(patterns)
-        if not prefix or any(_is_long(pattern) for pattern in patterns):
+        if not _common_prefix(patterns) or any(_is_long(pattern) for pattern in patterns):
             return None
-        branches = []
-        before: list[Clause] = []
-        for column in columns:
-            here = (
-                column == patterns[0]
-                if len(patterns) == 1 and not has_wildcard(patterns[0])
-                else prefix_range(column, prefix)
-            )
-            own = self.group(column, patterns)
-            branches.append(Branch((here, own, *before), (column, STUDY.c.id)))
-            before.append(not_(own))
-        return branches
+        alphabetic, ideographic, phonetic = (self.group(column, patterns) for column in columns)
+        return [
+            Branch((alphabetic,), (columns[0], STUDY.c.id), _NAME),
+            # The rest by their ids: few names have other groups.
+            Branch((or_(ideographic, phonetic), not_(alphabetic)), (STUDY.c.id,), _NAME),
+        ]
 
 
 def _name_columns(study: Columns) -> tuple[Texted, Texted, Texted]:

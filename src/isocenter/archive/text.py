@@ -175,7 +175,7 @@ def time_bounds(value: str) -> tuple[str, str] | None:
 
 
 def _without_zeros(time: str) -> str:
-    return time.rstrip("0.") if "." in time else time.rstrip("0")
+    return time.rstrip("0.") or "0"
 
 
 def utc_offset(value: str) -> int | None:
