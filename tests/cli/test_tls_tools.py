@@ -187,7 +187,12 @@ class TestExplanations:
             text = explained(result)
             assert UNTRUSTED in result.stderr
             assert "signed by an authority that is not trusted here" in text
-            assert "--add-cert-file (+cf)" in text
+            assert f"Its certificate is not in what was given, '{stranger().path}', or" in text
+            result = echo(receiver, "--explain", *identity(), "+cf", str(tmp_path / "absent"))
+            assert "absent', or that could not be read" in explained(result)
+            assert "give the authority's certificate" not in result.stderr
+            text = explained(echo(receiver, "--explain", *identity()))
+            assert "give the authority's certificate with --add-cert-file (+cf)" in text
             wait_until(lambda: "Explanation" in receiver.log, timeout=20, what="the other side")
             assert "does not trust the authority that signed this side's" in receiver.log
 

@@ -145,23 +145,18 @@ def _access_of(line: ParsedCommandLine, reloader: Reloader) -> AccessControl | N
         return file
     origin = ", ".join(given)
     for option in ("--allow-calling", "--allow-called"):
-        for value in _values(line, option):
+        for value in line.values(option):
             warn_of_comma(value, where=option, key="the option")
     try:
         access = single_rule(
-            calling=[_bytes_typed(value) for value in _values(line, "--allow-calling")],
-            called=[_bytes_typed(value) for value in _values(line, "--allow-called")],
-            networks=_values(line, "--allow-from"),
+            calling=[_bytes_typed(value) for value in line.values("--allow-calling")],
+            called=[_bytes_typed(value) for value in line.values("--allow-called")],
+            networks=line.values("--allow-from"),
             origin=origin,
         )
     except ConfigurationError as problem:
         raise ConfigurationError(f"{origin}: {problem}") from problem
     return AccessControl(access, look_up)
-
-
-def _values(line: ParsedCommandLine, name: str) -> list[str]:
-    """Return the value of each occurrence of an option, in order."""
-    return [values[0] for long, values in line.given_options if long == name]
 
 
 def _bytes_typed(value: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from isocenter.cli.parser import ParsedCommandLine
     from isocenter.cli.spec import Tool
     from isocenter.errors import TimeoutExpired
 
@@ -26,6 +27,7 @@ __all__ = [
     "Lines",
     "abort_words",
     "as_text",
+    "authorities",
     "count_words",
     "listed",
     "named",
@@ -107,6 +109,12 @@ def option_words(tool: Tool, long: str) -> str:
         if option.long == long:
             return f"{long} ({option.short})" if option.short else long
     return ""
+
+
+def authorities(line: ParsedCommandLine) -> tuple[str, ...]:
+    """Return the files and folders of authorities that a command line names."""
+    options = ("--add-cert-file", "--add-cert-dir")
+    return tuple(value for name in options if line.has(name) for value in line.values(name))
 
 
 def timeout_lines(tool: Tool, problem: TimeoutExpired) -> Lines:

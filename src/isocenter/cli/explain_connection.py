@@ -25,6 +25,8 @@ from isocenter.ul.pdu import APPLICATION_CONTEXT_NAME
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isocenter.cli.explain import Lines
     from isocenter.cli.first_bytes import Look
     from isocenter.cli.spec import Tool
@@ -52,6 +54,7 @@ class Attempt(Record):
         identified: True where the request had a user identity.
         tls: True where the peer was called with TLS.
         authenticated: True where a certificate of one's own was at hand then.
+        trusted: files and folders of authorities that were given then.
     """
 
     tool: Tool
@@ -63,6 +66,7 @@ class Attempt(Record):
     identified: bool = False
     tls: bool = False
     authenticated: bool = False
+    trusted: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -103,6 +107,7 @@ def request_failed(
             tool=attempt.tool,
             host=attempt.host,
             authenticated=attempt.authenticated,
+            trusted=attempt.trusted,
         )
     if isinstance(problem, ConnectionLost):
         if attempt.tls:
@@ -391,6 +396,7 @@ def arrival_failed(
     limit: int = 0,
     seconds: float = 0.0,
     tls: bool = False,
+    trusted: Sequence[str] = (),
 ) -> Lines:
     """Explain, for an acceptor, why a connection never became an association.
 
@@ -404,11 +410,12 @@ def arrival_failed(
         limit: the longest association request taken, in bytes.
         seconds: how long the request was waited for.
         tls: True where this receiver serves TLS.
+        trusted: files and folders of authorities that were given.
     """
     if isinstance(cause, TlsError):
         from isocenter.cli.explain_tls import arrival_refused
 
-        return arrival_refused(cause, peer=peer, tool=tool)
+        return arrival_refused(cause, peer=peer, tool=tool, trusted=trusted)
     if kind == "full":
         return (
             (

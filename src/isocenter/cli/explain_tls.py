@@ -13,6 +13,8 @@ from isocenter.cli.first_bytes import escaped, look_at
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from isocenter.cli.explain import Lines
     from isocenter.cli.spec import Tool
     from isocenter.errors import TlsError
@@ -40,7 +42,13 @@ def is_about_tls(reason: str) -> bool:
 
 
 def handshake_failed(
-    problem: TlsError, *, place: str, tool: Tool, host: str, authenticated: bool
+    problem: TlsError,
+    *,
+    place: str,
+    tool: Tool,
+    host: str,
+    authenticated: bool,
+    trusted: Sequence[str] = (),
 ) -> Lines:
     """Explain, for a requestor, why TLS could not be agreed on.
 
@@ -50,10 +58,11 @@ def handshake_failed(
         tool: whose options may help.
         host: as given on the command line.
         authenticated: True where a certificate of one's own was at hand.
+        trusted: files and folders of authorities that were given.
     """
     if problem.verify_code:
         whose = f"the certificate of the peer at {place}"
-        return _distrusted(problem, whose, tool, host=host)
+        return _distrusted(problem, whose, tool, host=host, trusted=trusted)
     look = look_at(problem.received) if problem.received else None
     if look is not None and look.kind != "tls":
         if look.kind == "dicom":
@@ -101,16 +110,19 @@ def refused_afterwards(reason: str, *, place: str, tool: Tool, authenticated: bo
     return _refused(words, f"the peer at {place}", tool, authenticated=authenticated)
 
 
-def arrival_refused(problem: TlsError, *, peer: str, tool: Tool) -> Lines:
+def arrival_refused(
+    problem: TlsError, *, peer: str, tool: Tool, trusted: Sequence[str] = ()
+) -> Lines:
     """Explain, for an acceptor, why TLS could not be agreed on with who connected.
 
     Args:
         problem: what the library or the peer gave as the reason.
         peer: ``host:port``.
         tool: whose options may help.
+        trusted: files and folders of authorities that were given.
     """
     if problem.verify_code:
-        return _distrusted(problem, f"the certificate of {peer}", tool, host="")
+        return _distrusted(problem, f"the certificate of {peer}", tool, host="", trusted=trusted)
     look = look_at(problem.received) if problem.received else None
     if look is not None and look.kind == "dicom":
         return (
@@ -138,13 +150,15 @@ def arrival_refused(problem: TlsError, *, peer: str, tool: Tool) -> Lines:
 # --- a certificate that is not trusted here --------------------------------------------------
 
 
-def _distrusted(problem: TlsError, whose: str, tool: Tool, *, host: str) -> Lines:
+def _distrusted(
+    problem: TlsError, whose: str, tool: Tool, *, host: str, trusted: Sequence[str]
+) -> Lines:
     """Explain what is wrong with the peer's certificate."""
     code = problem.verify_code
     _, _, rule = problem.reason.partition(": ")
     said = f" ({rule})" if rule else ""
     if code in _UNKNOWN_AUTHORITY:
-        return _unknown_authority(whose, tool, said)
+        return _unknown_authority(whose, tool, said, trusted)
     if code == _EXPIRED:
         return (
             f"{whose}, or of an authority above it, has expired{said}.",
@@ -193,11 +207,22 @@ def _distrusted(problem: TlsError, whose: str, tool: Tool, *, host: str) -> Line
     return (f"{whose} is not trusted{said}.", "Its owner, or its authority, has to say why.")
 
 
-def _unknown_authority(whose: str, tool: Tool, said: str) -> Lines:
+def _unknown_authority(whose: str, tool: Tool, said: str, trusted: Sequence[str]) -> Lines:
     trust = option_words(tool, "--add-cert-file")
     system = option_words(tool, "--system-ca")
+    head = f"{whose} was signed by an authority that is not trusted here{said}."
+    if trusted:
+        return (
+            head,
+            (
+                f"Its certificate is not in what was given, {', '.join(map(ascii, trusted[:4]))}"
+                + (" and more" if len(trusted) > 4 else "")
+                + ", or that could not be read (then a warning at the start says so)."
+            ),
+            "Those between it and the peer's have to be there, too, where the peer sends none.",
+        )
     return (
-        f"{whose} was signed by an authority that is not trusted here{said}.",
+        head,
         (
             f"Nothing is trusted that is not named: give the authority's certificate with {trust}, "
             "and those between it and the peer's."

@@ -13,7 +13,7 @@ import os
 from isocenter.cli import explain_connection as connection
 from isocenter.cli import explain_contexts as contexts
 from isocenter.cli import explain_transfer as transfer
-from isocenter.cli.explain import as_text
+from isocenter.cli.explain import as_text, authorities
 from isocenter.logs import WARNING, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -68,6 +68,7 @@ def explain_request(
         identified=request.user_information.user_identity is not None,
         tls=options.tls is not None,
         authenticated=options.tls is not None and line.in_force("--enable-tls"),
+        trusted=authorities(line),
     )
     finding = None
     if not attempt.tls and connection.wants_probe(problem):

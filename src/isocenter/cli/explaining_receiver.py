@@ -12,7 +12,7 @@ from __future__ import annotations
 from isocenter.cli import explain_connection as connection
 from isocenter.cli import explain_contexts as contexts
 from isocenter.cli import explain_transfer as transfer
-from isocenter.cli.explain import as_text, option_words
+from isocenter.cli.explain import as_text, authorities, option_words
 from isocenter.errors import PeerProtocolError
 from isocenter.limits import DEFAULTS
 from isocenter.logs import INFO, WARNING, get_logger
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from isocenter.cli.explain import Lines
     from isocenter.cli.parser import ParsedCommandLine
-    from isocenter.dimse.commands import CEchoRQ, CEchoRSP, CStoreRQ, Message
+    from isocenter.dimse.commands import CCancelRQ, CEchoRQ, CEchoRSP, CStoreRQ, Message
     from isocenter.errors import IsocenterError
     from isocenter.net.association import Association
     from isocenter.net.failures import FailedConnection
-    from isocenter.services.acceptor import Observer, Revision
+    from isocenter.services.acceptor import Observer, Operation, OperationResponse, Revision
     from isocenter.services.admission import Admission
     from isocenter.services.providers import StorageProvider, StoreRequest
     from isocenter.services.registry import Registry
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from isocenter.storage.spool import Spool
     from isocenter.ul.negotiation import AcceptorPolicy
     from isocenter.ul.pdu import AAssociateRQ
+    from isocenter.wire import Segment
 
 __all__ = ["Explaining", "explain_arrivals"]
 
@@ -61,6 +62,7 @@ def explain_arrivals(line: ParsedCommandLine) -> Callable[[FailedConnection], No
     seconds = float(line.integer("--acse-timeout"))
     limit = DEFAULTS.maximum_association_pdu_length
     tls = bool(option_words(tool, "--enable-tls")) and line.in_force("--enable-tls")
+    trusted = authorities(line)
 
     def explain(failed: FailedConnection) -> None:
         _say(
@@ -73,6 +75,7 @@ def explain_arrivals(line: ParsedCommandLine) -> Callable[[FailedConnection], No
                 limit=limit,
                 seconds=seconds,
                 tls=tls,
+                trusted=trusted,
             )
         )
 
@@ -287,6 +290,30 @@ class _ExplainingObserver:
         _say(
             transfer.not_stored(status, problem, peer=association.label, sop_instance=sop_instance)
         )
+
+    def operation(self, association: Association, context_id: int, command: Operation) -> None:
+        """Pass it on."""
+        self._inner.operation(association, context_id, command)
+
+    def identified(
+        self, association: Association, context_id: int, command: Operation, identifier: bytes
+    ) -> None:
+        """Pass it on."""
+        self._inner.identified(association, context_id, command, identifier)
+
+    def answered(
+        self,
+        association: Association,
+        context_id: int,
+        response: OperationResponse,
+        identifier: Sequence[Segment] | None,
+    ) -> None:
+        """Pass it on."""
+        self._inner.answered(association, context_id, response, identifier)
+
+    def cancel(self, association: Association, command: CCancelRQ, request: Message | None) -> None:
+        """Pass it on."""
+        self._inner.cancel(association, command, request)
 
     def unexpected(self, association: Association, context_id: int, command: Message) -> None:
         """Say that this receiver only stores."""

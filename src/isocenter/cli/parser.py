@@ -213,6 +213,11 @@ class ParsedCommandLine:
             raise LookupError(f"{name} was not given and has no default")
         return found
 
+    def values(self, name: str) -> list[str]:
+        """Return the value of each occurrence of an option that takes one, from left to right."""
+        self.option(name)
+        return [values[0] for long, values in self.given_options if long == name]
+
     def integer_or_none(self, name: str, index: int = 0) -> int | None:
         """Return a number, None where the option is not given and its default is no number.
 

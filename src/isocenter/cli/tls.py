@@ -82,7 +82,7 @@ def tls_options(line: ParsedCommandLine) -> TlsOptions:
         peer_certificate=_PEER_CERTIFICATE[_in_block(line, _PEER_CERTIFICATE)],
         server_name=_server_name(line, "--request-sni"),
         expected_server_name=_server_name(line, "--expect-sni"),
-        verify_host=_has(line, "--verify-host") and line.given("--verify-host"),
+        verify_host=line.has("--verify-host") and line.given("--verify-host"),
     )
 
 
@@ -257,13 +257,9 @@ def _mention_seeds(line: ParsedCommandLine) -> None:
     _LOGGER.warning("%s", words)
 
 
-def _has(line: ParsedCommandLine, name: str) -> bool:
-    return any(option.long == name for option in line.tool.options())
-
-
 def _value(line: ParsedCommandLine, name: str) -> str | None:
     """Return an option's value, None where it is not given, or not an option of the tool."""
-    return line.value_or_none(name) if _has(line, name) else None
+    return line.value_or_none(name) if line.has(name) else None
 
 
 def _server_name(line: ParsedCommandLine, name: str) -> str | None:
@@ -285,10 +281,10 @@ def _server_name(line: ParsedCommandLine, name: str) -> str | None:
 
 
 def _values(line: ParsedCommandLine, name: str) -> tuple[str, ...]:
-    """Return the value of each occurrence, in order."""
-    return tuple(values[0] for long, values in line.given_options if long == name)
+    """Return the value of each occurrence of an option, () where the tool has no such option."""
+    return tuple(line.values(name)) if line.has(name) else ()
 
 
 def _in_block(line: ParsedCommandLine, names: dict[str, str]) -> str:
     """Return the alternative that holds, of those that the tool has."""
-    return line.block(*(name for name in names if _has(line, name))) or next(iter(names))
+    return line.block(*(name for name in names if line.has(name))) or next(iter(names))
