@@ -1,5 +1,7 @@
 """What every test gets: Hypothesis profiles, peers that must or may be there, dropped options.
 
+And which part of the gate (scripts/test) it belongs to, see `APART`.
+
 Environment:
     ISOCENTER_REQUIRE_PEERS: 1 turns a test skipped for a missing peer, shell or formatter of
         manual pages into a failure.
@@ -23,6 +25,23 @@ from tests.support.programs import demand
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+APART = (
+    "attacks",
+    "conformance",
+    "faults",
+    "fuzz",
+    "interop",
+    "dataset/test_convert.py",
+    "dataset/test_rewrite_properties.py",
+    "test_bench.py",
+    "test_gate.py",
+    "test_scripts.py",
+)
+"""What the gate runs apart, without coverage: folders and files under tests. Their tests start
+programs, each of which would pay for coverage as long as it runs, or try many examples of what
+other tests have covered. Tests run again with an option dropped belong to them, too.
+"""
+
 # No deadline: the machine is shared, and a slow example is not a wrong one.
 for _name, _examples in {"quick": 10, "default": 50, "ci": 200, "soak": 20_000}.items():
     settings.register_profile(
@@ -44,15 +63,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    config.addinivalue_line("markers", "apart: in the part of the gate without coverage (APART)")
     dropping = Dropping(peers.ROOT / "tests" / "options.toml")
     config.pluginmanager.register(dropping, "isocenter-dropping")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies under tests/interop."""
+    """Mark what lies under tests/interop, and what the gate runs apart."""
     for item in items:
-        if "interop" in item.path.relative_to(peers.ROOT).parts:
+        parts = item.path.relative_to(peers.ROOT).parts[1:]
+        if parts[0] == "interop":
             item.add_marker(pytest.mark.interop)
+        if not {parts[0], "/".join(parts)}.isdisjoint(APART) or item.get_closest_marker("dropped"):
+            item.add_marker(pytest.mark.apart)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,14 +1,21 @@
-"""The gate sees what it is there to see: a planted error of each kind fails it."""
+"""The gate sees what it is there to see: a planted error of each kind fails it.
+
+And it runs every test, in one of its two parts.
+"""
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
 import grimp
 import pytest
 
+from tests.conftest import APART
 from tests.peers import ROOT
 from tools.import_contracts import Direction
 
@@ -120,3 +127,98 @@ def test_import_in_the_allowed_direction_passes(importer: str, target: str) -> N
 )
 def test_import_against_the_direction_fails(importer: str, target: str) -> None:
     assert not imported(importer, target)
+
+
+# --- the two parts of scripts/test ------------------------------------------------------------
+
+WITH_COVERAGE, WITHOUT = "not soak and not apart", "not soak and apart"
+
+PYTHON = """#!/usr/bin/env bash
+printf '%s\\n' "${*@Q}" >>calls
+codes=(CODES)
+exit "${codes[$(wc -l <calls) - 1]}"
+"""
+
+
+def run_gate(folder: Path, *, check: int = 0, first: int = 0, second: int = 0) -> tuple[int, str]:
+    """Run a copy of scripts/test where Python only notes how it was called."""
+    scripts, binaries = folder / "scripts", folder / ".venv" / "bin"
+    scripts.mkdir()
+    binaries.mkdir(parents=True)
+    for name in ("test", "environment.sh"):
+        shutil.copy(ROOT / "scripts" / name, scripts)
+    (scripts / "check").write_text(f"#!/usr/bin/env bash\nexit {check}\n")
+    (binaries / "python").write_text(PYTHON.replace("CODES", f"{first} {second}"))
+    for program in (scripts / "check", binaries / "python"):
+        program.chmod(0o755)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    sum_of = ["bash", "-c", "cksum <pyproject.toml"]
+    stamp = subprocess.run(sum_of, cwd=folder, capture_output=True, text=True, check=True)
+    (folder / ".venv" / "installed").write_text(f"dev {stamp.stdout}")
+    done = subprocess.run(
+        [scripts / "test"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=55,
+        check=False,
+    )
+    calls = folder / "calls"
+    return done.returncode, calls.read_text() if calls.exists() else ""
+
+
+def test_gate_runs_both_parts_and_measures_coverage_in_one(tmp_path: Path) -> None:
+    code, calls = run_gate(tmp_path)
+    assert code == 0
+    parts = [shlex.split(line) for line in calls.splitlines()]
+    assert [words[words.index("-m", 2) + 1] for words in parts] == [WITH_COVERAGE, WITHOUT]
+    assert ["--cov" in words for words in parts] == [True, False]
+    for words in parts:
+        assert words[:2] == ["-m", "pytest"]
+        assert not [word for word in words if word.startswith(("--ignore", "--deselect", "tests"))]
+
+
+@pytest.mark.parametrize(
+    ("check", "first", "second", "runs"),
+    [(1, 0, 0, 0), (0, 1, 0, 2), (0, 0, 1, 2), (0, 5, 5, 2)],
+    ids=["check", "with coverage", "without", "both"],
+)
+def test_gate_fails_where_a_part_fails(
+    tmp_path: Path, check: int, first: int, second: int, runs: int
+) -> None:
+    code, calls = run_gate(tmp_path, check=check, first=first, second=second)
+    assert code == 1
+    assert len(calls.splitlines()) == runs
+
+
+def collected(expression: str, *paths: str) -> set[str]:
+    """Return the ids of the tests that pytest chooses."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", expression]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", *paths],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=55,
+        check=False,
+    )
+    assert done.returncode in {0, 5}, done.stdout + done.stderr
+    return {line for line in done.stdout.splitlines() if "::" in line}
+
+
+@pytest.mark.slow
+def test_each_test_is_in_one_part() -> None:
+    paths = "tests/cli/effects/test_echoscu.py", "tests/faults/test_receiver_ends.py"
+    every = collected("not soak", *paths)
+    apart = collected(WITHOUT, *paths)
+    assert apart == {name for name in every if "/faults/" in name or " without -" in name}
+    assert {"/faults/" in name for name in apart} == {True, False}
+    measured = collected(WITH_COVERAGE, *paths)
+    assert measured == every - apart != set()
+
+
+@pytest.mark.parametrize("name", APART)
+def test_what_runs_apart_is_there(name: str) -> None:
+    assert (ROOT / "tests" / name).exists()
