@@ -77,7 +77,11 @@ def names(tool: str, beginning: str) -> list[str]:
 def test_options_are_offered(shell: Shell, tool: str, beginning: str, prefix: str) -> None:
     expected = names(tool, beginning)
     if expected:
-        assert shell.candidates(f"{prefix}{tool} {beginning}") == expected
+        offered = shell.candidates(f"{prefix}{tool} {beginning}")
+        if isinstance(shell, PROGRAMS["fish"]):
+            # To fish a small letter may stand for a capital one.
+            offered = [name for name in offered if name.startswith(beginning)]
+        assert offered == expected
 
 
 @pytest.mark.slow

@@ -240,29 +240,24 @@ MANUALS = {
         ),
         examples=(
             (
-                "studies of a patient, with their dates",
-                "findscu -S -k 8,52=STUDY -k PatientID=4711 -k StudyDate -k 20,d "
-                "pacs.example.org 104",
+                "the studies of a patient",
+                "findscu -S -k 8,52=STUDY -k 10,20=4711 -k 20,d pacs.example.org 104",
             ),
             (
-                "what is scheduled for CT on a day",
-                (
-                    "findscu -k 'ScheduledProcedureStepSequence[0].Modality=CT' "
-                    "-k 'ScheduledProcedureStepSequence[0].ScheduledProcedureStepStartDate=20240101'"
-                    " -k PatientName ris.example.org 104"
-                ),
+                "what is scheduled for CT",
+                "findscu -k '0040,0100[0].Modality=CT' -k PatientName ris.example.org 104",
             ),
             (
                 "the responses as JSON, for another program",
-                "findscu --json -S -k 8,52=STUDY -k 'PatientName=DOE*' pacs.example.org 104",
+                "findscu --json -S -k 8,52=STUDY -k '10,10=DOE*' pacs.example.org 104",
             ),
             (
                 "a DICOM file for each response to a query file, 100 at most",
-                "findscu -P -X -od found --cancel 100 pacs.example.org 104 query.dcm",
+                "findscu -P -X -od found -Xlo 100 pacs.example.org 104 query.dcm",
             ),
             (
                 "with TLS",
-                "findscu +tls my.key my.pem +cf ca.pem -S -k 8,52=STUDY pacs.example.org 2762",
+                "findscu +tls my.key my.pem +cf ca.pem pacs.example.org 2762 query.dcm",
             ),
         ),
         environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),

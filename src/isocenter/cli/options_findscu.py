@@ -24,7 +24,7 @@ EXTRACTS = tuple(option.long for option in _EXTRACTS)
 """The block of alternatives that say what is written."""
 
 _MODELS = (
-    Option("--worklist", "-W", "Modality Worklist (default)", is_default=True),
+    Option("--worklist", "-W", "Modality Worklist (default)"),
     Option("--patient", "-P", "Patient Root"),
     Option("--study", "-S", "Study Root"),
     Option("--psonly", "-O", "Patient/Study Only"),
