@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.errors import ConfigurationError
+from isocenter.security.access_control import AccessFile
+from isocenter.security.certificate_titles import CertificateTitles
 from isocenter.security.rule_lines import read_text
 from isocenter.security.tokens import TokenVerifier
 from isocenter.security.trusted_files import read_trusted
@@ -77,3 +79,28 @@ def test_keys_of_tokens_that_others_can_read_or_change(
         path.chmod(mode)
         TokenVerifier(key_file=path)
     assert caplog.messages == ([f"{path} {said}"] if said else [])
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (0o600, ""),
+        (0o644, ""),
+        (0o664, "can be changed by other users of this machine"),
+        (0o602, "can be changed by other users of this machine"),
+    ],
+)
+def test_rules_that_others_can_change(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, said: str
+) -> None:
+    rules, titles = tmp_path / "rules", tmp_path / "titles"
+    rules.write_text("allow calling=CT1\n")
+    titles.write_text(f"sha256={'ab' * 32} calling=CT1\n")
+    for path in (rules, titles):
+        path.chmod(mode)
+    access = AccessFile(str(rules))
+    CertificateTitles(str(titles))
+    expected = [f"{path} {said}" for path in (rules, titles) if said]
+    assert caplog.messages == expected
+    access.reload()
+    assert caplog.messages == expected + expected[:1]

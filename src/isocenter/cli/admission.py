@@ -55,6 +55,17 @@ _LEVELS = {
 }
 _ALLOWING = ("--allow-calling", "--allow-called", "--allow-from")
 """Options that together are one rule."""
+_ONLY_ONE = (
+    "--access-list",
+    "--cert-ae",
+    "--users",
+    "--jwt-key",
+    "--jwt-keys",
+    "--jwt-issuer",
+    "--jwt-audience",
+)
+"""Options that decide who comes in, and of which two would contradict each other: as with other
+options the last would count, and nobody would know that the first keeps out nobody."""
 _SHOWN_NAMES = {"": "unknown", MISMATCHED: "paranoid"}
 """What the log says in the place of a name, in the words of libwrap."""
 
@@ -79,6 +90,9 @@ def doors_of(line: ParsedCommandLine, reloader: Reloader) -> Doors:
     Raises:
         ConfigurationError: an option or a file cannot be used; the message names it.
     """
+    for option in _ONLY_ONE:
+        if line.has(option) and len(line.values(option)) > 1:
+            raise ConfigurationError(f"{option} was given more than once, and only one can hold")
     gates: list[Gate] = []
     judges: list[Admission] = []
     access = _access_of(line, reloader)

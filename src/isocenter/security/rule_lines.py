@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from isocenter.errors import ConfigurationError
 from isocenter.record import NamedTuple
-from isocenter.security.trusted_files import read_trusted
+from isocenter.security.trusted_files import read_trusted, warn_of_rights
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -52,13 +52,14 @@ class RuleLine(NamedTuple):
 
 
 def read_text(path: str) -> str:
-    """Return what is in a file.
+    """Return what is in a file; a warning tells where others can change it.
 
     Raises:
         ConfigurationError: it cannot be read, is longer than 1 MiB, or is no file; the message
             names it.
     """
-    content = read_trusted(path, _LONGEST).content
+    content, mode = read_trusted(path, _LONGEST)
+    warn_of_rights(path, mode, secret=False)
     return content.removeprefix(_MARK).decode("latin-1")
 
 
