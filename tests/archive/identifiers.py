@@ -39,9 +39,10 @@ def elements_of(pairs: Sequence[tuple[str, Value]], codec: str = "ascii") -> lis
             continue
         vr = vr_of(tag).decode()
         vr = "OW" if vr == "ox" else vr
+        encoded = value
         if isinstance(value, str):
-            value = int(value) if vr == "US" and value else _padded(value.encode(codec), vr)
-        elements[tag] = (tag, vr, value)
+            encoded = int(value) if vr == "US" and value else _padded(value.encode(codec), vr)
+        elements[tag] = (tag, vr, encoded)
     return [elements[tag] for tag in sorted(elements)]
 
 
