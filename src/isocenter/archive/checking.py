@@ -143,7 +143,9 @@ def _without_row(area: Area, index: Index, connection: Connection) -> Iterator[P
         suspects = [
             path
             for path in (f"{folder}/{name}" if folder else name for name in names)
-            if path not in known and not _has_row(area, index, connection, path)
+            if path not in known
+            and path != "index.dat"  # dcmqrscp's, where its area was taken over
+            and not _has_row(area, index, connection, path)
         ]
         if not suspects:
             continue

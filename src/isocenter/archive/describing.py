@@ -30,7 +30,7 @@ def describe(
     path: str,
     *,
     received: float,
-    source: str = "",
+    source: str | None = None,
     limits: Limits = DEFAULTS,
     is_whole: bool = True,
 ) -> NewInstance:
@@ -40,7 +40,7 @@ def describe(
         fd: the file, open for reading; its position is neither used nor moved.
         path: as the row will have it.
         received: when it came, in seconds since 1970.
-        source: AE title that sent it.
+        source: AE title that sent it; None for the one that the file names.
         limits: of reading.
         is_whole: False where nobody knows; it is then looked whether it was cut short.
 
@@ -56,10 +56,13 @@ def describe(
         verify_complete(fd, read_identity(fd, path=path, keep_head=False), path=path)
     try:
         size = os.fstat(fd).st_size
-        offset = read_file_meta(fd, path=path).data_set_offset
+        meta = read_file_meta(fd, path=path)
+        offset = meta.data_set_offset
         digest = digest_of(fd, offset, size)
     except OSError as error:
         raise DataSetError(error.strerror or str(error), path=path) from error
+    if source is None:
+        source = meta.source_application_entity_title
     return NewInstance(facts, path, size, offset, digest, received, source)
 
 
