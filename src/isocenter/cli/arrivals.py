@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from isocenter.net.failures import FailedConnection
 
-__all__ = ["DCMRECV", "STORESCP", "ServerLines", "from_peer", "reporter"]
+__all__ = ["DCMQRSCP", "DCMRECV", "STORESCP", "ServerLines", "from_peer", "reporter"]
 
 _LOGGER = get_logger(__name__)
 
@@ -41,6 +41,12 @@ STORESCP = ServerLines(
 DCMRECV = ServerLines(
     "Could not receive association request: {text}",
     "cannot start SCP and listen on port {port}: TCP Initialization Error: {reason}",
+    CRITICAL,
+)
+
+DCMQRSCP = ServerLines(
+    "Failed to receive association: {condition}",
+    "cannot initialize network: 0006:031c TCP Initialization Error: {reason} (port {port})",
     CRITICAL,
 )
 

@@ -29,6 +29,9 @@ class ExitCode(IntEnum):
     NO_ASSOCIATION = 2
     """findscu: there is no association, or it ended before the last response."""
 
+    INVALID_CONFIG = 10
+    """dcmqrscp: configuration file, storage areas, port or TLS cannot be used."""
+
     NO_INPUT_FILES = 21
     """dcmsend: there is no file to be sent."""
 

@@ -342,7 +342,7 @@ def _failure_reporter(
     """Return what logs, and where asked for explains, connections that never associated."""
     from isocenter.cli.arrivals import reporter
 
-    if not line.given("--explain"):
+    if not (line.has("--explain") and line.given("--explain")):
         return reporter(lines=lines)
     from isocenter.cli.explaining_receiver import explain_arrivals
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from isocenter.storage.spool import Spool
 
 __all__ = [
+    "archive_storage_options",
     "move_storage_options",
     "open_remade_spool",
     "open_spool",
@@ -139,6 +140,26 @@ def move_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> Sto
         write_file_meta=line.in_force("--write-file"),
         check_uids=not exact,
         source_title=exact,
+        words=FileWords(storing="", of_names=False),
+        warn_of_blanks=not line.given("--uid-padding"),
+        ignore=ignore,
+    )
+
+
+def archive_storage_options(line: ParsedCommandLine, env: Mapping[str, str]) -> StorageOptions:
+    """Return what becomes of the objects that dcmqrscp takes into its areas.
+
+    Raises:
+        ConfigurationError: a data dictionary of DCMDICTPATH cannot be read.
+    """
+    from isocenter.storage.options import FileWords, StorageOptions
+
+    exact, ignore = line.in_force("--bit-preserving"), line.given("--ignore")
+    return StorageOptions(
+        rewrite=None if exact else _rewrite_options(line),
+        dictionary=None if exact or ignore else dictionary_of(env),
+        write_file_meta=line.in_force("--write-file"),
+        source_title=True,
         words=FileWords(storing="", of_names=False),
         warn_of_blanks=not line.given("--uid-padding"),
         ignore=ignore,

@@ -32,19 +32,22 @@ from isocenter.dimse.status import (
 from isocenter.errors import ArchiveError, DimseFailure
 from isocenter.logs import get_logger
 from isocenter.node.retrieval import FileSender
+from isocenter.record import NamedTuple
 from isocenter.services.plans import RetrievePlan
 from isocenter.services.providers import FindMatch
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from isocenter.archive.catalogue import Catalogue, CharacterSetOptions, Query
     from isocenter.node.destinations import Destinations
+    from isocenter.sender.encoding import EncodingOptions
     from isocenter.services.plans import RetrieveRequest
     from isocenter.services.providers import FindRequest
+    from isocenter.ul.request import ProposedContext
 
-__all__ = ["ArchiveQueries", "ArchiveRetrieves", "NodeAreas", "ReadableArea"]
+__all__ = ["ArchiveQueries", "ArchiveRetrieves", "NodeAreas", "Proposal", "ReadableArea"]
 
 _LOGGER = get_logger(__name__)
 
@@ -59,6 +62,18 @@ _MODELS: Mapping[str, str] = {
     uids.PATIENT_STUDY_ONLY_MOVE: PATIENT_STUDY_ONLY,
     uids.PATIENT_STUDY_ONLY_GET: PATIENT_STUDY_ONLY,
 }
+
+
+class Proposal(NamedTuple):
+    """What is proposed to the destination of a C-MOVE.
+
+    Fields:
+        contexts: the SOP classes of the objects to the contexts that are proposed.
+        targets: transfer syntaxes that objects may be converted to, the best first.
+    """
+
+    contexts: Callable[[Sequence[str]], Sequence[ProposedContext]]
+    targets: tuple[str, ...]
 
 
 class ReadableArea:
@@ -172,12 +187,24 @@ class ArchiveRetrieves:
         areas: of the node.
         destinations: where a C-MOVE may go.
         strict: refuse identifiers with other keys than unique ones (``-XM``).
+        proposal: what is proposed to destinations; None for what the objects need.
+        encoding: how objects are converted.
     """
 
-    __slots__ = ("_areas", "_destinations", "_strict")
+    __slots__ = ("_areas", "_destinations", "_encoding", "_proposal", "_strict")
 
-    def __init__(self, areas: NodeAreas, destinations: Destinations, *, strict: bool) -> None:
+    def __init__(
+        self,
+        areas: NodeAreas,
+        destinations: Destinations,
+        *,
+        strict: bool,
+        proposal: Proposal | None = None,
+        encoding: EncodingOptions | None = None,
+    ) -> None:
         """Keep the arguments."""
+        self._proposal = proposal
+        self._encoding = encoding
         self._areas = areas
         self._destinations = destinations
         self._strict = strict
@@ -203,7 +230,12 @@ class ArchiveRetrieves:
             found = area.catalogue().locate(query)
         except ArchiveError as problem:
             raise _unreadable(problem) from problem
-        sender = FileSender()
+        proposal = None if destination is None else self._proposal
+        if proposal is None:
+            sender, contexts = FileSender(self._encoding), None
+        else:
+            sender = FileSender(self._encoding, targets=proposal.targets)
+            contexts = proposal.contexts(tuple(dict.fromkeys(i.sop_class_uid for i in found)))
         return RetrievePlan(
             instances=tuple(
                 sender.instance(
@@ -215,6 +247,7 @@ class ArchiveRetrieves:
                 for instance in found
             ),
             destination=destination,
+            contexts=contexts,
             at_end=sender.close,
         )
 

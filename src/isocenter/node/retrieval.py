@@ -36,12 +36,19 @@ class FileSender:
 
     Args:
         options: how data sets are written where they must be written anew.
+        targets: transfer syntaxes that objects may be converted to, the best first.
 
     Processes that decode are started with the first object that needs one, and serve one thread.
     """
 
-    def __init__(self, options: EncodingOptions | None = None) -> None:
+    def __init__(
+        self,
+        options: EncodingOptions | None = None,
+        *,
+        targets: Sequence[str] = _UNCOMPRESSED,
+    ) -> None:
         """Start nothing."""
+        self._targets = tuple(targets)
         self.options = EncodingOptions() if options is None else options
         self.decoders = Decoders()
         self._alternatives: dict[str, tuple[str, ...]] = {}
@@ -63,11 +70,11 @@ class FileSender:
         known = self._alternatives.get(transfer_syntax_uid)
         if known is None:
             if transfer_syntax_uid in CONVERTIBLE:
-                known = tuple(uid for uid in _UNCOMPRESSED if uid != transfer_syntax_uid)
+                known = tuple(uid for uid in self._targets if uid != transfer_syntax_uid)
             else:
                 from isocenter.dataset.transcode import can_decode
 
-                known = _UNCOMPRESSED if can_decode(transfer_syntax_uid) else ()
+                known = self._targets if can_decode(transfer_syntax_uid) else ()
             self._alternatives[transfer_syntax_uid] = known
         return known
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from isocenter.net.tls import ClientTls, TlsFacts
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.pdu import AAssociateRQ
+    from isocenter.ul.request import ProposedContext
     from isocenter.wire import Segment
 else:
     Protocol = object
@@ -184,11 +185,14 @@ class RetrievePlan(Record):
     Fields:
         instances: in the order to send them.
         destination: of a C-MOVE; None for C-GET, which sends on the association it came on.
+        contexts: what a C-MOVE proposes to its destination; None for exactly what the instances
+            are kept in and can be converted to.
         at_end: called once none of the instances is needed any more; None for nothing.
     """
 
     instances: Sequence[RetrieveInstance]
     destination: MoveDestination | None = None
+    contexts: Sequence[ProposedContext] | None = None
     at_end: Callable[[], None] | None = None
 
 

@@ -137,7 +137,10 @@ class SubAssociation:
 
     def _run(self) -> None:
         try:
-            for contexts, instances in proposals(self._plan.instances):
+            plan = self._plan
+            given = plan.contexts
+            rounds = proposals(plan.instances) if given is None else ((given, plan.instances),)
+            for contexts, instances in rounds:
                 if self._ending:
                     break
                 self._serve(contexts, instances)

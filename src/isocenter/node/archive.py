@@ -1,0 +1,150 @@
+"""An archive node put together: areas, their writer, and what serves each title.
+
+Composition only. Owns which folder stands behind which title, and in what order its parts are
+opened and closed. Must not know a command line.
+"""
+
+from __future__ import annotations
+
+import os
+
+from isocenter.archive.area import Area
+from isocenter.archive.catalogue import Catalogue
+from isocenter.archive.keeper import WriterKeeper
+from isocenter.errors import ArchiveError, ConfigurationError
+from isocenter.logs import get_logger
+from isocenter.node.archive_storage import WritableArea
+from isocenter.node.qrscp import NodeAreas, ReadableArea
+
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from isocenter.node.config import Entity, NodeConfig
+    from isocenter.storage.options import StorageOptions
+
+__all__ = ["ArchiveNode"]
+
+_LOGGER = get_logger(__name__)
+
+
+class ArchiveNode:
+    """The areas of a node.
+
+    Args:
+        config: its entities; their folders exist.
+        options: how objects are received.
+        durable: a success survives a power cut.
+        minimum_free: bytes of the file system that are to stay free.
+
+    Made in the process that is to be the parent of all others; `open` before anything is stored.
+
+    Raises:
+        ConfigurationError: a storage area is no folder; nothing was opened.
+
+    Attributes:
+        keeper: of the writer.
+        readable: the areas that may be read, by title.
+        writable: the areas that objects may be sent to, by title; empty until `open`.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        options: StorageOptions,
+        *,
+        durable: bool = True,
+        minimum_free: int = 0,
+    ) -> None:
+        """Find the areas."""
+        self._options = options
+        self._open: tuple[WritableArea, ...] = ()
+        folders = {entity: _folder_of(entity) for entity in config.entities}
+        areas: dict[str, Area] = {}
+        for entity, folder in folders.items():
+            if entity.writable:
+                area = _area(folder, entity, durable=durable, minimum_free=minimum_free)
+                if areas.setdefault(folder, area) != area:
+                    _LOGGER.warning(
+                        "%s has another quota for %s than a title before it, which counts",
+                        entity.ae_title,
+                        entity.storage_area,
+                    )
+        self._areas = areas
+        self.keeper = WriterKeeper(tuple(areas.values()))
+        read: dict[str, ReadableArea] = {}
+        by_title: dict[str, ReadableArea] = {}
+        self._folders: dict[str, str] = {}
+        seen: set[str] = set()
+        for entity, folder in folders.items():
+            if entity.ae_title in seen:  # as in DCMTK, the first entry has a title's properties
+                continue
+            seen.add(entity.ae_title)
+            if entity.readable:
+                area = areas.get(folder) or Area(directory=folder)
+                readable = read.setdefault(folder, _readable(area))
+                by_title[entity.ae_title] = readable
+            if entity.writable:
+                self._folders[entity.ae_title] = folder
+        self.readable = NodeAreas(by_title)
+        self._read = tuple(read.values())
+        self.writable: dict[str, WritableArea] = {}
+
+    def open(self) -> None:
+        """Open what objects are written to; call it as the user that is to own them.
+
+        Raises:
+            StorageError: a folder cannot be written to.
+        """
+        client = self.keeper.client()
+        opened = {
+            folder: WritableArea(area, client, self._options)
+            for folder, area in self._areas.items()
+        }
+        self._open = tuple(opened.values())
+        self.writable.update((title, opened[folder]) for title, folder in self._folders.items())
+
+    def look(self) -> None:
+        """Warn of areas that are only read and have no index that can be."""
+        for area in self._read:
+            if area.directory not in self._areas:
+                try:
+                    area.catalogue()
+                except ArchiveError as problem:
+                    _LOGGER.warning("%s", problem)
+                finally:
+                    area.close()
+
+    def close(self) -> None:
+        """Stop the writer, and close what is open."""
+        self.keeper.close()
+        for read in self._read:
+            read.close()
+        for written in self._open:
+            written.close()
+
+
+def _folder_of(entity: Entity) -> str:
+    """Return the real path of an entity's folder.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    path = entity.storage_area
+    if not os.path.isdir(path):
+        reason = "is not a folder" if os.path.lexists(path) else "does not exist"
+        raise ConfigurationError(f"storage area {path} of {entity.ae_title} {reason}")
+    return os.path.realpath(path)
+
+
+def _area(folder: str, entity: Entity, *, durable: bool, minimum_free: int) -> Area:
+    quota = entity.quota
+    return Area(
+        directory=folder,
+        durable=durable,
+        minimum_free=minimum_free,
+        maximum_studies=0 if quota is None else quota.maximum_studies,
+        maximum_bytes_per_study=0 if quota is None else quota.maximum_study_bytes,
+    )
+
+
+def _readable(area: Area) -> ReadableArea:
+    return ReadableArea(area.directory, lambda: Catalogue(area.index_url))
