@@ -14,6 +14,7 @@ from isocenter.cli import (
     options_echoscu,
     options_findscu,
     options_getscu,
+    options_movescu,
     options_storescp,
     options_storescu,
 )
@@ -29,6 +30,7 @@ TOOLS = (
     options_echoscu.TOOL,
     options_findscu.TOOL,
     options_getscu.TOOL,
+    options_movescu.TOOL,
     options_storescp.TOOL,
     options_storescu.TOOL,
 )

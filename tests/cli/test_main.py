@@ -97,6 +97,7 @@ def test_tool_gets_its_arguments_and_the_environment(
         ("echoscu", main.echoscu),
         ("findscu", main.findscu),
         ("getscu", main.getscu),
+        ("movescu", main.movescu),
         ("storescp", main.storescp),
         ("storescu", main.storescu),
     ],
@@ -200,13 +201,13 @@ PROBE = f"""
 import sys
 before = set(sys.modules)
 from isocenter.cli import (
-    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu,
+    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu, options_movescu,
     options_storescp, options_storescu,
 )
 from isocenter.cli.start import start
 for tool in (
     options_dcmrecv.TOOL, options_dcmsend.TOOL, options_echoscu.TOOL, options_findscu.TOOL,
-    options_getscu.TOOL, options_storescp.TOOL, options_storescu.TOOL,
+    options_getscu.TOOL, options_movescu.TOOL, options_storescp.TOOL, options_storescu.TOOL,
 ):
     assert start(tool, ["--help"]) == start(tool, ["--version"]) == 0
 print(*sorted((set(sys.modules) - before) & {set(HEAVY)!r}), file=sys.stderr)

@@ -73,7 +73,7 @@ def test_environment_variable_is_one_that_the_program_reads(variable: str) -> No
 PROBE = """
 import sys
 from isocenter.cli import (
-    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu,
+    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu, options_movescu,
     options_storescp, options_storescu,
 )
 from isocenter.cli.start import start
@@ -82,6 +82,7 @@ start(options_dcmsend.TOOL, ["localhost", "104", "image.dcm"])
 start(options_echoscu.TOOL, ["localhost", "104"])
 start(options_findscu.TOOL, ["localhost", "104", "-k", "PatientID=1"])
 start(options_getscu.TOOL, ["localhost", "104", "-k", "QueryRetrieveLevel=STUDY"])
+start(options_movescu.TOOL, ["localhost", "104", "-k", "QueryRetrieveLevel=STUDY"])
 start(options_storescp.TOOL, ["11112"])
 start(options_storescu.TOOL, ["-v", "localhost", "104", "image.dcm"])
 print(*(name for name in sys.modules if name.startswith("isocenter.cli.")))

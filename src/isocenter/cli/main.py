@@ -23,6 +23,7 @@ __all__ = [
     "findscu",
     "getscu",
     "main",
+    "movescu",
     "storescp",
     "storescu",
 ]
@@ -33,6 +34,7 @@ TOOLS = {
     "echoscu": "verify a connection: send C-ECHO",
     "findscu": "query an archive or a worklist: send C-FIND",
     "getscu": "fetch objects from an archive over the own association: send C-GET",
+    "movescu": "have an archive send objects to somebody: send C-MOVE",
     "storescp": "receive objects and write them to files",
     "storescu": "send files",
 }
@@ -113,6 +115,11 @@ def findscu() -> int:
 def getscu() -> int:
     """Run the console script ``getscu``."""
     return _run_as_process("getscu", sys.argv[1:])
+
+
+def movescu() -> int:
+    """Run the console script ``movescu``."""
+    return _run_as_process("movescu", sys.argv[1:])
 
 
 def storescp() -> int:

@@ -309,6 +309,52 @@ MANUALS = {
         ),
         environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
     ),
+    "movescu": Manual(
+        (
+            (
+                "movescu asks a DICOM archive with C-MOVE to send objects somewhere: to whoever has "
+                "the AE title of --move, or, with --port, to movescu itself, which writes each of "
+                "them to a file of its own. The archive must know host and port of that title. A "
+                "file appears under its name when it is complete."
+            ),
+            (
+                "What is asked for is said by keys (--key), by query files, or by both: then the "
+                "keys take the place of what a file says, and each file is a request of its own. "
+                "Of several keys for one attribute the leftmost counts. QueryRetrieveLevel is never "
+                "made up. A key or a file that cannot be read ends movescu before it calls."
+            ),
+            (
+                "Whoever calls --port is served, also several at a time. An association on which "
+                "nothing comes for 60 seconds is ended. Without --dimse-timeout movescu waits ten "
+                "minutes for each response, and longer while objects come; behind the last one it "
+                "waits for objects that are on their way, until nothing has come for 10 seconds."
+            ),
+            (
+                "With --enable-tls the archive is called with TLS, and --port speaks nothing else. "
+                "Nobody is trusted but whom --add-cert-file, --add-cert-dir and --system-ca name."
+            ),
+            _GRAMMAR,
+        ),
+        examples=(
+            (
+                "have an archive send a study to a workstation",
+                "movescu -v -S -aem WORKSTATION -k 8,52=STUDY -k 20,d=1.2.3 localhost 104",
+            ),
+            (
+                "fetch a study into a folder",
+                "movescu -S -aet ME +P 11112 -od in -k 8,52=STUDY -k 20,d=1.2.3 localhost 104",
+            ),
+            (
+                "fetch what a query file names, in any transfer syntax, as it came",
+                "movescu -aet ME +P 11112 -od in +xa +B pacs.example.org 104 query.dcm",
+            ),
+            (
+                "with TLS in both directions",
+                "movescu +tls my.key my.pem +cf ca.pem +P 2762 localhost 2762 query.dcm",
+            ),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+    ),
     "storescu": Manual(
         (
             (

@@ -270,10 +270,8 @@ def test_acse_timeout_ends_the_wait_for_an_association() -> None:
 
 def test_dimse_timeout_ends_the_wait_for_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert Peer(slow_to_answer=SILENCE).run(main, "--dimse-timeout", "1", HERE, *ASK) == 1
-    assert lines(capsys) == [
-        "E: Failed receiving DIMSE command: "
-        "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
-    ]
+    condition = "0006:0207 DIMSE No data available (timeout in non-blocking mode)"
+    assert lines(capsys) == [f"E: Failed receiving DIMSE command: {condition}"]
 
 
 def test_max_pdu_is_announced() -> None:
