@@ -201,8 +201,8 @@ PROBE = f"""
 import sys
 before = set(sys.modules)
 from isocenter.cli import (
-    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu, options_movescu,
-    options_storescp, options_storescu,
+    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu,
+    options_movescu, options_storescp, options_storescu,
 )
 from isocenter.cli.start import start
 for tool in (

@@ -73,8 +73,8 @@ def test_environment_variable_is_one_that_the_program_reads(variable: str) -> No
 PROBE = """
 import sys
 from isocenter.cli import (
-    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu, options_movescu,
-    options_storescp, options_storescu,
+    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu,
+    options_movescu, options_storescp, options_storescu,
 )
 from isocenter.cli.start import start
 start(options_dcmrecv.TOOL, ["104"])

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from isocenter.cli.movescu import main
 from isocenter.testing import ScriptedAcceptor, raw
-from isocenter.testing.peer import RawPdu, accept
+from isocenter.testing.peer import accept
+from isocenter.testing.reading import RawPdu
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:

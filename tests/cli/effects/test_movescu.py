@@ -23,8 +23,9 @@ from isocenter.testing.datasets import (
     IMPLICIT_LITTLE,
     VERIFICATION,
 )
-from isocenter.testing.peer import RawPdu, accept
+from isocenter.testing.peer import accept
 from isocenter.testing.raw import Context
+from isocenter.testing.reading import RawPdu
 from tests.cli.effects.moving import ASK, serve
 from tests.cli.effects.receiving import small_image, store
 from tests.cli.effects.sending import HERE, SILENCE, Peer, needs_ipv6, unanswered_port

@@ -1,7 +1,7 @@
 """movescu: what its receiver shares with storescp, by storescp's own tests.
 
-Each test runs here with movescu's port: files, transfer syntaxes, TLS. tests/options.toml names them
-once more; each runs again without its option and has to fail then.
+Each test runs here with movescu's port: files, transfer syntaxes, TLS. tests/options.toml names
+them once more; each runs again without its option and has to fail then.
 """
 
 from __future__ import annotations
