@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +22,17 @@ from isocenter.ul.pdu import AAssociateAC, ContextResult, RejectReason
 from isocenter.ul.request import ProposedContext, build_request
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from isocenter.ul.pdu import AAssociateRQ
+
+HOLD = """
+import sys
+from isocenter.node.negotiation import StorageTurns
+turns = StorageTurns(lambda title: sys.argv[1] + "/" + title)
+print(turns.take("RW", 1), flush=True)
+sys.stdin.read()
+"""
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SYNTAXES = (uids.IMPLICIT_VR_LITTLE_ENDIAN,)
@@ -123,8 +135,28 @@ def test_move_without_find_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == ["Move Presentation Context but no Find (accepting for now)"]
 
 
-def test_one_association_at_a_time_stores_where_only_one_may() -> None:
-    turns = StorageTurns()
+def turns_in(folder: Path) -> StorageTurns:
+    """Return the turns of a server whose files are in a folder."""
+    return StorageTurns(lambda title: str(folder / title))
+
+
+def test_turns_hold_among_processes_and_end_with_them(tmp_path: Path) -> None:
+    turns = turns_in(tmp_path)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"True\n"
+        assert not turns.take("RW", 1)
+        assert turns.take("W", 1)
+        holder.kill()
+    assert turns.take("RW", 1)
+    turns.leave(1)
+
+
+def test_one_association_at_a_time_stores_where_only_one_may(tmp_path: Path) -> None:
+    turns = turns_in(tmp_path)
     asked = request("RW", CT, uids.VERIFICATION)
     assert results(asked, turns=turns, number=1) == [ACCEPTED, ACCEPTED]
     assert results(asked, turns=turns, number=2) == [REFUSED, ACCEPTED]
@@ -135,15 +167,15 @@ def test_one_association_at_a_time_stores_where_only_one_may() -> None:
     assert results(asked, turns=turns, number=2) == [ACCEPTED, ACCEPTED]
 
 
-def test_who_proposes_no_storage_takes_no_turn() -> None:
-    turns = StorageTurns()
+def test_who_proposes_no_storage_takes_no_turn(tmp_path: Path) -> None:
+    turns = turns_in(tmp_path)
     assert results(request("RW", uids.VERIFICATION), turns=turns, number=1) == [ACCEPTED]
     assert results(request("RW", CT), turns=turns, number=2) == [ACCEPTED]
 
 
-def test_refused_class_keeps_no_role() -> None:
+def test_refused_class_keeps_no_role(tmp_path: Path) -> None:
     asked = request("W", CT, uids.STUDY_ROOT_FIND, roles={CT: Role.SCU | Role.SCP})
-    negotiation = NodeNegotiation(CONFIG, lambda uid: uid == CT, turns=StorageTurns())
+    negotiation = NodeNegotiation(CONFIG, lambda uid: uid == CT, turns=turns_in(tmp_path))
     answer = negotiation.revise(asked, negotiate(asked, POLICY), 1)
     assert isinstance(answer, AAssociateAC)
     assert [item.sop_class_uid for item in answer.user_information.role_selections] == [CT]

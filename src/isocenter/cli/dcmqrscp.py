@@ -228,7 +228,7 @@ def _acceptor(
     titles = TitleAdmission(
         config, None if line.given("--disable-host-lookup") else host_addresses()
     )
-    turns = StorageTurns() if line.given("--no-parallel-store") else None
+    turns = StorageTurns(node.turn) if line.given("--no-parallel-store") else None
     registry = Registry(verification=AlwaysVerified())
     registry.add_storage(
         ArchiveStorage(node.writable, ignore=line.given("--ignore")), uids.DEFAULT_STORAGE_CLASSES

@@ -15,6 +15,7 @@ from isocenter.errors import ArchiveError, ConfigurationError
 from isocenter.logs import get_logger
 from isocenter.node.archive_storage import WritableArea
 from isocenter.node.qrscp import NodeAreas, ReadableArea
+from isocenter.storage.naming import sanitise_component
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveNode"]
 
 _LOGGER = get_logger(__name__)
+
+_LONGEST_TITLE = 100  # bytes of a file's name
 
 
 class ArchiveNode:
@@ -112,6 +115,18 @@ class ArchiveNode:
                     _LOGGER.warning("%s", problem)
                 finally:
                     area.close()
+
+    def turn(self, title: str) -> str:
+        """Return the path of the file whose lock is the turn to store with a title.
+
+        Raises:
+            OSError: nothing may be stored with it.
+        """
+        folder = self._folders.get(title)
+        if folder is None:
+            raise PermissionError(f"nothing may be stored under the title {title}")
+        name = sanitise_component(title, maximum_length=_LONGEST_TITLE)
+        return os.path.join(self._areas[folder].private, f"turn-{name}")
 
     def close(self) -> None:
         """Stop the writer, and close what is open."""

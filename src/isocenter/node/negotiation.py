@@ -16,6 +16,7 @@ DCMTK's dcmqrscp, --require-find, --no-parallel-store.
 
 from __future__ import annotations
 
+import os
 import threading
 
 from isocenter import uids
@@ -57,26 +58,57 @@ _MODEL_OF = {uid: model for model in MODELS for uid in model}
 class StorageTurns:
     """Lets one association at a time have storage contexts with a title; for any thread.
 
-    Knows the associations of one process.
+    A turn is a lock on a file, which ends with the process that has it, so that it holds among all
+    processes of a server.
+
+    Args:
+        place: title to the path of its file; the folder exists, the file is made.
+
+    Where the system has no such locks, associations of one process know each other.
     """
 
-    __slots__ = ("_lock", "_turns")
+    __slots__ = ("_lock", "_place", "_turns")
 
-    def __init__(self) -> None:
+    def __init__(self, place: Callable[[str], str]) -> None:
         """Start with nobody."""
+        self._place = place
         self._lock = threading.Lock()
-        self._turns: dict[str, int] = {}  # title to the association whose turn it is
+        self._turns: dict[str, tuple[int, int]] = {}  # title to association and descriptor
 
     def take(self, title: str, association: int) -> bool:
-        """Take the turn of a title for an association; False where another has it."""
+        """Take the turn of a title for an association; False where another has it.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
         with self._lock:
-            return self._turns.setdefault(title, association) == association
+            if title in self._turns:
+                return self._turns[title][0] == association
+            fd = os.open(self._place(title), os.O_RDWR | os.O_CREAT, 0o600)
+            if not _locked(fd):
+                os.close(fd)
+                return False
+            self._turns[title] = (association, fd)
+            return True
 
     def leave(self, association: int) -> None:
         """Give back what an association has, because it is over."""
         with self._lock:
-            for title in [title for title, whose in self._turns.items() if whose == association]:
-                del self._turns[title]
+            for title in [title for title, turn in self._turns.items() if turn[0] == association]:
+                os.close(self._turns.pop(title)[1])
+
+
+def _locked(fd: int) -> bool:
+    """Lock a file, and tell whether nobody else had."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class NodeNegotiation:
