@@ -109,7 +109,7 @@ def objects_on_disk(area: Area) -> dict[str, bytes]:
     """Return content by path, of every file that is not private."""
     found = {}
     for folder, folders, names in os.walk(area.directory):
-        if ".isocenter" in folders:
+        if folder == area.directory and ".isocenter" in folders:
             folders.remove(".isocenter")
         for name in names:
             path = Path(folder, name)
