@@ -286,13 +286,19 @@ class Writer:
                         return [Branch((prefix_range(column, prefix),), (column, STUDY.c.id))]
             return None
         patterns = name.groups[0]
-        if not _common_prefix(patterns) or any(_is_long(pattern) for pattern in patterns):
+        prefix = _common_prefix(patterns)
+        if not prefix or any(_is_long(pattern) for pattern in patterns):
             return None
+        first, *others = (prefix_range(column, prefix) for column in columns)
         alphabetic, ideographic, phonetic = (self.group(column, patterns) for column in columns)
         return [
-            Branch((alphabetic,), (columns[0], STUDY.c.id), _NAME),
+            Branch((first, alphabetic), (columns[0], STUDY.c.id), _NAME),
             # The rest by their ids: few names have other groups.
-            Branch((or_(ideographic, phonetic), not_(alphabetic)), (STUDY.c.id,), _NAME),
+            Branch(
+                (or_(*others), or_(ideographic, phonetic), not_(alphabetic)),
+                (STUDY.c.id,),
+                _NAME,
+            ),
         ]
 
 
