@@ -21,6 +21,7 @@ from isocenter.errors import ConfigurationError
 from isocenter.logs import get_logger, load_logging
 from isocenter.net.options import ListenOptions
 from isocenter.net.reception import Reception, peer_name
+from isocenter.net.signalled import SignalWatch
 from isocenter.net.wakeup import WakeUp
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -103,6 +104,7 @@ class Listener:
         self._stops = 0
         self._handled_stops = 0
         self._abandon_at: float | None = None
+        self._signals: SignalWatch | None = None  # while it runs
 
     def open(self) -> int:
         """Bind and listen; return the port.
@@ -204,6 +206,7 @@ class Listener:
         try:
             load_logging()  # a server that has run out of descriptors cannot
             self._selector.register(self._wakeup, selectors.EVENT_READ, self._wakeup.clear)
+            self._watch_signals()
             self._start_dispatcher()
             self._listen(on=True)
             if ready is not None:
@@ -216,6 +219,12 @@ class Listener:
     def _prepare(self) -> None:
         """Get ready for connections where nothing is there yet."""
         self.open()
+
+    def _watch_signals(self) -> None:
+        """Have a signal end a wait, so that its handler's `stop` is seen at once."""
+        signals = self._signals = SignalWatch()
+        if signals.fileno() >= 0:
+            self._selector.register(signals.fileno(), selectors.EVENT_READ, signals.clear)
 
     def _start_dispatcher(self) -> None:
         """Start what serves.
@@ -340,6 +349,8 @@ class Listener:
         """Close every descriptor of the listener; also what a forked child does first."""
         self._close_listening_socket()
         self._reception.close()
+        if self._signals is not None:
+            self._signals.close()
         self._selector.close()
         self._wakeup.close()
 
