@@ -8,7 +8,6 @@ test_differential_receiver_names.py.
 from __future__ import annotations
 
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +23,7 @@ from isocenter.testing.peer import PeerClosed
 from isocenter.testing.raw import Context
 from tests.interop.debug_lines import tool_lines
 from tests.interop.log_lines import differing_lines, normal
+from tests.support.settling import settle
 from tests.support.tools import DCMTK, UNDER_TEST, Receiver
 
 if TYPE_CHECKING:
@@ -160,20 +160,10 @@ def _live(suite: Suite, folder: Path, options: tuple[str, ...], talks: tuple[Tal
                     seen[talk.name] = talk.act(requestor)
                 except (PeerClosed, AssertionError) as problem:
                     seen[talk.name] = type(problem).__name__
-            _settle(receiver)
+            settle(receiver.process.pid, lambda: receiver.log)
         place = str(folder)
         lines = [line.replace(place, "OUT") for line in normal(receiver.log.splitlines())]
         return Outcome(lines, seen, folder, receiver.names, receiver.process.stdout)
-
-
-def _settle(receiver: Receiver) -> None:
-    """Wait until the log has not grown for a moment: ours serves the next one at once."""
-    last, since = receiver.log, time.monotonic()
-    deadline = since + 4
-    while time.monotonic() < deadline and time.monotonic() - since < 0.04:
-        if receiver.log != last:
-            last, since = receiver.log, time.monotonic()
-        time.sleep(0.01)
 
 
 def both(

@@ -20,6 +20,7 @@ from tests.interop.differences import NEWER_ABSTRACT_SYNTAXES
 from tests.interop.log_lines import bare, differing_lines, normal
 from tests.support import part10
 from tests.support.ports import free_port
+from tests.support.settling import settle
 from tests.support.tools import DCMTK, UNDER_TEST, Receiver
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def sides(tmp_path: Path) -> Sides:
             folder = tmp_path / f"out{number}"
             with Receiver(suite, folder, *options) as receiver:
                 send(receiver.port)
-                _settle(receiver)
+                settle(receiver.process.pid, lambda: receiver.log)
                 lines = [
                     line.replace(str(folder), "OUT") for line in normal(receiver.log.splitlines())
                 ]
@@ -74,18 +75,6 @@ def sides(tmp_path: Path) -> Sides:
             yield Outcome(names, lines, stdout, folder)
 
     return run
-
-
-def _settle(receiver: Receiver) -> None:
-    """Wait until the log has not grown for a moment: a receiver has no other sign."""
-    last, since = "", time.monotonic()
-    deadline = since + 5
-    while time.monotonic() < deadline:
-        if receiver.log != last:
-            last, since = receiver.log, time.monotonic()
-        if time.monotonic() - since > 0.15:
-            return
-        time.sleep(0.01)
 
 
 def _scripted(*steps: Callable[[ScriptedRequestor], object]) -> Callable[[int], None]:
