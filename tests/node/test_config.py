@@ -40,6 +40,16 @@ def test_entry_for_everybody_admits_everybody() -> None:
     assert CONFIG.admits("OPEN", "WHOEVER", lambda host: False)
 
 
+def test_title_that_no_entity_has_stands_for_the_fallback() -> None:
+    config = NodeConfig(
+        entities=(Entity(ae_title="STORE", storage_area="/a", peers=(NEAR,)),),
+        fallback=Entity(ae_title="", storage_area="/b"),
+    )
+    assert config.entity("ANY") == config.fallback
+    assert config.admits("ANY", "WHOEVER", lambda host: False)
+    assert not config.admits("STORE", "WHOEVER", lambda host: True)
+
+
 def test_destinations_are_peers_of_entities_then_hosts() -> None:
     assert CONFIG.destination("NEAR") == NEAR
     assert CONFIG.destination("OTHER") == Peer("OTHER", "other.example", 1)

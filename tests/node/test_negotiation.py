@@ -10,7 +10,8 @@ import pytest
 
 from isocenter import uids
 from isocenter.node.config import Entity, NodeConfig
-from isocenter.node.negotiation import NodeNegotiation, StorageTurns
+from isocenter.node.negotiation import SHUTDOWN, NodeNegotiation, StorageTurns
+from isocenter.record import replace
 from isocenter.ul.negotiation import (
     AcceptorPolicy,
     Role,
@@ -81,10 +82,16 @@ def request(called: str, *classes: str, roles: dict[str, Role] | None = None) ->
 
 
 def results(
-    asked: AAssociateRQ, *, turns: StorageTurns | None = None, number: int = 1, **options: bool
+    asked: AAssociateRQ,
+    *,
+    turns: StorageTurns | None = None,
+    number: int = 1,
+    require_find: bool = False,
 ) -> list[int]:
     """Return the results of all contexts."""
-    negotiation = NodeNegotiation(CONFIG, lambda uid: uid == CT, turns=turns, **options)
+    negotiation = NodeNegotiation(
+        CONFIG, lambda uid: uid == CT, turns=turns, require_find=require_find
+    )
     answer = negotiation.revise(asked, negotiate(asked, POLICY), number)
     assert isinstance(answer, AAssociateAC)
     return [context.result for context in answer.presentation_contexts]
@@ -182,6 +189,20 @@ def test_refused_class_keeps_no_role(tmp_path: Path) -> None:
     refused = negotiation.revise(asked, negotiate(asked, POLICY), 2)
     assert isinstance(refused, AAssociateAC)
     assert refused.user_information.role_selections == ()
+
+
+def test_whoever_proposes_the_class_for_it_ends_the_server_where_that_is_allowed() -> None:
+    ended: list[bool] = []
+    policy = replace(POLICY, abstract_syntaxes={**POLICY.abstract_syntaxes, SHUTDOWN: SYNTAXES})
+    asked = request("RW", SHUTDOWN)
+    allowing = NodeNegotiation(CONFIG, lambda _: False, shut_down=lambda: ended.append(True))
+    assert allowing.revise(asked, negotiate(asked, policy), 1) == rejection(
+        RejectReason.USER_NO_REASON
+    )
+    assert ended == [True]
+    other = request("RW", uids.VERIFICATION)
+    assert isinstance(allowing.revise(other, negotiate(other, policy), 2), AAssociateAC)
+    assert ended == [True]
 
 
 def test_rejection_stays_as_it_is() -> None:

@@ -7,6 +7,8 @@ opened and closed. Must not know a command line.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import TypeVar
 
 from isocenter.archive.area import Area
 from isocenter.archive.catalogue import Catalogue
@@ -19,14 +21,53 @@ from isocenter.storage.naming import sanitise_component
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from isocenter.node.config import Entity, NodeConfig
     from isocenter.storage.options import StorageOptions
 
-__all__ = ["ArchiveNode"]
+__all__ = ["ArchiveNode", "ByTitle"]
+
+_T = TypeVar("_T")
 
 _LOGGER = get_logger(__name__)
 
 _LONGEST_TITLE = 100  # bytes of a file's name
+
+
+class ByTitle(Mapping[str, _T]):
+    """What titles stand for: by title, and for all that have nothing of their own."""
+
+    __slots__ = ("_by_title",)
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._by_title: dict[str | None, _T] = {}
+
+    def add(self, title: str | None, value: _T) -> None:
+        """Let a title stand for something; None for all that have nothing of their own."""
+        self._by_title[title] = value
+
+    def entries(self) -> list[tuple[str | None, _T]]:
+        """Return what was added."""
+        return list(self._by_title.items())
+
+    def __getitem__(self, title: str) -> _T:
+        """Return what a title stands for.
+
+        Raises:
+            KeyError: nothing.
+        """
+        found = self._by_title.get(title)
+        return self._by_title[None] if found is None else found
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the titles that have something of their own."""
+        return (title for title in self._by_title if title is not None)
+
+    def __len__(self) -> int:
+        """Return how many there are of these."""
+        return len(list(iter(self)))
 
 
 class ArchiveNode:
@@ -60,7 +101,10 @@ class ArchiveNode:
         """Find the areas."""
         self._options = options
         self._open: tuple[WritableArea, ...] = ()
-        folders = {entity: _folder_of(entity) for entity in config.entities}
+        entities = list(config.entities)
+        if config.fallback is not None:
+            entities.append(config.fallback)
+        folders = {entity: _folder_of(entity) for entity in entities}
         areas: dict[str, Area] = {}
         for entity, folder in folders.items():
             if entity.writable:
@@ -74,22 +118,22 @@ class ArchiveNode:
         self._areas = areas
         self.keeper = WriterKeeper(tuple(areas.values()))
         read: dict[str, ReadableArea] = {}
-        by_title: dict[str, ReadableArea] = {}
-        self._folders: dict[str, str] = {}
-        seen: set[str] = set()
+        by_title: ByTitle[ReadableArea] = ByTitle()
+        self._folders: ByTitle[str] = ByTitle()
+        seen: set[str | None] = set()
         for entity, folder in folders.items():
-            if entity.ae_title in seen:  # as in DCMTK, the first entry has a title's properties
+            title = None if entity is config.fallback else entity.ae_title
+            if title in seen:  # as in DCMTK, the first entry has a title's properties
                 continue
-            seen.add(entity.ae_title)
+            seen.add(title)
             if entity.readable:
                 area = areas.get(folder) or Area(directory=folder)
-                readable = read.setdefault(folder, _readable(area))
-                by_title[entity.ae_title] = readable
+                by_title.add(title, read.setdefault(folder, _readable(area)))
             if entity.writable:
-                self._folders[entity.ae_title] = folder
+                self._folders.add(title, folder)
         self.readable = NodeAreas(by_title)
         self._read = tuple(read.values())
-        self.writable: dict[str, WritableArea] = {}
+        self.writable: ByTitle[WritableArea] = ByTitle()
 
     def open(self) -> None:
         """Open what objects are written to; call it as the user that is to own them.
@@ -103,7 +147,8 @@ class ArchiveNode:
             for folder, area in self._areas.items()
         }
         self._open = tuple(opened.values())
-        self.writable.update((title, opened[folder]) for title, folder in self._folders.items())
+        for title, folder in self._folders.entries():
+            self.writable.add(title, opened[folder])
 
     def look(self) -> None:
         """Warn of areas that are only read and have no index that can be."""

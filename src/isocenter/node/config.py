@@ -121,6 +121,7 @@ class NodeConfig(Record):
         entities: titles in the order of the file; one title may stand there more than once.
         hosts: symbolic names and the peers they stand for.
         vendors: names of vendors and the peers that are theirs.
+        fallback: what every title stands for that no entity has; None for nothing.
     """
 
     port: int = DEFAULT_PORT
@@ -132,23 +133,23 @@ class NodeConfig(Record):
     entities: tuple[Entity, ...] = ()
     hosts: Mapping[str, tuple[Peer, ...]] = {}
     vendors: Mapping[str, tuple[Peer, ...]] = {}
+    fallback: Entity | None = None
 
     def entity(self, called_ae_title: str) -> Entity | None:
         """Return what a title stands for: the first entry of that title, None where unknown."""
         for entity in self.entities:
             if entity.ae_title == called_ae_title:
                 return entity
-        return None
+        return self.fallback
 
     def admits(
         self, called_ae_title: str, calling_ae_title: str, is_host: Callable[[str], bool]
     ) -> bool:
         """Tell whether a peer may associate with a title: any entry of the title will do."""
-        return any(
-            entity.admits(calling_ae_title, is_host)
-            for entity in self.entities
-            if entity.ae_title == called_ae_title
-        )
+        entries = [entity for entity in self.entities if entity.ae_title == called_ae_title]
+        if not entries and self.fallback is not None:
+            entries = [self.fallback]
+        return any(entity.admits(calling_ae_title, is_host) for entity in entries)
 
     def destination(self, ae_title: str) -> Peer | None:
         """Return the peer to move objects to: of the entities' peers, then of the hosts' (A801)."""

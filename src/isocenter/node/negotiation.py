@@ -11,6 +11,9 @@ In this order, each with result 1 (user rejection, PS3.8 9.3.3.2):
     MOVE and GET contexts without a FIND context of the same model, where that is required
     storage contexts while another association has some with the same title, where only one may
 
+Before all of them: where a peer may do so, who proposes DCMTK's private SOP class for that is
+rejected (1/1/1) and ends the server.
+
 DCMTK's dcmqrscp, --require-find, --no-parallel-store.
 """
 
@@ -23,7 +26,8 @@ from isocenter import uids
 from isocenter.aetitle import normalise
 from isocenter.logs import get_logger
 from isocenter.record import NamedTuple, replace
-from isocenter.ul.pdu import AAssociateRJ, ContextResult
+from isocenter.ul.negotiation import rejection
+from isocenter.ul.pdu import AAssociateRJ, ContextResult, RejectReason
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from isocenter.node.config import NodeConfig
     from isocenter.ul.pdu import AAssociateAC, AAssociateRQ, PresentationContextResult
 
-__all__ = ["MODELS", "Model", "NodeNegotiation", "StorageTurns"]
+__all__ = ["MODELS", "SHUTDOWN", "Model", "NodeNegotiation", "StorageTurns"]
 
 _LOGGER = get_logger(__name__)
 
@@ -51,6 +55,9 @@ MODELS = (
     Model(uids.PATIENT_STUDY_ONLY_FIND, uids.PATIENT_STUDY_ONLY_MOVE, uids.PATIENT_STUDY_ONLY_GET),
 )
 """Patient Root, Study Root, Patient/Study Only."""
+
+SHUTDOWN = "1.2.276.0.7230010.3.4.1915765545.18030.917282194.0"
+"""DCMTK's private SOP class by which a peer ends a server; accepted by a policy or not."""
 
 _MODEL_OF = {uid: model for model in MODELS for uid in model}
 
@@ -119,9 +126,10 @@ class NodeNegotiation:
         is_storage: tells whether a SOP class is one of storage.
         require_find: refuse MOVE and GET contexts of a model without its FIND.
         turns: who may store with a title, None for everybody at a time.
+        shut_down: ends the server; None where no peer may.
     """
 
-    __slots__ = ("_config", "_is_storage", "_require_find", "_turns")
+    __slots__ = ("_config", "_is_storage", "_require_find", "_shut_down", "_turns")
 
     def __init__(
         self,
@@ -130,8 +138,10 @@ class NodeNegotiation:
         *,
         require_find: bool = False,
         turns: StorageTurns | None = None,
+        shut_down: Callable[[], None] | None = None,
     ) -> None:
         """Keep the arguments."""
+        self._shut_down = shut_down
         self._config = config
         self._is_storage = is_storage
         self._require_find = require_find
@@ -158,6 +168,10 @@ class NodeNegotiation:
             for context in answer.presentation_contexts
             if context.result == ContextResult.ACCEPTANCE
         }
+        if SHUTDOWN in accepted and self._shut_down is not None:
+            _LOGGER.info('Shutting down server ... (negotiated private "shut down" SOP class)')
+            self._shut_down()
+            return rejection(RejectReason.USER_NO_REASON)
         stored = {uid for uid in accepted if self._is_storage(uid)}
         refused = self._refused_queries(title, accepted)
         narrowed: set[str] = set()
