@@ -106,6 +106,12 @@ def _package_page() -> str:
         ".br",
     ]
     lines += [f"{_bold('isocenter completion')} {_italic('SHELL')}", ".br"]
+    quiet = f"[{_bold('--quiet')}] {_italic('AREA')}"
+    index = f"[{_bold('--index')} {_italic('URL')}]"
+    lines += [f"{_bold('isocenter index check')} [{_bold('--quick')}] {index} {quiet}", ".br"]
+    lines += [f"{_bold('isocenter index rebuild')} [{_bold('--no-durable')}] {quiet}", ".br"]
+    options = f"[{_bold('--in-place')}] [{_bold('--no-durable')}] {index} {quiet}"
+    lines += [f"{_bold('isocenter index import')} {options} {_italic('FOLDER')}...", ".br"]
     options = f"[{_bold('--algorithm')} {_italic('NAME')}] [{_bold('--titles')} {_italic('LIST')}]"
     words = f"{options} [{_bold('--delete')}] {_italic('FILE')} {_italic('USER')}"
     lines += [f"{_bold('isocenter passwd')} {words}", ".br"]
@@ -124,6 +130,9 @@ def _package_page() -> str:
     lines += _text(
         f"The shells are {', '.join(SHELLS[:-1])} and {SHELLS[-1]}; "
         "isocenter completion --help says where the script belongs. "
+        "isocenter index compares an archive's folder with its index, also beside a running "
+        "server; while none runs it makes the index anew from the files, or takes DICOM files of "
+        "other folders over, by copy or where they are. "
         "isocenter passwd asks for a password twice, or takes the first line of standard input "
         "where that is no terminal. "
         "isocenter show prints a line for each element of files, or writes pictures of their "

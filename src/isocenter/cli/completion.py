@@ -95,6 +95,23 @@ class ToolCompletion(Record):
 
 _COMMANDS = (
     ToolCompletion(
+        name="index",
+        options=(
+            OptionCompletion(names=("--quick",), description="compare lengths alone", kinds=()),
+            OptionCompletion(names=("--in-place",), description="files stay", kinds=()),
+            OptionCompletion(names=("--index",), description="URL of a database", kinds=(NOTHING,)),
+            OptionCompletion(
+                names=("--no-durable",), description="do not wait for the disk", kinds=()
+            ),
+            OptionCompletion(
+                names=("-q", "--quiet"), description="say only what is wrong", kinds=()
+            ),
+            OptionCompletion(names=("-h", "--help"), description="show help and exit", kinds=()),
+        ),
+        parameters=(f"{WORDS}check,rebuild,import", DIRECTORY),
+        repeated=True,
+    ),
+    ToolCompletion(
         name="passwd",
         options=(
             OptionCompletion(

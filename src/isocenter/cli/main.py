@@ -42,6 +42,7 @@ TOOLS = {
 
 COMMANDS = {
     "completion": "print a script that completes command lines in a shell",
+    "index": "check the index of an archive, make it anew, or take files over",
     "passwd": "add, change or delete a user in a file for storescp --users",
     "show": "print what is in files, or write pictures of their frames",
 }
