@@ -76,4 +76,3 @@ def test_one_input(data: bytes) -> None:
             raise AssertionError(f"{entity.ae_title!r} is no AE title")
         entity.admits("STRANGER", lambda _: False)
         config.destination(entity.ae_title)
-        config.vendor(entity.ae_title)

@@ -109,6 +109,20 @@ def test_input_that_fails_is_kept_with_its_error(tmp_path: Path) -> None:
     assert "LookupError: not documented" in path.with_suffix(".txt").read_text()
 
 
+def test_seeds_run_before_the_first_input_and_one_that_fails_is_kept(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    well = target_of(seen.append)
+    run.Campaign(Oracle(well), tmp_path).begin()
+    assert seen == [b"seed"]
+
+    def bad(data: bytes) -> None:
+        raise LookupError("not documented")
+
+    with pytest.raises(LookupError):
+        run.Campaign(Oracle(target_of(bad)), tmp_path).begin()
+    assert [path.read_bytes() for path in tmp_path.iterdir() if not path.suffix] == [b"seed"]
+
+
 def test_table_names_what_was_found() -> None:
     well = campaign.Result("scan", 0, 1000, 9.6, 321, 65536, 0.012, 77, ())
     bad = campaign.Result("pdata", 77, 10, 0.5, 0, 0, 0.001, 5, ("pdata-1234",))
