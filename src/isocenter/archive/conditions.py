@@ -147,8 +147,10 @@ def condition_of(element: Element, vr: bytes, context: Context) -> Condition | N
     value = element.value
     if vr == b"SQ":
         return _items(element, context)
+    if isinstance(value, list) and not value:
+        return None
     if not isinstance(value, bytes):
-        raise ValueError("a sequence where a value belongs" if value else "too long")  # noqa: TRY004 - of the peer
+        raise ValueError("a sequence where a value belongs")  # noqa: TRY004 - of the peer
     given = element.vr if element.vr in _NUMBERS - {b"IS", b"DS"} else vr
     values = values_of(value, given, context.character_sets, little=context.little)
     if values is None:

@@ -275,8 +275,8 @@ def parse_retrieve(
             if condition is not None:
                 wheres.append(Where(attribute, condition))
                 is_bound |= is_unique
-    if not is_bound:
-        own = UNIQUE_KEYS[found.level]
+    own = UNIQUE_KEYS[found.level]
+    if not is_bound or (strict and not any(where.attribute is own for where in wheres)):
         raise MatchingError(MISMATCH, f"{own.keyword} is empty", (own.tag,))
     return Query(found.level, (), tuple(wheres), (), False, found.context.character_sets)
 
