@@ -106,6 +106,12 @@ class Edits:
         if place < self.written:
             self._late.append((at, value))
 
+    def extend(self, records: list[bytes], growth: int) -> None:
+        """Append changes in the form in which they are kept, which add so many bytes."""
+        self.script += b"".join(records)
+        self.growth += growth
+        self._end = -1
+
     def settle(self) -> None:
         """Add nothing to changes that are there already: they are about to be carried out."""
         self._end = -1

@@ -99,7 +99,7 @@ class Window:
 class Headers:
     """Reads element headers in one VR encoding and byte order."""
 
-    __slots__ = ("_short", "_tag", "_u32", "explicit")
+    __slots__ = ("_item", "_item_end", "_sequence_end", "_short", "_tag", "_u32", "explicit")
 
     def __init__(self, *, explicit: bool, little: bool) -> None:
         order = "<" if little else ">"
@@ -107,6 +107,10 @@ class Headers:
         self._tag = struct.Struct(order + "HH").unpack_from
         self._short = struct.Struct(order + "2sH").unpack_from
         self._u32 = struct.Struct(order + "I").unpack_from
+        pack = struct.Struct(order + "HHI").pack
+        self._item = pack(0xFFFE, _ITEM, UNDEFINED_LENGTH)
+        self._item_end = pack(0xFFFE, _ITEM_END, 0)
+        self._sequence_end = pack(0xFFFE, _SEQUENCE_END, 0)
 
     def read(self, window: Window, position: int) -> tuple[int, bytes, int, int]:
         """Return tag, VR (b"" in implicit VR), position of the value and its length.
@@ -158,6 +162,54 @@ class Headers:
             else:
                 break
         return index, last
+
+    def pass_delimited(
+        self, data: bytes, index: int, stack: list[tuple[bool, Headers]], deepest: int
+    ) -> int:
+        """Pass over what is plain in sequences that end with delimiters, in explicit VR.
+
+        Returns where the next header would be: of what is not plain or goes beyond `data`, or
+        behind the outermost sequence. `stack` is that of `skip_undefined`.
+        """
+        short, u32 = self._short, self._u32
+        size = len(data)
+        in_item = stack[-1][0]
+        while index <= size - 12:
+            vr, length = short(data, index + 4)
+            if vr in SHORT_VRS:
+                length += 8
+                if not in_item or index + length > size:
+                    break
+                index += length
+            elif vr == b"\0\0":
+                marker = data[index : index + 8]
+                if marker != (self._item_end if in_item else self._sequence_end):
+                    break
+                stack.pop()
+                index += 8
+                if not stack:
+                    break
+                in_item = not in_item
+            elif vr == b"\xff\xff":
+                if in_item or data[index : index + 8] != self._item or len(stack) > deepest:
+                    break
+                stack.append((True, self))
+                in_item = True
+                index += 8
+            elif vr in LONG_VRS and in_item:
+                length = u32(data, index + 8)[0]
+                if length == UNDEFINED_LENGTH:
+                    if vr == b"UN" or len(stack) > deepest:
+                        break
+                    stack.append((False, self))
+                    in_item = False
+                    length = 0
+                elif index + 12 + length > size:
+                    break
+                index += length + 12
+            else:
+                break
+        return index
 
     def pass_implicit(self, data: Buffer, index: int) -> tuple[int, int]:
         """Pass over plain elements in implicit VR; as `pass_explicit`."""
@@ -224,6 +276,12 @@ def skip_undefined(
     stack: list[tuple[bool, Headers]] = [(False, headers)]
     in_item = False
     while True:
+        if headers.explicit:
+            data, index = window.at(position)
+            position += headers.pass_delimited(data, index, stack, 2 * maximum_depth) - index
+            if not stack:
+                return position
+            in_item, headers = stack[-1]
         tag, vr, value, length = headers.read(window, position)
         element = tag & 0xFFFF
         if tag >> 16 != 0xFFFE:

@@ -95,6 +95,8 @@ class RewriteProfile:
         converts: the encodings differ.
         flows: what a data set becomes can be written while it comes (`isocenter.dataset.flow`).
         is_conversion: the result is another stream of bytes whatever is in the data set.
+        measures: sequences and items that end with delimiters get lengths, and nothing of theirs
+            depends on others.
         needs_dictionary: VRs depend on the dictionary.
         passes: elements may be passed over, or written in bulk, at all.
         kinds: kinds of VR of elements that may stay, in the target's encoding.
@@ -121,6 +123,7 @@ class RewriteProfile:
         "is_conversion",
         "kinds",
         "limits",
+        "measures",
         "needs_dictionary",
         "options",
         "passes",
@@ -185,6 +188,12 @@ class RewriteProfile:
                 self.kinds.pop(vr, None)
         if options.lengths == "undefined" or options.item_padding:
             del self.kinds[b"SQ"]
+        self.measures = (
+            self.has_habits
+            and self.target.little
+            and options.lengths == "explicit"
+            and b"SQ" in self.kinds
+        )
         self._reencoders: dict[tuple[Encoding, bool], Reencoder] = {}
 
     def reencoder(self, source: Encoding, *, is_root: bool) -> Reencoder:

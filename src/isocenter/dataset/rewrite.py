@@ -12,9 +12,11 @@ PS3.5 6.2 (values and padding), 7.1-7.5 (elements, group length, sequences), PS3
 
 from __future__ import annotations
 
+from isocenter.dataset.delimited import UNDEFINED_ITEM, measure_items
 from isocenter.dataset.edits import Edits
 from isocenter.dataset.habits import pass_familiar
 from isocenter.dataset.headers import UNDEFINED_LENGTH, Unreadable
+from isocenter.dataset.notes import Note
 from isocenter.dataset.plain import DEEPEST, pass_explicit, pass_implicit, pass_items
 from isocenter.dataset.plan import RewritePlan
 from isocenter.dataset.profile import NEW_VRS, PIXEL_REPRESENTATION, WAVEFORM_BITS
@@ -22,6 +24,7 @@ from isocenter.dataset.scan import ITEM, PIXELS, ROOT, SEQUENCE, Scanner
 from isocenter.dataset.values import normalised, swapped
 from isocenter.dataset.vr import (
     ALL_VRS,
+    FOREIGN_VRS,
     MARKERS,
     NO_VR,
     SHORT_VRS,
@@ -46,9 +49,6 @@ _WAVEFORM = frozenset({0x54000110, 0x54000112, 0x5400100A, 0x54001010})
 # Descriptors of look-up tables hold an unsigned number first: US whatever the pixels are.
 _ALWAYS_UNSIGNED = frozenset({0x00221452, 0x00281100, 0x00281101, 0x00281102, 0x00281103})
 
-# Markers of DCMTK's that got into files.
-_FOREIGN_VRS = {b"ox": b"OB", b"px": b"OW", b"lt": b"OW", b"xs": b"US", b"up": b"UL"}
-
 _NOTHING: frozenset[int] = frozenset()
 _FIRST = 64 * 1024  # bytes of the first piece that may be compared with what came before
 
@@ -60,30 +60,6 @@ _WRITTEN = {ROOT: b"", ITEM: b"", SEQUENCE: b"SQ", PIXELS: b"OB"}
 
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
-
-
-class _Note:
-    """What the rewriter remembers of a level.
-
-    Attributes:
-        place: of its length in the edits, -1 where it is not among them.
-        length_at: offset of its length in the source.
-        content: offset of its value in the result.
-        has_length: its length is written, not a delimiter.
-        stated: its length in the source, -1 where a delimiter ends it.
-        group: of the last element that was looked at, -1 for none.
-        group_place, group_content, group_stated: the same of the group's length, -1 for none.
-        is_signed: Pixel Representation is 1. waveform_bits: Waveform Bits Allocated.
-    """
-
-    # Defaults of the class: an object of a hundred thousand items makes as many notes.
-    place = stated = length_at = -1
-    content = 0
-    has_length = True
-    group = group_place = group_stated = -1
-    group_content = 0
-    is_signed = False
-    waveform_bits = 8
 
 
 class Rewriter:
@@ -137,8 +113,8 @@ class Rewriter:
         self._prefix = prefix_length
         self._scanner = Scanner(profile.source, self, profile.limits)
         root = self._scanner.level
-        self._notes = [_Note()]
-        self._pending: list[_Note] = []  # levels whose lengths stay, if nothing in them changes
+        self._notes = [Note()]
+        self._pending: list[Note] = []  # levels whose lengths stay, if nothing in them changes
         root.is_plain = self._is_plain(root)
         self._target = profile.target
         self._habits = habits if profile.has_habits else None
@@ -225,7 +201,12 @@ class Rewriter:
         depth = max(0, depth + DEEPEST - profile.limits.maximum_depth)
         vrs = None if encoding.explicit else self._vrs
         if level.kind == SEQUENCE:
-            return pass_items(data, index, end, encoding, vrs, kinds, max(depth - 1, 0))
+            depth, begin = max(depth - 1, 0), index
+            if not level.is_delimited:
+                index = pass_items(data, index, end, encoding, vrs, kinds, depth)
+            if profile.measures:
+                index = self._measure(level, data, index, end, depth, begin)
+            return index
         wanted, values, order = _NOTHING, self._values, level.order
         if is_root:
             wanted, habits = self._options.wanted, self._habits
@@ -240,6 +221,24 @@ class Rewriter:
             )
         return pass_implicit(data, index, end, encoding, vrs, kinds, wanted, values, order, depth)
 
+    def _measure(
+        self, level: Level, data: Buffer, index: int, end: int, depth: int, passed: int
+    ) -> int:
+        """Give lengths to items that end with delimiters; return where that ends.
+
+        `passed` is the place in `data` of the scanner's position.
+        """
+        if data[index : index + 8] != UNDEFINED_ITEM:
+            return index
+        start = self._scanner.position + index - passed
+        self._flush()
+        kinds, edits = self._profile.kinds, self.edits
+        after = measure_items(data, index, end, start - index, level.encoding, kinds, edits, depth)
+        if after > index:
+            self._changed = True
+            self._check_room(start)
+        return after
+
     def vr(self, level: Level, tag: int, vr: bytes, length: int) -> bytes:
         """Return the VR of an element: as it says, or by the dictionary.
 
@@ -252,7 +251,7 @@ class Rewriter:
         if vr and vr != b"UN":
             if vr in ALL_VRS:
                 return vr
-            return b"OW" if tag == _PIXEL_DATA else _FOREIGN_VRS.get(vr, b"UN")
+            return b"OW" if tag == _PIXEL_DATA else FOREIGN_VRS.get(vr, b"UN")
         if length == UNDEFINED_LENGTH and vr:
             return b"SQ"
         if vr and not self._options.convert_un:
@@ -411,13 +410,13 @@ class Rewriter:
 
     # Group lengths (PS3.5 7.2)
 
-    def _begin_group(self, note: _Note, tag: int, start: int) -> None:
+    def _begin_group(self, note: Note, tag: int, start: int) -> None:
         note.group = group = tag >> 16
         if self._options.group_lengths == "create" and tag != _TRAILING_PADDING:
             self._place_group_length(note, group, start, 0)
             self._changed = True
 
-    def _place_group_length(self, note: _Note, group: int, start: int, removed: int) -> None:
+    def _place_group_length(self, note: Note, group: int, start: int, removed: int) -> None:
         """Write a group length whose value is not known yet."""
         header = self._header(group << 16, b"UL", 4)
         place = self._replace(start, removed, header + bytes(4))
@@ -427,7 +426,7 @@ class Rewriter:
     def _group_length(
         self,
         level: Level,
-        note: _Note,
+        note: Note,
         tag: int,
         start: int,
         value: int,
@@ -446,7 +445,7 @@ class Rewriter:
         self._place_group_length(note, tag >> 16, start, value + length - start)
         level.is_plain = False
 
-    def _end_group(self, level: Level, note: _Note, at: int) -> None:
+    def _end_group(self, level: Level, note: Note, at: int) -> None:
         """Write the length of the group that ends before `at`."""
         if note.group_place < 0:
             return
@@ -469,7 +468,7 @@ class Rewriter:
     ) -> None:
         """Write the header of a level; its length is known when it is closed."""
         edits = self.edits
-        note = _Note()
+        note = Note()
         if level.kind != ITEM:
             outer_note = self._notes[-1]
             self._note_order(outer, tag)
@@ -477,8 +476,9 @@ class Rewriter:
                 self._end_group(outer, outer_note, start)
                 self._begin_group(outer_note, tag, start)
         is_delimited = level.is_delimited
-        # Items that end with a delimiter are never passed over.
-        level.is_plain = (level.kind != SEQUENCE or not is_delimited) and self._is_plain(level)
+        level.is_plain = self._is_plain(level) and (
+            level.kind != SEQUENCE or not is_delimited or self._profile.measures
+        )
         lengths = self._options.lengths
         if level.kind == PIXELS or (lengths == "keep" and is_delimited):
             note.has_length = False
@@ -575,7 +575,7 @@ class Rewriter:
 
     # Private creators and what VRs depend on (PS3.5 7.8.1, A.1)
 
-    def _learn(self, level: Level, note: _Note, tag: int, raw: bytes) -> None:
+    def _learn(self, level: Level, note: Note, tag: int, raw: bytes) -> None:
         """Keep what the VRs of later elements of the same item depend on."""
         if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
             if len(raw) > _LONGEST_CREATOR:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_VRS",
     "CHARACTER_SET_VRS",
+    "FOREIGN_VRS",
     "LONG_VRS",
     "MARKERS",
     "NO_VR",
@@ -79,3 +80,7 @@ def padding_of(vr: bytes) -> bytes:
     PS3.5 6.2.
     """
     return b" " if vr in TEXT_VRS else b"\0"
+
+
+FOREIGN_VRS = {b"ox": b"OB", b"px": b"OW", b"lt": b"OW", b"xs": b"US", b"up": b"UL"}
+"""Markers of DCMTK's that got into files, and what they stand for."""
