@@ -119,16 +119,13 @@ def test_association_of_a_stopped_fork_server_is_finished(tmp_path: Path) -> Non
     command = raw.c_store_rq(1, image.sop_class_uid, image.sop_instance_uid)
     message = raw.message(STORE_CONTEXT, command, image.data_set)
     with (
-        Receiver(OURS, tmp_path, "+B", "--fork", "--max-associations", "1") as receiver,
+        Receiver(OURS, tmp_path, "+B", "-v", "--fork", "--max-associations", "1") as receiver,
         ScriptedRequestor(receiver.port) as requestor,
     ):
         requestor.associate(CONTEXTS)
         requestor.send(message[:1000])
-        wait_until(
-            lambda: receiver.leftovers != [] or len(child_pids(receiver.process.pid)) == 1,
-            timeout=WAIT,
-            what="the child",
-        )
+        # A child that has not read the command yet would end between two messages.
+        receiver.process.wait_for_line("I: Received Store Request", timeout=WAIT)
         ending = threading.Thread(target=receiver.process.terminate)
         ending.start()
         requestor.send(message[1000:])
