@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import grimp
 import pytest
 
-from tests.conftest import APART
+from tests.conftest import APART, MEASURED
 from tests.peers import ROOT
 from tools.import_contracts import Direction
 
@@ -210,15 +210,20 @@ def collected(expression: str, *paths: str) -> set[str]:
 
 @pytest.mark.slow
 def test_each_test_is_in_one_part() -> None:
-    paths = "tests/cli/effects/test_echoscu.py", "tests/faults/test_receiver_ends.py"
+    faults = "tests/faults/test_receiver_ends.py", "tests/faults/test_dcmsend.py"
+    paths = "tests/cli/effects/test_echoscu.py", *faults
     every = collected("not soak", *paths)
     apart = collected(WITHOUT, *paths)
-    assert apart == {name for name in every if "/faults/" in name or " without -" in name}
-    assert {"/faults/" in name for name in apart} == {True, False}
+    assert apart == {name for name in every if faults[0] in name or " without -" in name}
+    assert {faults[0] in name for name in apart} == {True, False}
     measured = collected(WITH_COVERAGE, *paths)
     assert measured == every - apart != set()
 
 
-@pytest.mark.parametrize("name", APART)
-def test_what_runs_apart_is_there(name: str) -> None:
+@pytest.mark.parametrize("name", [*APART, *MEASURED])
+def test_what_the_parts_name_is_there(name: str) -> None:
     assert (ROOT / "tests" / name).exists()
+
+
+def test_exceptions_lie_in_folders_that_run_apart() -> None:
+    assert {name.partition("/")[0] for name in MEASURED} <= set(APART)
