@@ -19,7 +19,7 @@ from isocenter.cli.spec import (
     string,
 )
 
-__all__ = ["CHARSETS", "DESTINATIONS", "PREFERENCES", "PROPOSALS", "TOOL"]
+__all__ = ["CHARSETS", "DESTINATIONS", "PREFERENCES", "PROPOSALS", "TOOL", "node_tool"]
 
 _PREFERENCES = tuple(
     option for option in syntaxes.PREFERENCE_OPTIONS if option.long != "--accept-all"
@@ -41,20 +41,6 @@ CHARSETS = (
     "--convert-to-charset",
 )
 """The block of alternatives for the character set that responses are converted to."""
-
-_GENERAL = groups.general_group(
-    verbose_pc=False,
-    very_verbose=True,
-    more=(
-        Option(
-            "--config",
-            "-c",
-            "titles, storage areas and peers are as this\nfile says",
-            string("filename"),
-            default="dcmqrscp.cfg",
-        ),
-    ),
-)
 
 _PROCESSES = Group(
     "multi-process options",
@@ -215,31 +201,92 @@ _OUTPUT = Group(
     ),
 )
 
-_OWN = Group(
-    "isocenter options",
-    (
-        *receiver.serving(not_forked=("--single-process",)),
-        Option(
-            "--no-durable",
-            "",
-            "answer success before object and index are\nforced onto the disk, for test nodes",
-            conflicts=("--ignore",),
-        ),
-        Option(
-            "--min-free",
-            "",
-            "refuse objects (A700) while less would be free\non the disk",
-            integer("mebibytes", 0),
-            default="0",
-            conflicts=("--ignore",),
-        ),
-        *tls.OWN_BOTH,
-        groups.explain(),
+_OWN = (
+    *receiver.serving(not_forked=("--single-process",)),
+    Option(
+        "--no-durable",
+        "",
+        "answer success before object and index are\nforced onto the disk, for test nodes",
+        conflicts=("--ignore",),
     ),
-    subgroups=(receiver.ACCESS,),
+    Option(
+        "--min-free",
+        "",
+        "refuse objects (A700) while less would be free\non the disk",
+        integer("mebibytes", 0),
+        default="0",
+        conflicts=("--ignore",),
+    ),
+    *tls.OWN_BOTH,
+    groups.explain(),
 )
 
-TOOL = Tool(
+
+def node_tool(
+    name: str,
+    description: str,
+    *,
+    parameters: tuple[Parameter, ...],
+    general: tuple[Option, ...] = (),
+    own: tuple[Option, ...] = (),
+) -> Tool:
+    """Return the command line of a tool that runs an archive node.
+
+    Args:
+        name: of the tool.
+        description: one line.
+        parameters: in order.
+        general: its general options, besides those of all tools.
+        own: its isocenter options, besides those of all nodes.
+    """
+    return Tool(
+        name,
+        description,
+        parameters=parameters,
+        groups=(
+            groups.general_group(verbose_pc=False, very_verbose=True, more=general),
+            _PROCESSES,
+            _DATABASE,
+            _NETWORK,
+            _PROCESSING,
+            tls.BOTH_GROUP,
+            _OUTPUT,
+            Group("isocenter options", (*own, *_OWN), subgroups=(receiver.ACCESS,)),
+        ),
+        evaluation=(
+            PARAMETERS,
+            LOGGING,
+            *(option.long for option in general),
+            ("--single-process", "--fork"),
+            ("--check-find", "--no-check-find"),
+            ("--check-move", "--no-check-move"),
+            DESTINATIONS,
+            PREFERENCES,
+            PROPOSALS,
+            ("--access-full", "--access-control"),
+            "--timeout",
+            "--acse-timeout",
+            "--dimse-timeout",
+            "--max-pdu",
+            ("--ipv4", "--ipv6", "--ip-auto"),
+            "--assoc-config-file",
+            *output.FORMAT_EVALUATION[:-2],
+            "--compression-level",
+            ("--use-request-charset", "--override-charset"),
+            CHARSETS,
+            *tls.BOTH_EVALUATION,
+            *(option.long for option in own),
+            *receiver.ADMISSION_EVALUATION,
+            *receiver.SERVING_EVALUATION,
+            "--no-durable",
+            "--min-free",
+            *tls.OWN_REQUESTOR_EVALUATION,
+            "--explain",
+        ),
+    )
+
+
+TOOL = node_tool(
     "dcmqrscp",
     "DICOM image archive",
     parameters=(
@@ -251,44 +298,14 @@ TOOL = Tool(
             maximum=65535,
         ),
     ),
-    groups=(
-        _GENERAL,
-        _PROCESSES,
-        _DATABASE,
-        _NETWORK,
-        _PROCESSING,
-        tls.BOTH_GROUP,
-        _OUTPUT,
-        _OWN,
-    ),
-    evaluation=(
-        PARAMETERS,
-        LOGGING,
-        "--config",
-        ("--single-process", "--fork"),
-        ("--check-find", "--no-check-find"),
-        ("--check-move", "--no-check-move"),
-        DESTINATIONS,
-        PREFERENCES,
-        PROPOSALS,
-        ("--access-full", "--access-control"),
-        "--timeout",
-        "--acse-timeout",
-        "--dimse-timeout",
-        "--max-pdu",
-        ("--ipv4", "--ipv6", "--ip-auto"),
-        "--assoc-config-file",
-        *output.FORMAT_EVALUATION[:-2],
-        "--compression-level",
-        ("--use-request-charset", "--override-charset"),
-        CHARSETS,
-        *tls.BOTH_EVALUATION,
-        *receiver.ADMISSION_EVALUATION,
-        *receiver.SERVING_EVALUATION,
-        "--no-durable",
-        "--min-free",
-        *tls.OWN_REQUESTOR_EVALUATION,
-        "--explain",
+    general=(
+        Option(
+            "--config",
+            "-c",
+            "titles, storage areas and peers are as this\nfile says",
+            string("filename"),
+            default="dcmqrscp.cfg",
+        ),
     ),
 )
 """Everything the parser and the help text need to know."""
