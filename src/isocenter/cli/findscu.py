@@ -35,7 +35,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return line
     from isocenter.cli.dictionary import dictionary_of
     from isocenter.cli.network import check_titles, connect_options
-    from isocenter.cli.retrieving import missing_query, option_values
+    from isocenter.cli.retrieving import missing_query
     from isocenter.cli.sending import check_identity, identity_of, severity
     from isocenter.errors import ConfigurationError
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if line.block(*EXTRACTS) is not None and (wrong := _wrong_with_directory(line)) is not None:
         _LOGGER.critical("specified output directory %s", wrong)
         return ExitCode.FAILURE
-    keys = option_values(line, "--key")
+    keys = line.values("--key")
     try:
         dictionary = dictionary_of(env)
         if not _are_keys_good(keys, dictionary):

@@ -81,7 +81,7 @@ _NETWORK = Group(
                     "--cancel",
                     "",
                     "cancel after that many responses",
-                    integer("number", 0),
+                    integer("number", 0, signed=True),
                     default="never",
                 ),
             ),

@@ -175,6 +175,7 @@ class Querier:
         try:
             finding = find(self._association, self._context.context_id, self._encoded(identifier))
             self._log_request(finding, identifier)
+            identifier.pad()
             self._take(finding)
         except IsocenterError as problem:
             self._report_failure(problem, identifier, path)

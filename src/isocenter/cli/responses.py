@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.dataset.dictionary import Dictionary
-    from isocenter.dataset.tree import Element, Node
+    from isocenter.dataset.tree import Node
 else:
     Protocol = object
 
@@ -72,7 +72,9 @@ def extraction_of(line: ParsedCommandLine, dictionary: Dictionary | None) -> Ext
     from isocenter.cli.options_findscu import EXTRACTS
 
     known = dictionary or DEFAULT_DICTIONARY
-    folder = line.value("--output-directory") or "."
+    # As DCMTK names files: without a folder that is the current one, or a slash too many.
+    folder = line.value("--output-directory").rstrip("/") or line.value("--output-directory")[:1]
+    folder = "" if folder == "." else folder
     chosen = line.block(*EXTRACTS)
     if chosen == "--extract":
         return _DicomFiles(folder)
@@ -146,27 +148,7 @@ def dicom_file(node: Node, transfer_syntax_uid: str) -> bytes:
         sop_class_uid=node.text(_SOP_CLASS) or PRIVATE_SOP_CLASS,
         sop_instance_uid=node.text(_SOP_INSTANCE) or new_uid(),
     )
-    return head + encode(_normalised(node), transfer_syntax_uid, delimited=True)
-
-
-def _normalised(node: Node) -> Node:
-    """Return a data set whose text has no more padding than it needs."""
-    from isocenter.dataset.tree import Node
-
-    result = Node()
-    for element in node:
-        result.put(_normal_element(element))
-    return result
-
-
-def _normal_element(element: Element) -> Element:
-    from isocenter.dataset.tree import Element
-    from isocenter.dataset.values import normalised
-
-    if element.items is not None:
-        items = [_normalised(item) for item in element.items]
-        return Element(element.tag, element.vr, items=items)
-    return Element(element.tag, element.vr, normalised(element.vr, element.value))
+    return head + encode(node, transfer_syntax_uid, delimited=True)
 
 
 class _XmlFiles:
@@ -311,7 +293,11 @@ class JsonLines:
         import json
 
         from isocenter.dataset.json_model import json_model
+        from isocenter.dataset.unicode import in_utf8
 
+        # What is not in its character set is shown as far as it can be.
+        with contextlib.suppress(DataSetError):
+            node = in_utf8(node)
         stream = sys.stdout
         if stream is not None:
             stream.write(json.dumps(json_model(node), separators=(",", ":")) + "\n")

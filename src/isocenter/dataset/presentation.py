@@ -166,7 +166,9 @@ def dump(
 def _line(indent: str, tag: int, vr: str, value: str, length: int, count: int, name: str) -> str:
     shown = "u/l" if length == _UNDEFINED else f"{length:3d}"
     left = f"{indent}({tag >> 16:04x},{tag & 0xFFFF:04x}) {vr} "
-    return f"{left}{value.ljust(_VALUE_LENGTH)} # {shown},{count:2d} {name}"
+    # Columns are counted in bytes.
+    padding = " " * (_VALUE_LENGTH - len(value.encode("utf-8", "surrogateescape")))
+    return f"{left}{value}{padding} # {shown},{count:2d} {name}"
 
 
 class _Lines:
@@ -183,7 +185,7 @@ class _Lines:
             if element.items is not None:
                 yield from self._sequence(element, indent, name)
                 continue
-            vr = element.vr.decode("latin-1")
+            vr = _letters(element.vr)
             shown = _shown(element, trimmed=self._trimmed)
             length = len(element.value) + len(element.value) % 2  # as it is or will be encoded
             count = _multiplicity(element)
@@ -212,6 +214,11 @@ class _Lines:
         yield _line(indent, 0xFFFEE0DD, "na", text, 0, 0, "SequenceDelimitationItem")
 
 
+def _letters(vr: bytes) -> str:
+    """Return a VR as text: what came in its place may be anything."""
+    return vr.decode("ascii") if vr.isalpha() and vr.isupper() else "??"
+
+
 def _shown(element: Element, *, trimmed: bool) -> str:
     if not element.value:
         return "(no value available)"
@@ -234,7 +241,7 @@ def _shown(element: Element, *, trimmed: bool) -> str:
 
 # --- XML ---
 
-_TRAILING_ONLY = frozenset(b"AS DA DT PN TM UC".split())
+_TRAILING_ONLY = frozenset(b"DA DT PN TM UC".split())
 _AS_A_WHOLE = _ONE_VALUE | frozenset({b"DS"})
 """VRs of whose values nothing but the end is trimmed: of each, and of all together."""
 
@@ -314,7 +321,7 @@ class _XmlWriter:
         yield b"</sequence>\n"
 
     def _element(self, element: Element, tag: bytes, name: bytes) -> bytes:
-        vr = b"UN" if element.vr == UNKNOWN_VR else element.vr
+        vr = _letters(element.vr).replace("??", "UN").encode()
         binary = b' binary="hidden"' if element.vr in _HEXADECIMAL else b""
         return b'<element tag="%b" vr="%b" vm="%d" len="%d" name="%b"%b>%b</element>\n' % (
             tag,
@@ -333,7 +340,7 @@ class _XmlWriter:
         value = element.value.partition(b"\0")[0]
         if element.vr in _AS_A_WHOLE:
             value = value.rstrip(b" ")
-        elif element.vr in TEXT_VRS:
+        elif element.vr in TEXT_VRS and element.vr != b"AS":
             parts = value.split(b"\\")
             trailing = element.vr in _TRAILING_ONLY
             value = b"\\".join(

@@ -125,6 +125,14 @@ class Node:
         element = self._elements.get(tag)
         return "" if element is None else element.value.decode("latin-1").strip(" \0")
 
+    def pad(self) -> None:
+        """Bring values to even length, as they are encoded."""
+        for element in self._elements.values():
+            if len(element.value) % 2:
+                element.value += padding_of(element.vr)
+            for item in element.items or ():
+                item.pad()
+
     def creator_of(self, tag: int) -> bytes | None:
         """Return the private creator that reserves the block of a tag, None where there is none."""
         if not tag & 0x10000 or tag & 0xFFFF < 0x1000:
@@ -332,7 +340,7 @@ class _Writer:
         tag = element.tag
         if element.items is not None:
             value = b"".join([self._item(item) for item in element.items])
-            if not self._delimited or not element.items:
+            if not self._delimited:
                 return self._header(tag, b"SQ", len(value)) + value
             end = self._delimiter(_SEQUENCE_END)
             return self._header(tag, b"SQ", _UNDEFINED) + value + end

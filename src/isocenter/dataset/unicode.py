@@ -63,6 +63,8 @@ def _decoded(value: bytes, character_sets: bytes) -> str:
     from pydicom.charset import convert_encodings, decode_bytes
 
     names = character_sets.decode("latin-1").strip(" \0").split("\\")
+    if names == ["ISO_IR 203"]:  # newer than pydicom's table
+        return value.decode("iso8859-15")
     with warnings.catch_warnings():
         # With a warning pydicom goes on with another character set, or other characters.
         warnings.simplefilter("error")

@@ -1,0 +1,123 @@
+"""What a peer puts into a data set cannot break the lines or the document that show it."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from isocenter.dataset.json_model import json_model
+from isocenter.dataset.presentation import dump, xml
+from isocenter.dataset.tree import Element, Node, decode
+from isocenter.dataset.unicode import in_utf8
+from isocenter.errors import DataSetError
+
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def one(tag: int, vr: bytes, value: bytes, character_set: bytes = b"") -> Node:
+    root = Node()
+    if character_set:
+        root.put(Element(0x00080005, b"CS", character_set))
+    root.put(Element(tag, vr, value))
+    return root
+
+
+def test_vr_that_is_none_breaks_neither_lines_nor_document() -> None:
+    node = decode(b'\x10\x00\x11\x00"<\x04\x00>\n<>', EXPLICIT)
+    assert dump(node).splitlines()[3].startswith("(0010,0011) ?? [>\\x0a<>] ")
+    found = ET.fromstring(xml(node, EXPLICIT)).find("element")
+    assert found is not None
+    assert (found.get("vr"), found.text) == ("UN", ">\n<>")
+
+
+@pytest.mark.parametrize("value", [b"\x00\x01\x1b\x7f", b"]]>", b"&amp;<", b"\xff\xfe", b"\x1b(J"])
+@pytest.mark.parametrize("read", ["utf-8", "latin-1", "iso8859-15"])
+def test_document_is_well_formed_whatever_a_value_is(value: bytes, read: str) -> None:
+    node = one(0x00100010, b"PN", value)
+    for write in (read, "ascii"):
+        head = f'<?xml version="1.0" encoding="{write}"?>'.encode()
+        ET.fromstring(head + xml(node, EXPLICIT, read=read, write=write))
+
+
+def test_value_cannot_begin_a_line() -> None:
+    node = one(0x00100010, b"PN", b"A\nE: forged\r")
+    assert len(dump(node).split("\n")) == 5
+    assert "\nE: forged" not in dump(node)
+
+
+@pytest.mark.parametrize(
+    ("vr", "value", "expected"),
+    [
+        (b"PN", b"A^B=C=D ", [{"Alphabetic": "A^B", "Ideographic": "C", "Phonetic": "D"}]),
+        (b"PN", b"A^B\\\\=C ", [{"Alphabetic": "A^B"}, None, {"Ideographic": "C"}]),
+        (b"DS", b" 1.5\\2\\x\\\\1e999", [1.5, 2, "x", None, "1e999"]),
+        (b"IS", b"1\\-2 ", [1, -2]),
+        (b"LO", b"a\\\\ b ", ["a", None, "b"]),
+        (b"LT", b" a\\b  ", [" a\\b"]),
+        (b"US", b"\1\0\2\0", [1, 2]),
+        (b"FD", b"\0\0\0\0\0\0\xf8\x7f", ["NaN"]),
+        (b"FL", b"\0\0\x80\x7f\0\0\x80\xff", ["Infinity", "-Infinity"]),
+        (b"AT", b"\x10\0\x20\0", ["00100020"]),
+        (b"UI", b"1.2.3\0", ["1.2.3"]),
+        (b"CS", b"", None),
+    ],
+)
+def test_json_has_values_as_the_model_says(
+    vr: bytes, value: bytes, expected: list[object] | None
+) -> None:
+    model = json_model(one(0x00091001, vr, value))
+    described: dict[str, object] = {"vr": vr.decode()}
+    if expected is not None:
+        described["Value"] = expected
+    assert model == {"00091001": described}
+    json.dumps(model, allow_nan=False)
+
+
+def test_json_has_binary_values_in_base64_and_no_group_lengths() -> None:
+    node = one(0x00091001, b"??", b"ab")
+    node.put(Element(0x00080000, b"UL", b"\0\0\0\0"))
+    assert json_model(node) == {"00091001": {"vr": "UN", "InlineBinary": "YWI="}}
+
+
+def test_json_decodes_text_in_the_character_set_of_its_item() -> None:
+    item = one(0x00100010, b"PN", "Ж".encode("iso8859-5"), b"ISO_IR 144")
+    root = one(0x00100010, b"PN", "Müller".encode("latin-1"), b"ISO_IR 100")
+    root.put(Element(0x00081120, b"SQ", items=[item, Node()]))
+    model = json_model(root)
+    assert model["00100010"]["Value"] == [{"Alphabetic": "Müller"}]
+    assert model["00081120"]["Value"] == [
+        {
+            "00080005": {"vr": "CS", "Value": ["ISO_IR 144"]},
+            "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Ж"}]},
+        },
+        {},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("character_set", "value", "expected"),
+    [
+        (b"ISO_IR 100", "Müller".encode("latin-1"), "Müller"),
+        (b"ISO_IR 144", "Ж".encode("iso8859-5"), "Ж"),
+        (b"\\ISO 2022 IR 87", b"Yamada=\x1b$B;3ED\x1b(B", "Yamada=山田"),
+        (b"ISO_IR 192", "山".encode(), "山"),
+        (b"", b"plain", "plain"),
+    ],
+)
+def test_text_is_converted_to_utf8(character_set: bytes, value: bytes, expected: str) -> None:
+    node = in_utf8(one(0x00100010, b"PN", value, character_set))
+    element = node.get(0x00100010)
+    assert element is not None
+    assert element.value.decode().rstrip() == expected
+    assert node.text(0x00080005) == ("ISO_IR 192" if character_set else "")
+
+
+@pytest.mark.parametrize(
+    ("character_set", "value"),
+    [(b"ISO_IR 999", b"\xe4"), (b"ISO 2022 IR 87", b"\xff\xff\x1b$B\x7f")],
+)
+def test_text_that_cannot_be_converted_is_refused(character_set: bytes, value: bytes) -> None:
+    with pytest.raises(DataSetError, match="character set"):
+        in_utf8(one(0x00100010, b"PN", value, character_set))
