@@ -118,7 +118,7 @@ class Loop:
         grace: see `words.WriterOptions`.
 
     Attributes:
-        batches: how many orders each commit carried out, of the last ones; for measurements.
+        batches: how many orders each of the last transactions carried out.
     """
 
     def __init__(
@@ -137,6 +137,7 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._stopping = False
         self.batches: list[int] = []
+        self._orders = 0
         door.setblocking(False)
         self._selector.register(door, selectors.EVENT_READ, None)
         if parent is not None:
@@ -237,6 +238,7 @@ class Loop:
         passed = [order for peer, order in entries if not self._is_held(service, peer, order)]
         answers = iter(service.opened.committer.commit(passed) if passed else ())
         if passed:
+            self._orders += len(passed)
             self.batches.append(len(passed))
             del self.batches[:-1000]
         for peer, order in entries:
@@ -308,6 +310,8 @@ class Loop:
 
     def close(self) -> None:
         """End all connections."""
+        commits = sum(service.opened.committer.commits for service in self._services.values())
+        _LOGGER.info("the writer ends: %d orders in %d transactions", self._orders, commits)
         for key in list(self._selector.get_map().values()):
             if isinstance(key.data, _Peer):
                 key.data.sock.close()
