@@ -291,7 +291,8 @@ def test_provider_that_fails_takes_nobody_with_it(caplog: pytest.LogCaptureFixtu
 
 
 _SCARCE = """
-import resource, socket, sys
+import resource, socket, sys, time
+from isocenter.errors import ConnectError
 from isocenter.net.client import ConnectOptions, connect
 from isocenter.services.verification import echo
 from tests.net.support import listening, proposal, SOCKETS
@@ -307,9 +308,17 @@ with listening() as (_, port):
     # Give back enough for one association on both sides.
     for sock in socks[-6:]:
         sock.close()
-    association = connect(
-        ConnectOptions(host="127.0.0.1", port=port, sockets=SOCKETS, acse_timeout=20), proposal()
-    )
+    options = ConnectOptions(host="127.0.0.1", port=port, sockets=SOCKETS, acse_timeout=20)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            association = connect(options, proposal())
+            break
+        except ConnectError:
+            # This end shares the descriptors with the listener, which takes what waits for it.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
     assert echo(association) == 0
     association.release()
     for sock in socks:
