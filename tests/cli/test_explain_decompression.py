@@ -37,6 +37,7 @@ def test_the_options_are_those_of_dcmsend() -> None:
             LOSSY,
             "dcmsend cannot make anything else of MPEG2MainProfile@MainLevel: the peer ",
         ),
+        (LITTLE, LOSSLESS, "all uncompressed ones were offered: the peer has to be set up for the"),
         (JPEG, None, "convert the file first, storescu does not (de)compress pixel data."),
     ],
 )

@@ -116,7 +116,9 @@ class Archive:
 
 
 def errors(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return capsys.readouterr().err.splitlines()
+    """Return what was said, but for hints (tests/cli/test_dcmsend_hints.py)."""
+    shown = capsys.readouterr().err.splitlines()
+    return [line for line in shown if not line.startswith("W: hint: ")]
 
 
 # --- files that change between the look at them and their turn --------------------------------
@@ -132,6 +134,7 @@ class TestFilesThatChange:
         assert errors(capsys) == [
             "E: cannot send SOP instance from file: 1.dcm: No such file or directory",
             "F: cannot send SOP instance: No such file or directory",
+            "E: 1 of 3 SOP instances were confirmed, 2 not sent",
         ]
 
     def test_the_rest_goes_on_without_halting(
@@ -310,9 +313,10 @@ def test_nobody_there_for_the_next_association_is_told(
     code = main(["-nh", "127.0.0.1", str(port), *FILES], {})
     server.join(20)
     assert code == 61
-    assert errors(capsys)[-1] == (
-        "F: cannot negotiate network association: TCP Initialization Error: Connection refused"
-    )
+    assert errors(capsys)[-2:] == [
+        "F: cannot negotiate network association: TCP Initialization Error: Connection refused",
+        "E: 0 of 3 SOP instances were confirmed, 3 not sent",
+    ]
 
 
 def test_rejection_says_why(capsys: pytest.CaptureFixture[str]) -> None:
@@ -360,6 +364,7 @@ def test_an_association_without_contexts_leaves_the_next_its_files(
     assert errors(capsys) == [
         "E: No Acceptable Presentation Contexts",
         "E: cannot negotiate network association: No acceptable Presentation Contexts",
+        "E: SOP instances were not sent, file: private0.dcm and 127 more",
         (
             "W: trying to continue with a new association in order to send the remaining "
             "3 SOP instances"

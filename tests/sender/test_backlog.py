@@ -21,7 +21,7 @@ def listed(count: int, *, fails: bool = False) -> Iterator[Listed]:
     for number in range(count):
         yield Listed(f"dir/{number}", f"2.25.{number}", MR if number % 3 else CT)
     if fails:
-        raise InvalidInput("bad")
+        raise InvalidInput("bad", "path")
 
 
 def taken(backlog: Backlog) -> list[str]:

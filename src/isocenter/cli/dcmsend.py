@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from isocenter.sender.decoding import Decoders
     from isocenter.sender.delivery import DeliveryOptions
     from isocenter.sender.failures import Failures
-    from isocenter.sender.listing import Listing
+    from isocenter.sender.listing import InvalidInput, Listing
     from isocenter.sender.report import Report
     from isocenter.sender.tally import Tally
     from isocenter.ul.pdu import AAssociateRQ, PresentationContext, UserIdentityRQ
@@ -90,7 +90,7 @@ def _listing(line: ParsedCommandLine) -> Listing:
     try:
         listing = Listing(line.parameters_from("dcmfile-in"), options)
     except InvalidInput as problem:
-        _LOGGER.critical("%s", problem)
+        _refuse_input(line, problem)
         raise _Stopped(ExitCode.INVALID_INPUT_FILE) from problem
     if listing.is_empty:
         _LOGGER.critical("no input files to be processed")
@@ -134,7 +134,7 @@ def _backlog(line: ParsedCommandLine, listing: Listing) -> Backlog:
         if backlog.first() is None and backlog.problem is not None:
             raise backlog.problem
     except InvalidInput as problem:
-        _LOGGER.critical("%s", problem)
+        _refuse_input(line, problem)
         raise _Stopped(ExitCode.INVALID_INPUT_FILE) from problem
     if backlog.first() is None:
         _LOGGER.critical("no valid input files to be processed")
@@ -143,6 +143,16 @@ def _backlog(line: ParsedCommandLine, listing: Listing) -> Backlog:
         words = "in total, there are %d SOP instances to be sent, %d invalid files are ignored"
         _LOGGER.debug(words, backlog.count, listing.invalid)
     return backlog
+
+
+def _refuse_input(line: ParsedCommandLine, problem: InvalidInput) -> None:
+    """Say that a file is no good, which is the end, and what would help."""
+    _LOGGER.critical("%s", problem)
+    from isocenter.cli.hints_dcmsend import input_hint
+    from isocenter.sender.prepare import FILE_ONLY
+
+    dicomdir, meta_needed = line.given("--read-from-dicomdir"), _form(line) == FILE_ONLY
+    _LOGGER.warning("%s", input_hint(problem.path, dicomdir=dicomdir, meta_needed=meta_needed))
 
 
 def _environment(
@@ -272,6 +282,7 @@ class _Calls:
         self._peer = peer
         self._identity = identity
         self.explains = line.given("--explain")
+        self.decompression = line.block(*DECOMPRESSION) or "--decompress-lossless"
         self._association: Association | None = None
 
     def failures(self) -> Failures:
@@ -374,6 +385,7 @@ def _deliver(
     failures = calls.failures if calls.explains else None
     ending = Delivery(backlog, calls, options, tally, report, failures).run()
     if ending != DONE:
+        _say_what_is_left(calls, tally, listing.invalid)
         return _CODES[ending]
     code = ExitCode.SUCCESS
     if report is not None:
@@ -385,7 +397,7 @@ def _deliver(
     _LOGGER.info("\n%s", tally.summary())
     if tally.confirmed == tally.instances and not listing.invalid:
         return code
-    _LOGGER.error("%s", _shortfall(tally, listing.invalid))
+    _say_what_is_left(calls, tally, listing.invalid)
     # What is said of a report is less than that something was not sent.
     return ExitCode.CANNOT_SEND_REQUEST
 
@@ -397,6 +409,16 @@ _CODES = {
     "invalid input": ExitCode.INVALID_INPUT_FILE,
 }
 """How a run ends early (`sender.delivery`) to the exit code."""
+
+
+def _say_what_is_left(calls: _Calls, tally: Tally, invalid: int) -> None:
+    """Say how many were not confirmed, and what would help where nothing took them."""
+    if tally.associations:
+        _LOGGER.error("%s", _shortfall(tally, invalid))
+    if tally.lacking is not None and not calls.explains:
+        from isocenter.cli.hints_dcmsend import context_hint
+
+        _LOGGER.warning("%s", context_hint(tally.lacking, calls.decompression))
 
 
 def _shortfall(tally: Tally, invalid: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from isocenter.cli.explain import option_words
 from isocenter.dataset.pixels.decoders import decoder_of
+from isocenter.sender.syntaxes import UNCOMPRESSED
 from isocenter.uids import name_of
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -30,6 +31,8 @@ def decompressing(transfer_syntax: str, tool: Tool, allowed: str | None) -> str:
     """
     if allowed is None:
         return f"convert the file first, {tool.name} does not (de)compress pixel data."
+    if transfer_syntax in UNCOMPRESSED:
+        return "all uncompressed ones were offered: the peer has to be set up for the SOP class."
     decoder = decoder_of(transfer_syntax)
     name = name_of(transfer_syntax)
     if decoder is None:

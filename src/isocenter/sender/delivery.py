@@ -266,16 +266,22 @@ class Delivery:
     def _drop(self, plan: ContextPlan, count: int | None) -> None:
         """Note that the files of a plan, which come first, have no context."""
         backlog = self._backlog
+        first, dropped = "", 0
         while count != 0 and (listed := backlog.first()) is not None:
             context_id = plan.id_of(listed.kind)
             if context_id is None:
-                return
+                break
             backlog.take()
             backlog.look_ahead()
-            self._tally.no_context += 1
+            self._tally.without_context(listed.kind)
+            first, dropped = first or listed.path, dropped + 1
             if self._report is not None:
                 self._report.add(Row(listed, context_id=context_id, status=NO_CONTEXT))
             count = None if count is None else count - 1
+        if dropped == 1:
+            _LOGGER.error("SOP instance was not sent, file: %s", first)
+        elif dropped:
+            _LOGGER.error("SOP instances were not sent, file: %s and %d more", first, dropped - 1)
 
     def _after_break(self, link: StoreLink, broken: Broken) -> str | None:
         """End an association that broke; without halting the rest has its chance on another."""

@@ -258,7 +258,7 @@ class Sending:
         """Send one file, or say why not."""
         if not job.context_id:
             # That no context may be proposed for it was said when that was found.
-            self._tally.no_context += 1
+            self._not_sent(job)
             self._add(Row(job.listed, status=NO_CONTEXT))
             return
         path = job.listed.path
@@ -445,9 +445,14 @@ class Sending:
         )
         if self._failures is not None:
             self._failures.no_context(job.listed.path, prepared.sop_class_uid, own)
-        self._tally.no_context += 1
+        self._not_sent(job)
         self._add(self._row(job, size, own, NO_CONTEXT))
         self._halt("DIMSE No valid Presentation Context ID")
+
+    def _not_sent(self, job: _Job) -> None:
+        """Count a file that there is no context for, and say which it is, as DCMTK does not."""
+        self._tally.without_context(job.listed.kind)
+        _LOGGER.error("SOP instance was not sent, file: %s", job.listed.path)
 
     def _not_encoded(
         self,

@@ -80,7 +80,16 @@ class ListingOptions(Record):
 
 
 class InvalidInput(ConfigurationError):
-    """A file that cannot be sent ends the run; the message is the line to print."""
+    """A file that cannot be sent ends the run; the message is the line to print.
+
+    Attributes:
+        path: which file, or folder.
+    """
+
+    def __init__(self, line: str, path: str) -> None:
+        """Keep both."""
+        super().__init__(line)
+        self.path = path
 
 
 class Listing:
@@ -145,7 +154,7 @@ class Listing:
         """Deal with a directory that cannot be listed: DCMTK is silent, and its files are lost."""
         line = f"cannot access directory: {path}: {problem.strerror}"
         if self._options.halt:
-            raise InvalidInput(line) from problem
+            raise InvalidInput(line, path) from problem
         _TOOL.warning("%s, ignoring directory", line)
         self.invalid += 1
 
@@ -246,7 +255,7 @@ class Listing:
             _LOGGER.error("cannot add DICOM file with empty filename")
         line = f"bad DICOM file: {path or '<empty string>'}: {reason}"
         if self._options.halt:
-            raise InvalidInput(line) from problem
+            raise InvalidInput(line, path) from problem
         self.invalid += 1
         _TOOL.warning("%s, ignoring file", line)
 

@@ -27,6 +27,8 @@ class Tally:
         success, warning, error, refused, unknown: of these, by status.
         no_context: not sent because no context for them was proposed or accepted.
         confirmed: answered with success or a warning (PS3.4 B.2.3).
+        lacking: SOP class and transfer syntax of the first of `no_context`, None where there is
+            none.
     """
 
     __slots__ = (
@@ -35,6 +37,7 @@ class Tally:
         "contexts",
         "error",
         "instances",
+        "lacking",
         "no_context",
         "refused",
         "sent",
@@ -48,6 +51,12 @@ class Tally:
         self.associations = self.contexts = self.instances = self.sent = 0
         self.success = self.warning = self.error = self.refused = self.unknown = 0
         self.no_context = self.confirmed = 0
+        self.lacking: tuple[str, str] | None = None
+
+    def without_context(self, kind: tuple[str, str]) -> None:
+        """Count an instance that there is no presentation context for."""
+        self.no_context += 1
+        self.lacking = self.lacking or kind
 
     def answered(self, status: int) -> None:
         """Count an answer."""
