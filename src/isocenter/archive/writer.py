@@ -19,7 +19,6 @@ parent says so, or is gone with all who were forked from it. Signals of a termin
 
 from __future__ import annotations
 
-import os
 import selectors
 import signal
 import socket
@@ -366,10 +365,5 @@ def _log_to(parent: Parent) -> None:
 
 
 def run() -> None:
-    """Run the process and end it; what `keeper` starts."""
-    code = 1
-    try:
-        code = main(sys.argv[1:3])
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+    """Run the process; what `keeper` starts."""
+    sys.exit(main(sys.argv[1:3]))
