@@ -21,6 +21,7 @@ from isocenter.archive.text import (
     name_groups,
     name_key,
     number_key,
+    read_as,
     time_bounds,
     values_of,
     wildcard_match,
@@ -151,7 +152,7 @@ def condition_of(element: Element, vr: bytes, context: Context) -> Condition | N
         return None
     if not isinstance(value, bytes):
         raise ValueError("a sequence where a value belongs")  # noqa: TRY004 - of the peer
-    given = element.vr if element.vr in _NUMBERS - {b"IS", b"DS"} else vr
+    given = read_as(element.vr, vr)
     values = values_of(value, given, context.character_sets, little=context.little)
     if values is None:
         raise ValueError("a value that cannot be read")

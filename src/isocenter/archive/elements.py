@@ -51,7 +51,9 @@ class _Reached(Exception):
 class _Reader:
     """Keeps what a scan finds, as a tree."""
 
-    def __init__(self, before: int, longest: int, dictionary: Dictionary) -> None:
+    def __init__(
+        self, before: int, longest: int, dictionary: Dictionary, *, skips_private: bool
+    ) -> None:
         self.root: list[Element] = []
         self._lists: list[list[Element]] = [self.root]
         self._sequences: list[Items] = []
@@ -60,6 +62,7 @@ class _Reader:
         self._dictionary = dictionary
         self._left = longest  # bytes of items that may still be kept of a sequence
         self._signed = False
+        self._skipped = 0x10000 if skips_private else 0
 
     def pass_plain(self, level: Level, data: Buffer, index: int, end: int) -> int:
         """Keep the elements with short values in explicit VR without a call for each."""
@@ -68,7 +71,8 @@ class _Reader:
         whole = level.encoding.whole
         before = self._before if level.kind == ROOT else 1 << 32
         append = self._lists[-1].append
-        make = Element
+        make = tuple.__new__
+        skipped = self._skipped
         safe = end - 8
         while index <= safe:
             group, element, vr, length = whole(data, index)
@@ -82,7 +86,8 @@ class _Reader:
                 or group == 0xFFFE
             ):
                 break
-            append(make(tag, vr, bytes(data[index + 8 : after])))
+            if not tag & skipped:
+                append(make(Element, (tag, vr, bytes(data[index + 8 : after]))))
             index = after
         return index
 
@@ -90,6 +95,8 @@ class _Reader:
         """Return the VR, by the dictionary where there is none; stop where enough was seen."""
         if level.kind == ROOT and tag >= self._before:
             raise _Reached
+        if tag & self._skipped and length != UNDEFINED_LENGTH:
+            return _OPAQUE
         if not vr or vr == b"UN":
             known = self._dictionary.vr_of(tag)
             if known in MARKERS:
@@ -106,7 +113,7 @@ class _Reader:
 
     def wants_value(self, level: Level, tag: int, vr: bytes) -> bool:
         """Want all that are not too long."""
-        return True
+        return not tag & self._skipped
 
     def element(
         self,
@@ -121,7 +128,8 @@ class _Reader:
         """Keep it."""
         if tag == _SIGNED and raw is not None:
             self._signed = any(raw)
-        self._lists[-1].append(Element(tag, vr, raw))
+        if not tag & self._skipped:
+            self._lists[-1].append(Element(tag, vr, raw))
 
     def opened(
         self, outer: Level, level: Level, tag: int, vr: bytes, start: int, value: int
@@ -168,6 +176,7 @@ def read_elements(
     before: int = 1 << 32,
     longest: int = 128 * 1024,
     maximum_depth: int = 64,
+    skips_private: bool = False,
     dictionary: Dictionary = DEFAULT_DICTIONARY,
 ) -> list[Element]:
     """Return the elements of a data set that comes in pieces.
@@ -179,13 +188,14 @@ def read_elements(
         longest: bytes, inclusive, of a value or a sequence that is kept; of a sequence without
             length the items beyond it are passed over.
         maximum_depth: nested sequences, inclusive.
+        skips_private: private elements are passed over.
         dictionary: what is known of tags.
 
     Raises:
         CutShort: an element is not complete.
         Unreadable: the bytes cannot be read as elements, or nest too deep.
     """
-    reader = _Reader(before, longest, dictionary)
+    reader = _Reader(before, longest, dictionary, skips_private=skips_private)
     limits = ScanLimits(maximum_depth=maximum_depth, maximum_value_length=longest)
     scanner = Scanner(encoding, reader, limits)
     try:

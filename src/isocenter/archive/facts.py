@@ -13,7 +13,7 @@ import os
 from isocenter.archive.attributes import BY_TAG, CHARACTER_SET, COLUMNS, TABLES, TIMEZONE
 from isocenter.archive.elements import read_elements
 from isocenter.archive.model import fragment_of, items_text
-from isocenter.archive.text import MAXIMUM_TEXT, kept, values_of
+from isocenter.archive.text import MAXIMUM_TEXT, kept, read_as, values_of
 from isocenter.dataset.dictionary import STANDARD_VRS
 from isocenter.dataset.headers import CutShort, Unreadable
 from isocenter.dataset.part10 import guess_transfer_syntax, read_file_meta
@@ -141,6 +141,7 @@ def _read(fd: int, path: str | None, limits: Limits) -> InstanceFacts:
             before=_LAST,
             longest=_LONGEST_VALUE,
             maximum_depth=limits.maximum_depth,
+            skips_private=True,
         )
     except OSError as error:
         raise DataSetError(error.strerror or str(error), path=path) from error
@@ -229,21 +230,9 @@ def _column(element: Element, vr: bytes, character_sets: bytes, *, little: bool)
         return text if len(text) <= MAXIMUM_TEXT else ""
     if not isinstance(value, bytes) or not value:
         return ""
-    values = values_of(value, _read_as(element.vr, vr), character_sets, little=little)
+    values = values_of(value, read_as(element.vr, vr), character_sets, little=little)
     if not values:
         return ""
     if len(values) == 1:
         return kept(vr, values[0])
     return "\\".join([kept(vr, each) for each in values])[:MAXIMUM_TEXT]
-
-
-def _read_as(given: bytes, vr: bytes) -> bytes:
-    """Return how to read a value that says another VR than the dictionary.
-
-    Numbers are read as what they say they are, text as what it should be: the character set
-    depends on it.
-    """
-    return given if given in _BINARY else vr
-
-
-_BINARY = frozenset({b"US", b"SS", b"UL", b"SL", b"UV", b"SV", b"FL", b"FD", b"AT"})

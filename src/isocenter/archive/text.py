@@ -32,6 +32,7 @@ __all__ = [
     "name_groups",
     "name_key",
     "number_key",
+    "read_as",
     "shown",
     "time_bounds",
     "utc_offset",
@@ -97,6 +98,16 @@ def values_of(raw: bytes, vr: bytes, character_sets: bytes, *, little: bool) -> 
         return None
     numbers = struct.iter_unpack(("<" if little else ">") + code, raw)
     return [repr(number) for (number,) in numbers]
+
+
+def read_as(given: bytes, vr: bytes) -> bytes:
+    """Return the VR by which to read a value that says another one than the dictionary.
+
+    Numbers are read as what they say they are, and text for a number as text; other text as what
+    it should be: its character set depends on it.
+    """
+    is_number = given in _NUMBERS or given == b"AT"
+    return given if is_number or (vr in _NUMBERS and given in TEXT_VRS) else vr
 
 
 def kept(vr: bytes, value: str) -> str:
