@@ -345,7 +345,10 @@ class _Walk:
         place = self._selection.place(table, attribute.column)
         if attribute.vr == b"SQ" or attribute.multiple:
             return lambda row: _values(attribute, str(row[place]))
-        return lambda row: [shown(row[place])] if row[place] else []  # type: ignore[arg-type]
+        if attribute.vr in {b"DA", b"TM"}:
+            vr = attribute.vr
+            return lambda row: [shown(vr, str(row[place]))] if row[place] else []
+        return lambda row: [str(row[place])] if row[place] else []
 
     # --- objects ---
 
@@ -375,8 +378,8 @@ def _values(attribute: Attribute, text: str) -> Value:
         items: list[Json] = json.loads(text)
         return items
     if attribute.multiple:
-        return [shown(value) for value in text.split("\\")]
-    return [shown(text)]
+        return [shown(attribute.vr, value) for value in text.split("\\")]
+    return [shown(attribute.vr, text)]
 
 
 def _chunks(values: Sequence[str]) -> Iterator[list[str]]:

@@ -118,9 +118,9 @@ def kept(vr: bytes, value: str) -> str:
     return value if len(value) <= MAXIMUM_TEXT else value[:MAXIMUM_TEXT]
 
 
-def shown(value: str) -> str:
+def shown(vr: bytes, value: str) -> str:
     """Return a kept value as it is answered."""
-    return value[1:] if value.startswith(UNORDERED) else value
+    return value[1:] if vr in {b"DA", b"TM"} and value.startswith(UNORDERED) else value
 
 
 # --- dates and times ----------------------------------------------------------------------
