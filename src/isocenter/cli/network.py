@@ -251,8 +251,11 @@ def run_server(
     raise_descriptor_limit()
     on_reload = reloader.run if reloader else None
     listener = _listener(line, options, dispatcher, gate, tls, on_reload, report, port=setting.port)
-    if reloader and hasattr(signal, "SIGHUP"):  # before anybody can see that the server is there
+    # Before anybody can see that the server is there.
+    if reloader and hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: listener.stop())
     try:
         if connection is not None:
             listener.adopt(connection)
@@ -262,8 +265,6 @@ def run_server(
         words = lines.no_port.format(port=setting.port, reason=problem)
         logger.log(lines.level, "%s", words)
         return False
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: listener.stop())
     listener.run()
     if duties is not None and isinstance(inner, ThreadDispatcher):
         duties.at_end()
