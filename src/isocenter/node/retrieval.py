@@ -15,7 +15,12 @@ from isocenter.sender.decoding import Decoders
 from isocenter.sender.encoding import EncodingOptions, encode
 from isocenter.sender.prepare import prepare
 from isocenter.sender.proposal import CONVERTIBLE
-from isocenter.uids import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from isocenter.uids import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+)
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -27,8 +32,14 @@ if TYPE_CHECKING:
 
 __all__ = ["FileInstance", "FileSender"]
 
-_UNCOMPRESSED = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
-"""What any of them, and every compressed image that can be decoded, is converted to."""
+_UNCOMPRESSED = (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_BIG_ENDIAN,
+)
+"""What any of them, and every compressed image that can be decoded, is converted to; the last two
+where a peer that was asked for objects by C-GET would have nothing else."""
 
 
 class FileSender:

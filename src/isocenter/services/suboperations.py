@@ -23,6 +23,7 @@ from isocenter.record import NamedTuple
 from isocenter.uids import (
     DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
     EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
     IMPLICIT_VR_LITTLE_ENDIAN,
 )
 from isocenter.ul.negotiation import MAXIMUM_CONTEXTS
@@ -42,6 +43,9 @@ _MOST = 0xFFFF
 
 _LONGEST_LIST = 0xFFFE
 """Bytes of a UI value, inclusive, in explicit VR: its length has 16 bits and is even."""
+
+_USUAL = frozenset({EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN})
+"""What objects are offered in besides what they are; big endian is retired (PS3.5 annex A)."""
 
 _LIST_GROUP, _LIST_ELEMENT = 0x0008, 0x0058  # Failed SOP Instance UID List
 
@@ -210,8 +214,9 @@ def proposals(
     """Yield what each sub-association proposes, and the objects that are for it, in their order.
 
     For each SOP class every transfer syntax that its objects have is proposed by itself, so that
-    each can be accepted; one more context names what they can be converted to. One association
-    is enough unless that takes more contexts than there are ids.
+    each can be accepted; one more context names what they can be converted to, as far as a
+    destination can be expected to know that. One association is enough unless that takes more
+    contexts than there are ids.
 
     PS3.8 7.1.1.13, 9.3.2.2.
     """
@@ -240,7 +245,7 @@ def _contexts(
     contexts = []
     for sop_class, (own, others) in needs.items():
         lists = [(syntax,) for syntax in own]
-        rest = tuple(syntax for syntax in others if syntax not in own)
+        rest = tuple(syntax for syntax in others if syntax in _USUAL and syntax not in own)
         contexts += [
             ProposedContext(abstract_syntax=sop_class, transfer_syntaxes=syntaxes)
             for syntaxes in (*lists, rest)
