@@ -37,6 +37,8 @@ __all__ = [
 READY_SECONDS = 15.0
 STOP_SECONDS = 15.0
 _LISTEN = "0A"
+# With the second one, Python compiles what was not compiled before anew at each start.
+_LEFT_OUT = frozenset({"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"})
 
 
 class BenchError(Exception):
@@ -70,11 +72,11 @@ class Finished:
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return our environment without what changes the network behaviour of the programs."""
+    """Return our environment without what changes network behaviour or start of the programs."""
     keep = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("TCP_") and name != "PYTHONPATH"
+        if not name.startswith("TCP_") and name not in _LEFT_OUT
     }
     return keep | dict(extra)
 

@@ -3,7 +3,8 @@
 Owns the profiles of rewriting by transfer syntax, the habits by association, and the reading of
 one data set: what is like those before it is known by a comparison, the rest is planned, and what
 cannot be read is left as it came. Must not know how files are written, nor what becomes of an
-object. What plans is loaded when first needed: bit-preserving mode does without.
+object. What plans is loaded where data sets are written anew, before the first of them comes;
+bit-preserving mode does without.
 """
 
 from __future__ import annotations
@@ -56,6 +57,17 @@ class Reading:
         self._habits: dict[int, Habits] = {}  # by association
         self._make_builder: type[PlanBuilder] | None = None
         self._inflation: InflationLimits | None = None
+        if self.rewrites and not options.ignore:
+            self._load()
+
+    def _load(self) -> None:
+        """Load ahead what plans and tells what is familiar: the first sender would wait for it."""
+        import re  # noqa: F401 - loaded for `likeness`
+
+        from isocenter.dataset import flow, habits  # noqa: F401 - loaded for later
+        from isocenter.dataset.convert import PlanBuilder
+
+        self._make_builder = PlanBuilder
 
     @property
     def rewrites(self) -> bool:
