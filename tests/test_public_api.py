@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 PINNED = {
     "AbortAssociation",
     "EchoRequest",
+    "FindMatch",
+    "FindProvider",
+    "FindRequest",
+    "FindResult",
     "IdentifiedUser",
     "IdentityClaim",
     "IdentityProvider",

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs a start 10 ms
 if TYPE_CHECKING:
-    from isocenter.api import Peer, Server, StoreResult, connect, contexts_for, serve
+    from isocenter.api import (
+        FindResult,
+        Peer,
+        Server,
+        StoreResult,
+        connect,
+        contexts_for,
+        serve,
+    )
     from isocenter.dataset.profile import RewriteOptions
     from isocenter.errors import (
+        ArchiveError,
         AssociationAborted,
         AssociationError,
         AssociationRejected,
@@ -51,6 +60,9 @@ if TYPE_CHECKING:
     from isocenter.services.providers import (
         AbortAssociation,
         EchoRequest,
+        FindMatch,
+        FindProvider,
+        FindRequest,
         StorageProvider,
         StoreRequest,
         VerificationProvider,
@@ -62,6 +74,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AbortAssociation",
+    "ArchiveError",
     "AssociationAborted",
     "AssociationError",
     "AssociationRejected",
@@ -74,6 +87,10 @@ __all__ = [
     "DimseFailure",
     "DuplicateObject",
     "EchoRequest",
+    "FindMatch",
+    "FindProvider",
+    "FindRequest",
+    "FindResult",
     "IdentifiedUser",
     "IdentityClaim",
     "IdentityProvider",
@@ -119,6 +136,10 @@ __version__ = "0.1.0"
 _HOME = {
     "AbortAssociation": "services.providers",
     "EchoRequest": "services.providers",
+    "FindMatch": "services.providers",
+    "FindProvider": "services.providers",
+    "FindRequest": "services.providers",
+    "FindResult": "api",
     "IdentifiedUser": "security.identity",
     "IdentityClaim": "security.identity",
     "IdentityProvider": "security.identity",

@@ -8,6 +8,8 @@ synchronous; an association belongs to the thread that uses it, a server has its
     with isocenter.connect("127.0.0.1", 11112) as peer:
         peer.echo()
         result = peer.store("image.dcm")
+        for match in peer.find({"QueryRetrieveLevel": "STUDY", "PatientName": "DOE*"}):
+            print(match.dataset())
 
 PS3.7 8, PS3.8 7.
 """
@@ -15,6 +17,7 @@ PS3.7 8, PS3.8 7.
 from __future__ import annotations
 
 from isocenter.api.acceptor import Server, serve
+from isocenter.api.queries import FindResult
 from isocenter.api.requestor import Peer, StoreResult, connect, contexts_for
 
-__all__ = ["Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]
+__all__ = ["FindResult", "Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]

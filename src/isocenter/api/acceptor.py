@@ -1,4 +1,4 @@
-"""`serve`: a server for C-ECHO and C-STORE in a thread of its own.
+"""`serve`: a server for C-ECHO, C-STORE and C-FIND in a thread of its own.
 
 Composition only: negotiation, driver and services do the work. Must not know requestors.
 
@@ -34,13 +34,25 @@ if TYPE_CHECKING:
     from isocenter.security.identity import IdentityProvider
     from isocenter.services.acceptor import Acceptor, Observer
     from isocenter.services.admission import Admission
-    from isocenter.services.providers import StorageProvider, VerificationProvider
+    from isocenter.services.providers import (
+        FindProvider,
+        StorageProvider,
+        VerificationProvider,
+    )
     from isocenter.storage.options import StorageOptions
     from isocenter.ul.options import EngineOptions
 
 __all__ = ["Server", "serve"]
 
 _LOGGER = get_logger(__name__)
+
+_MODELS = (
+    uids.PATIENT_ROOT_FIND,
+    uids.STUDY_ROOT_FIND,
+    uids.PATIENT_STUDY_ONLY_FIND,
+    uids.MODALITY_WORKLIST_FIND,
+)
+"""Information models that a find provider answers unless told otherwise."""
 
 _MAXIMUM_ASSOCIATIONS = 256
 """Unless told otherwise: a server here shares its process with whatever else it does."""
@@ -151,6 +163,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     storage_options: StorageOptions | None = None,
     durable: bool = False,
     verification_provider: VerificationProvider | None = None,
+    find_provider: FindProvider | None = None,
+    find_models: Iterable[str] | None = None,
     host: str = "127.0.0.1",
     called_ae_titles: Sequence[str] | None = None,
     calling_ae_titles: Sequence[str] | None = None,
@@ -166,7 +180,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     limits: Limits | None = None,
     observer: Observer | None = None,
 ) -> Server:
-    """Start a server for C-ECHO and C-STORE and return it running.
+    """Start a server for C-ECHO, C-STORE and C-FIND and return it running.
 
     Args:
         port: TCP port, 0 for one that the system picks (see `Server.port`).
@@ -178,6 +192,10 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
             and conversion; None keeps data sets byte for byte under DCMTK's names.
         durable: answer success once file and folder are on the disk (fsync), in `directory`.
         verification_provider: answers C-ECHO; None answers with success.
+        find_provider: an object whose `find(request)` yields the matches of each query, in the
+            thread of its association; see `FindProvider`. None offers no queries.
+        find_models: SOP classes of the information models it answers; None for Patient Root, Study
+            Root, Patient/Study Only and Modality Worklist.
         host: address to listen on; "" for all interfaces, IPv6 and IPv4.
         called_ae_titles: titles under which the server may be called, None for any.
         calling_ae_titles: titles that may call, None for any.
@@ -203,11 +221,12 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         TlsConfigurationError: a file of `tls` cannot be used.
         StorageError: the directory cannot be used.
         ValueError: the port is none, both `storage_provider` and `directory` were given, or what
-            belongs to `directory` without it; `networks` is empty, or one of them is none; `tls`
-            names no certificate.
-        TypeError: `storage_provider` has no method `store`, or an `identity` no `identify`.
+            belongs to `directory` or `find_provider` without it; `networks` is empty, or one of
+            them is none; `tls` names no certificate.
+        TypeError: `storage_provider` has no method `store`, `find_provider` no `find`, or an
+            `identity` no `identify`.
 
-    PS3.4 annexes A and B, PS3.7 D.3.3.7.
+    PS3.4 annexes A, B and C, PS3.7 D.3.3.7.
     """
     if storage_provider is not None and directory is not None:
         raise ValueError("storage_provider and directory exclude each other")
@@ -217,6 +236,10 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         raise ValueError("storage_options and durable belong to a directory")
     if storage_provider is not None and not hasattr(storage_provider, "store"):
         raise TypeError("storage_provider must have a method store(request) that returns a status")
+    if find_provider is not None and not hasattr(find_provider, "find"):
+        raise TypeError("find_provider must have a method find(request) that yields matches")
+    if find_provider is None and find_models is not None:
+        raise ValueError("find_models belongs to a find_provider")
     check_port(port, lowest=0)
     gate = None if networks is None else _gate(networks)
     secure = None if tls is None else _Secure(tls)
@@ -230,7 +253,9 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     if maximum_associations is not None:
         limits = replace(limits, maximum_associations=maximum_associations)
 
-    registry = Registry(verification=verification_provider or verification.AlwaysVerified())
+    registry = Registry(
+        verification=verification_provider or verification.AlwaysVerified(), limits=limits
+    )
     close = _nothing
     if directory is not None:
         storage_provider = files = _file_storage(
@@ -246,6 +271,12 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         if transfer_syntaxes is None:
             transfer_syntaxes = uids.ACCEPT_ALL_TRANSFER_SYNTAXES
         abstract_syntaxes.update(dict.fromkeys(classes, tuple(transfer_syntaxes)))
+    if find_provider is not None:
+        models = tuple(_MODELS if find_models is None else find_models)
+        registry.add_query(find_provider, models)
+        abstract_syntaxes.update(
+            dict.fromkeys(models, (*UNCOMPRESSED, uids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN))
+        )
     policy = AcceptorPolicy(
         abstract_syntaxes=abstract_syntaxes,
         implementation_class_uid=uids.IMPLEMENTATION_CLASS_UID,

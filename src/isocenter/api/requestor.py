@@ -1,4 +1,4 @@
-"""`connect`: an association as requestor, for C-ECHO and C-STORE.
+"""`connect`: an association as requestor, for C-ECHO, C-STORE and C-FIND.
 
 Composition only: negotiation, driver and services do the work. Must not know servers.
 
@@ -24,17 +24,19 @@ from isocenter.ul.request import ProposedContext, build_request
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
     from pydicom.dataset import Dataset
 
+    from isocenter.api.queries import FindResult
     from isocenter.limits import Limits
     from isocenter.net.association import Association
     from isocenter.net.tls import ClientTls, TlsFacts
     from isocenter.net.tls_options import TlsOptions
     from isocenter.sender.proposal import ContextChooser
+    from isocenter.services.query import Finding, FindResponse
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.pdu import UserIdentityRQ
     from isocenter.wire import Segment
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Peer", "StoreResult", "connect", "contexts_for"]
 
 _LOGGER = get_logger(__name__)
+
+_QUERIES = (uids.PATIENT_ROOT_FIND, uids.STUDY_ROOT_FIND, uids.MODALITY_WORKLIST_FIND)
+"""Information models that are proposed where nothing else is asked for."""
 
 
 class StoreResult(Record):
@@ -150,6 +155,57 @@ class Peer:
         data = encode_dataset(source, context.transfer_syntax)
         return self._send(context, sop_class_uid, sop_instance_uid, (data,), priority)
 
+    def find(
+        self,
+        keys: Dataset | Mapping[str, object],
+        *,
+        model: str = uids.STUDY_ROOT_FIND,
+        priority: int = 0,
+    ) -> Generator[FindResult]:
+        """Query with C-FIND and yield the matches as they come (PS3.4 C.4.1, PS3.7 9.1.2).
+
+        Leaving the loop early ends the query: the generator's `close`, or its being dropped, sends
+        a C-CANCEL and drops what still comes. Until then nothing else can be asked.
+
+            for match in peer.find({"QueryRetrieveLevel": "STUDY", "PatientName": "DOE*"}):
+                print(match.dataset().StudyInstanceUID)
+
+        Args:
+            keys: a data set; or keywords with their values, "" for what is only to be returned.
+                Nothing is added, but the character set where values are not ASCII.
+            model: SOP class of the information model: Study Root, or for instance
+                `isocenter.uids.PATIENT_ROOT_FIND`, `MODALITY_WORKLIST_FIND`.
+            priority: 0 medium, 1 high, 2 low.
+
+        Raises:
+            NegotiationError: the peer did not accept the information model.
+            ValueError: a keyword is none, or a value cannot be encoded.
+            DimseFailure: while iterating, as all below: the peer ended the query with another
+                status than success; with its comment.
+            DataSetError: a match is longer than the limits allow.
+            AssociationAborted, AssociationReleased, ConnectionLost, TimeoutExpired,
+                PeerProtocolError: no answer came.
+        """
+        from isocenter.api import queries
+
+        context = queries.query_context(self._association, model)
+        return queries.results(
+            self._association,
+            context,
+            queries.identifier_of(keys, context.transfer_syntax),
+            priority=priority,
+            limits=self._limits,
+            step=self._step,
+        )
+
+    def _step(self, finding: Finding) -> FindResponse:
+        """Take one response, so that `abort` knows who is waiting."""
+        self._user = threading.get_ident()
+        try:
+            return next(finding)
+        finally:
+            self._user = None
+
     def _store_file(self, path: str, priority: int) -> StoreResult:
         from isocenter.dataset.identity import IdentityLimits
         from isocenter.sender.encoding import EncodingOptions, encode
@@ -225,7 +281,7 @@ class Peer:
     def abort(self) -> None:
         """Abort the association and close; harmless when it has ended.
 
-        From another thread, while one is in `store` or `echo`: that call ends with
+        From another thread, while one is in `store`, `echo` or a step of `find`: that ends with
         `AssociationAborted` at once.
         """
         user = self._user
@@ -292,7 +348,8 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
         called_ae_title: title of the peer, at most 16 characters.
         calling_ae_title: own title, at most 16 characters.
         contexts: presentation contexts to propose besides Verification, at most 127; see
-            `contexts_for`. None proposes 64 common storage classes, uncompressed.
+            `contexts_for`. None proposes 64 common storage classes, uncompressed, and queries of
+            Patient Root, Study Root and Modality Worklist.
         connect_timeout: seconds for the TCP connection, None for the system's own bound.
         acse_timeout: seconds to wait for the answer to the association and release request, and
             for all of a TLS handshake.
@@ -328,7 +385,7 @@ def connect(  # noqa: PLR0913 - what a request may say, all by keyword
     if contexts is None:
         contexts = [
             ProposedContext(abstract_syntax=uid, transfer_syntaxes=UNCOMPRESSED)
-            for uid in uids.SHORT_PROPOSAL
+            for uid in (*uids.SHORT_PROPOSAL, *_QUERIES)
         ]
     proposals = [
         ProposedContext(

@@ -290,6 +290,16 @@ class FindRequest:
         """Address of who asks without its port."""
         return self.peer_address.rpartition(":")[0].strip("[]") or self.peer_address
 
+    def match(self, dataset: Dataset, *, is_partial: bool = False) -> FindMatch:
+        """Return a pydicom `Dataset` as a match, encoded as agreed on the context.
+
+        Raises:
+            DataSetError: pydicom cannot write it.
+        """
+        from isocenter.dataset.bridge import encode_dataset
+
+        return FindMatch(encode_dataset(dataset, self.transfer_syntax_uid), is_partial)
+
     def dataset(self) -> Dataset:
         """Return the identifier as a pydicom `Dataset`.
 
