@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine, select
 
+from isocenter.archive import database
+from isocenter.archive.attributes import BY_KEYWORD
 from isocenter.archive.database import sqlite_url
+from isocenter.archive.facts import NewInstance, facts_of
+from isocenter.archive.finding import Finder
 from isocenter.archive.index import Index
+from isocenter.archive.matching import STUDY_ROOT, parse
+from isocenter.archive.statements import STUDY_COLUMNS, Writer
 from isocenter.archive.tables import HEAD, INSTANCE, METADATA, SERIES, STUDY
 from isocenter.errors import ArchiveError
+from isocenter.testing.datasets import EXPLICIT_LITTLE
+from tests.archive.identifiers import identifier
 from tests.archive.rows import new_instance, write
 
 if TYPE_CHECKING:
@@ -206,9 +215,9 @@ def test_reader_refuses_an_index_that_is_not_there(tmp_path: Path) -> None:
 def test_index_of_a_newer_version_is_refused_and_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite"
     Index(sqlite_url(str(path))).close()
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE alembic_version SET version_num = '9999'")
-    database.close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("UPDATE alembic_version SET version_num = '9999'")
+    raw.close()
     with pytest.raises(
         ArchiveError, match=rf"newer version of isocenter \(schema 9999, not {HEAD}"
     ):
@@ -233,9 +242,9 @@ def test_damaged_file_is_refused_with_its_name(tmp_path: Path, content: bytes, w
 
 def test_database_of_something_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite"
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE other (id)")
-    database.close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE other (id)")
+    raw.close()
     with pytest.raises(ArchiveError, match="something else"):
         Index(sqlite_url(str(path)))
 
@@ -245,9 +254,103 @@ def test_folder_in_place_of_the_file_is_an_error_with_its_name(tmp_path: Path) -
         Index(sqlite_url(str(tmp_path)))
 
 
-def test_url_that_is_none_is_refused() -> None:
-    with pytest.raises(ArchiveError, match="no URL"):
-        Index("nonsense")
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("nonsense", "no URL"), ("nothing://user:secret@host/name", "no driver")],
+)
+def test_url_that_leads_nowhere_is_refused_without_its_password(url: str, words: str) -> None:
+    with pytest.raises(ArchiveError, match=words) as caught:
+        Index(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_index_locked_by_another_process_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_WAIT", 100)
+    path = tmp_path / "index.sqlite"
+    with sqlite3.connect(path) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("CREATE TABLE mine (id)")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ArchiveError, match="locked by another process"):
+            Index(sqlite_url(str(path)))
+    other.close()
+
+
+def test_index_that_is_damaged_while_it_is_open_is_an_error_for_readers(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    made = Index(sqlite_url(str(path)))
+    write(made, *[new_instance(instance=str(n)) for n in range(2000)])
+    made.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096 * 60)
+        file.write(b"\xff" * (size - 4096 * 60))
+    again = Index(sqlite_url(str(path)), create=False)
+    with pytest.raises(ArchiveError, match="damaged"), again.reading() as connection:
+        list(again.files(connection))
+    again.close()
+
+
+@pytest.mark.slow
+def test_readers_and_the_writer_do_not_disturb_each_other(tmp_path: Path) -> None:
+    index = Index(sqlite_url(str(tmp_path / "index.sqlite")), durable=False)
+    write(index, *[new_instance(instance=f"0.{n}") for n in range(300)])
+    pairs = [
+        ("QueryRetrieveLevel", "IMAGE"),
+        ("StudyInstanceUID", "1.1"),
+        ("SeriesInstanceUID", ""),
+    ]
+    query = parse(identifier(pairs), EXPLICIT_LITTLE, STUDY_ROOT)
+    finder = Finder(index, page=50)
+    counts: list[int] = []
+    problems: list[Exception] = []
+    done = threading.Event()
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                counts.append(sum(1 for _ in finder.find(query)))
+        except Exception as problem:  # noqa: BLE001 - whatever it is fails the test
+            problems.append(problem)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for batch in range(8):
+        write(index, *[new_instance(instance=f"{batch + 1}.{n}") for n in range(10)])
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert counts
+    assert all(300 <= count <= 380 for count in counts)
+    assert sum(1 for _ in finder.find(query)) == 380
+    index.close()
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
+def test_instance_takes_at_most_two_kib(tmp_path: Path, name: str) -> None:
+    import pydicom.data
+
+    facts = facts_of(str(pydicom.data.get_testdata_file(name, download=False)))
+    news = []
+    for n in range(1000):
+        uid = f"1.3.6.1.4.1.5962.99.1.{n * 2654435761 % 2**32}.{n}.20040119072730.12322"
+        values = list(facts.instance)
+        values[BY_KEYWORD["SOPInstanceUID"].place] = uid
+        values[BY_KEYWORD["InstanceNumber"].place] = str(n)
+        rest = dict(facts.rest)
+        rest["00200032"] = f'{{"vr":"DS","Value":["-158.1","-179.0","{n * 1.25}"]}}'
+        rest["00201041"] = f'{{"vr":"DS","Value":["{n * 1.25}"]}}'
+        own = facts._replace(sop_instance_uid=uid, instance=tuple(values), rest=rest)
+        path = f"ab/{facts.study_instance_uid}/{uid}.dcm"
+        news.append(NewInstance(own, path, 39_000, 300, bytes(32), 1.0, "MODALITY"))
+    index = Index(sqlite_url(str(tmp_path / "index.sqlite")))
+    write(index, *news)
+    index.close()
+    assert (tmp_path / "index.sqlite").stat().st_size / len(news) <= 2048
 
 
 def test_damage_inside_is_found(tmp_path: Path) -> None:
@@ -295,9 +398,9 @@ def test_migrations_lead_to_the_schema_of_the_tables(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_index_before_the_first_migration_is_brought_up_to_date(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite"
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
-    database.close()
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
+    raw.close()
     with pytest.raises(ArchiveError, match="older version"):
         Index(sqlite_url(str(path)), create=False)
     made = Index(sqlite_url(str(path)))
@@ -314,3 +417,13 @@ def test_statements_are_the_same_for_postgresql() -> None:
         words = str(CreateTable(table).compile(dialect=dialect))
         assert 'COLLATE "C"' in words
         assert "BIGSERIAL" in words
+
+
+def test_wildcards_are_like_where_there_is_no_glob() -> None:
+    from sqlalchemy.dialects import postgresql
+
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    clause = Writer(is_sqlite=False).matching(STUDY_COLUMNS["accession_number"], "a_%\\b*?")
+    compiled = clause.compile(dialect=dialect)
+    assert "LIKE" in str(compiled)
+    assert "a\\_\\%\\\\b%_" in compiled.params.values()

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from sqlalchemy import create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from isocenter.archive.tables import HEAD, METADATA, VERSION
@@ -61,7 +61,9 @@ class Database:
             self._url = make_url(url)
         except SQLAlchemyError as error:
             raise ArchiveError(url.partition("@")[0], "is no URL of a database") from error
-        self.name = self._url.database or self._url.render_as_string(hide_password=True)
+        self.name = self._url.render_as_string(hide_password=True)
+        if self.is_sqlite and self._url.database:
+            self.name = self._url.database
         self._durable = durable
         self._engines: tuple[int, Engine, Engine] | None = None
         if self.is_sqlite and not create and not os.path.exists(self.name):
@@ -81,6 +83,8 @@ class Database:
             yield
         except DBAPIError as error:
             raise ArchiveError(self.name, _reason(error)) from error
+        except (ArgumentError, ImportError) as error:
+            raise ArchiveError(self.name, f"no driver for this database: {error}") from error
 
     def close(self) -> None:
         """Close the connections of this process."""

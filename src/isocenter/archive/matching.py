@@ -78,6 +78,8 @@ _MODEL_LEVELS = {
 MISMATCH, UNABLE = "mismatch", "unable"
 """Kinds of error: the identifier does not match the SOP class (A900), unable to process (C000)."""
 
+_VIEW = 0x00080053  # Query/Retrieve View: there is one (PS3.4 C.3.4)
+
 _RETURNED_VRS = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SQ SS ST SV TM UC UI UL UR US UT UV".split()
 )
@@ -305,6 +307,7 @@ def _read(
     sets = _ascii(by_tag.pop(CHARACTER_SET, None))
     zone = utc_offset(_ascii(by_tag.pop(TIMEZONE, None)).decode("latin-1"))
     context = Context(sets, syntax.is_little, zone or 0)
+    by_tag.pop(_VIEW, None)
     word = _ascii(by_tag.pop(QUERY_LEVEL, None)).decode("latin-1").upper()
     if not word:
         raise MatchingError(MISMATCH, "no Query/Retrieve Level", (QUERY_LEVEL,))
