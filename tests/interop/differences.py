@@ -139,6 +139,11 @@ OUR_LINES = (
         "a connection that never became an association is told with the peer's address",
     ),
     (
+        r"W: hint: .*\n",
+        "",
+        "what a user may try",
+    ),
+    (
         r"W: (no certificate authority|revocation|the (revocation|own|private) ).*\n",
         "",
         "a receiver says before the first peer what will keep peers out",

@@ -497,7 +497,7 @@ def test_what_cannot_begin_ends_as_the_oracle_does(
         argv = [stands_for.get(word, word) for word in words.split(" ")]
         for suite in (DCMTK, UNDER_TEST):
             done = suite.run("dcmrecv", *argv, cwd=tmp_path)
-            lines = [_without_remarks(line) for line in done.lines]
+            lines = [_without_remarks(line) for line in done.lines if "W: hint: " not in line]
             ended.append((done.code, [line for line in lines if "OpenSSL error" not in line]))
     assert ended[0] == ended[1]
     assert ended[0][0] in {45, 64, 66, 71}

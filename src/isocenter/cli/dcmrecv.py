@@ -72,6 +72,8 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         reason = "Insufficient port privileges"
         _LOGGER.critical("cannot start SCP and listen on port %d: %s", port, reason)
         return ExitCode.CANNOT_LISTEN
+    if not line.given("--config-file"):
+        _LOGGER.warning("hint: -xf storescp.cfg Default takes objects, too; it needs no file")
     from isocenter.cli.arrivals import DCMRECV
     from isocenter.cli.network import run_server
 
