@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from isocenter.archive.model import Json
 
-__all__ = ["Base", "pack_series", "unpack"]
+__all__ = ["Base", "SeriesRest", "pack_series", "unpack"]
 
 _PLAIN, _DEFLATED, _WITH_SERIES = range(3)
 _SHORT = 64  # bytes that deflating does not make shorter
@@ -74,14 +74,33 @@ def pack_series(rest: Mapping[str, str]) -> tuple[bytes, Base]:
     return bytes((_DEFLATED,)) + zlib.compress(text, 6, -15), Base(rest, text)
 
 
-def unpack(series: bytes, instance: bytes | None = None) -> dict[str, Json]:
+class SeriesRest:
+    """The rest of a series, for reading that of its instances.
+
+    Args:
+        blob: of the series.
+    """
+
+    __slots__ = ("_base", "_dictionary", "blob")
+
+    def __init__(self, blob: bytes) -> None:
+        """Unpack it."""
+        text = _text(blob, b"")
+        self.blob = blob
+        self._dictionary = text[-32768:]
+        self._base: dict[str, Json] = json.loads(text) if text else {}
+
+    def of(self, instance: bytes) -> dict[str, Json]:
+        """Return attribute objects by tag: of an instance by its blob; b"" is the first one's."""
+        if not instance:
+            return self._base
+        found = self._base | json.loads(_text(instance, self._dictionary))
+        return {tag: attribute for tag, attribute in found.items() if attribute is not None}
+
+
+def unpack(series: bytes, instance: bytes = b"") -> dict[str, Json]:
     """Return attribute objects by tag: of an instance, or of the first one of a series."""
-    base = _text(series, b"")
-    found: dict[str, Json] = json.loads(base) if base else {}
-    if instance:
-        found.update(json.loads(_text(instance, base[-32768:])))
-        found = {tag: attribute for tag, attribute in found.items() if attribute is not None}
-    return found
+    return SeriesRest(series).of(instance)
 
 
 def _text(blob: bytes, dictionary: bytes) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, func, select
 
 from isocenter.archive.attributes import ANY, IMAGE, SERIES, TABLES
-from isocenter.archive.blobs import unpack
+from isocenter.archive.blobs import SeriesRest
 from isocenter.archive.tables import INSTANCE, METADATA, STUDY
 from isocenter.archive.tables import SERIES as ALL_SERIES
 
@@ -74,7 +74,8 @@ class Enrichment:
         self._values: dict[str, dict[object, list[str]]] = {}
         self._firsts: dict[str, dict[object, Mapping[str, str]]] = {}
         self._rests: dict[object, bytes] = {}
-        self._latest: tuple[object, dict[str, Json]] = (None, {})
+        self._series_rest: SeriesRest | None = None
+        self._latest: tuple[bytes, dict[str, Json]] | None = None
 
     def load(self, connection: Connection, rows: Sequence[Sequence[object]]) -> None:
         """Fetch what is wanted for a page of rows."""
@@ -160,9 +161,13 @@ class Enrichment:
             base, own = row[self._base], row[self._own] if self._own >= 0 else b""
         else:
             base, own = self._rests.get(row[self._study], b""), b""
-        if self._latest[0] != (base, own):
-            found = unpack(base, own) if isinstance(base, bytes) and isinstance(own, bytes) else {}
-            self._latest = (base, own), found
+        if not isinstance(base, bytes) or not isinstance(own, bytes):
+            return {}
+        if self._series_rest is None or self._series_rest.blob != base:
+            self._series_rest = SeriesRest(base)
+            self._latest = None
+        if self._latest is None or self._latest[0] != own:
+            self._latest = own, self._series_rest.of(own)
         return self._latest[1]
 
 

@@ -277,12 +277,10 @@ class _Walk:
         if self._refinements or self._computed:
             yield from self._study_pages(columns)  # `answers` keeps the first ones
             return
-        other = STUDIES.alias("other")
-        twins = {**_TABLES, "study": dict(other.c.items())}
-        clauses = [self._writer.where(where, twins).clause for where in self._query.wheres]
-        clauses += [self._writer.combined(each, twins) for each in self._query.combined]
+        clauses = [self._writer.where(where, _TWINS).clause for where in self._query.wheres]
+        clauses += [self._writer.combined(each, _TWINS) for each in self._query.combined]
         earlier = select(1).where(
-            other.c.patient_key == STUDIES.c.patient_key, other.c.id < STUDIES.c.id, *clauses
+            _OTHER.c.patient_key == STUDIES.c.patient_key, _OTHER.c.id < STUDIES.c.id, *clauses
         )
         yield from self._study_pages(columns, not_(earlier.exists()))
 
@@ -395,6 +393,8 @@ _TABLES: dict[str, Columns] = {
     "series": dict(ALL_SERIES.c.items()),
     "instance": dict(INSTANCES.c.items()),
 }
+_OTHER = STUDIES.alias("other")
+_TWINS: dict[str, Columns] = {**_TABLES, "study": dict(_OTHER.c.items())}
 _SERIES_JOINED = ALL_SERIES.join(STUDIES)
 _INSTANCE_JOINED = INSTANCES.join(ALL_SERIES).join(STUDIES)
 _LOCATED = (
