@@ -433,3 +433,9 @@ def test_server_that_stops_ends_a_query_in_the_middle() -> None:
     assert both.watcher.events[-1] == "stopped"
     assert both.provider is not None
     assert both.provider.closed.is_set()
+
+
+def test_match_may_be_an_empty_data_set() -> None:
+    both = Both(lambda _: iter([FindMatch(b"")]))
+    assert [response.identifier for response in find(both.association, 1, KEYS)] == [b"", None]
+    both.end()

@@ -58,18 +58,19 @@ def _converted(element: Element, character_sets: bytes) -> Element:
 
 
 def _decoded(value: bytes, character_sets: bytes) -> str:
-    import warnings
-
+    from pydicom import config
     from pydicom.charset import convert_encodings, decode_bytes
 
     names = character_sets.decode("latin-1").strip(" \0").split("\\")
     if names == ["ISO_IR 203"]:  # newer than pydicom's table
         return value.decode("iso8859-15")
-    with warnings.catch_warnings():
-        # With a warning pydicom goes on with another character set, or other characters.
-        warnings.simplefilter("error")
-        try:
-            return str(decode_bytes(value, convert_encodings(names), set(_DELIMITERS)))
-        except (LookupError, ValueError, TypeError, UserWarning) as problem:
-            reason = f"cannot convert from character set {names!r} to UTF-8: {problem}"
-            raise DataSetError(reason) from None
+    mode = config.settings.reading_validation_mode
+    # Else pydicom goes on with another character set, or other characters.
+    config.settings.reading_validation_mode = config.RAISE
+    try:
+        return str(decode_bytes(value, convert_encodings(names), set(_DELIMITERS)))
+    except (LookupError, ValueError, TypeError) as problem:
+        reason = f"cannot convert from character set {names!r} to UTF-8: {problem}"
+        raise DataSetError(reason) from None
+    finally:
+        config.settings.reading_validation_mode = mode
