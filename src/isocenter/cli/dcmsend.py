@@ -6,7 +6,7 @@ Options to requests, outcomes to DCMTK's lines and exit codes; nothing else.
 from __future__ import annotations
 
 from isocenter.cli.exitcodes import ExitCode
-from isocenter.cli.options_dcmsend import DECOMPRESSION, READ_MODES, TOOL
+from isocenter.cli.options_dcmsend import DECOMPRESSION, TOOL
 from isocenter.cli.start import start
 from isocenter.logs import get_logger
 
@@ -75,6 +75,7 @@ def _listing(line: ParsedCommandLine) -> Listing:
     Raises:
         _Stopped: there is none.
     """
+    from isocenter.cli.sending import file_form
     from isocenter.sender.listing import InvalidInput, Listing, ListingOptions
 
     options = ListingOptions(
@@ -84,7 +85,7 @@ def _listing(line: ParsedCommandLine) -> Listing:
         dicomdir=line.given("--read-from-dicomdir"),
         halt=not line.given("--no-halt"),
         check_uids=not line.given("--no-uid-checks"),
-        form=_form(line),
+        form=file_form(line),
         lazily=_streams(line),
     )
     try:
@@ -109,14 +110,6 @@ def _streams(line: ParsedCommandLine) -> bool:
 def _has_several(line: ParsedCommandLine) -> bool:
     choice = line.block("--multi-associations", "--single-association")
     return choice != "--single-association"
-
-
-def _form(line: ParsedCommandLine) -> str:
-    """Return what a file may be."""
-    from isocenter.sender.prepare import ANY_FORM, DATA_SET_ONLY, FILE_ONLY
-
-    forms = {"--read-file": ANY_FORM, "--read-dataset": DATA_SET_ONLY}
-    return forms.get(line.block(*READ_MODES) or "", FILE_ONLY)
 
 
 def _backlog(line: ParsedCommandLine, listing: Listing) -> Backlog:
@@ -149,9 +142,10 @@ def _refuse_input(line: ParsedCommandLine, problem: InvalidInput) -> None:
     """Say that a file is no good, which is the end, and what would help."""
     _LOGGER.critical("%s", problem)
     from isocenter.cli.hints_dcmsend import input_hint
+    from isocenter.cli.sending import file_form
     from isocenter.sender.prepare import FILE_ONLY
 
-    dicomdir, meta_needed = line.given("--read-from-dicomdir"), _form(line) == FILE_ONLY
+    dicomdir, meta_needed = line.given("--read-from-dicomdir"), file_form(line) == FILE_ONLY
     _LOGGER.warning("%s", input_hint(problem.path, dicomdir=dicomdir, meta_needed=meta_needed))
 
 
@@ -236,6 +230,7 @@ def _options(
     wants_sizes: bool,
 ) -> DeliveryOptions:
     """Return how the run goes on."""
+    from isocenter.cli.sending import file_form
     from isocenter.sender.delivery import DeliveryOptions
     from isocenter.sender.encoding import EncodingOptions
     from isocenter.sender.grouping import GroupingOptions
@@ -251,7 +246,7 @@ def _options(
         ),
         instances=InstanceOptions(
             halt=not line.given("--no-halt"),
-            form=_form(line),
+            form=file_form(line),
             encoding=EncodingOptions(
                 compression_level=line.integer("--compression-level")
                 if line.given("--compression-level")

@@ -227,29 +227,25 @@ def no_context_for_file(
             head,
             f"Just that was accepted, but without the right to send it (role selection): {whose}.",
         )
-    lines = [
-        head,
-        (
-            f"For this SOP class were proposed {listed(proposed, 6)}; accepted: "
-            f"{listed(chosen, 6)}. "
-            "None is common to file and peer."
-        ),
-    ]
+    facts = (
+        f"For this SOP class were proposed {listed(proposed, 6)}; accepted: {listed(chosen, 6)}. "
+        "None is common to file and peer."
+    )
     if transfer_syntax not in proposed:
-        lines.append(_proposing(transfer_syntax, tool, from_profile=from_profile))
+        advice = _proposing(transfer_syntax, tool, from_profile=from_profile)
     elif any(transfer_syntax in c.proposed and c.result == 0 for c in mine):
         remedy = (
             "a context of its own in the profile" if from_profile else "without --combine (+C) it"
         )
-        lines.append(
+        advice = (
             f"The peer chose another transfer syntax of the same context; {remedy} may take both."
         )
     else:
-        lines.append(
+        advice = (
             f"The peer was offered the file's own and refused it. It would take {listed(chosen)}: "
             + decompressing(transfer_syntax, tool, allowed)
         )
-    return tuple(lines)
+    return (head, facts, advice)
 
 
 def _class_not_proposed(

@@ -13,12 +13,14 @@ __all__ = [
     "IDENTITY_EVALUATION",
     "MAXIMUM_PDU_LENGTH",
     "MINIMUM_PDU_LENGTH",
+    "READ_MODES",
     "TIMEOUT_OPTIONS",
     "acse_timeout",
     "aetitle",
     "connection_timeout",
     "dimse_timeout",
     "explain",
+    "file_format_group",
     "general_group",
     "identity_group",
     "ip_protocol_group",
@@ -26,6 +28,7 @@ __all__ = [
     "max_send_pdu",
     "profile_group",
     "requestor_titles_group",
+    "scanning",
     "socket_timeout",
 ]
 
@@ -46,6 +49,9 @@ IDENTITY_EVALUATION: tuple[str | tuple[str, ...], ...] = (
 )
 """In which order they are checked."""
 
+
+READ_MODES = ("--read-file", "--read-file-only", "--read-dataset")
+"""The block of alternatives that say what a file may be."""
 
 _VERY_VERBOSE = Option("--very-verbose", "-vv", "report the messages as well")
 
@@ -226,6 +232,50 @@ def dimse_timeout(*, signed: bool = True) -> Option:
         "wait this long for each DIMSE message",
         integer("seconds", 1, signed=signed),
         default="unlimited",
+    )
+
+
+def file_format_group(default: str) -> Group:
+    """Return `READ_MODES` of a tool that sends files; `default` is what holds without them."""
+
+    def mode(long: str, short: str, help_text: str) -> Option:
+        if long != default:
+            return Option(long, short, help_text)
+        return Option(long, short, f"{help_text}\n(default)", is_default=True)
+
+    return Group(
+        "input file format",
+        (
+            mode("--read-file", "+f", "files with or without File Meta Information"),
+            mode("--read-file-only", "+fo", "only files with File Meta Information"),
+            mode("--read-dataset", "-f", "only data sets without File Meta Information"),
+        ),
+    )
+
+
+def scanning() -> tuple[Option, ...]:
+    """Return the options that say which files of directories are sent."""
+    return (
+        Option("--scan-directories", "+sd", "take the files of directories (dcmfile-in)"),
+        Option(
+            "--scan-pattern",
+            "+sp",
+            "of these, only files whose name matches\n(wildcards * ? [])",
+            string("pattern"),
+            requires=("--scan-directories",),
+        ),
+        Option(
+            "--no-recurse",
+            "-r",
+            "leave out what is in subdirectories (default)",
+            is_default=True,
+        ),
+        Option(
+            "--recurse",
+            "+r",
+            "go into subdirectories as well",
+            requires=("--scan-directories",),
+        ),
     )
 
 

@@ -6,10 +6,7 @@ from isocenter.cli import groups
 from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
 
-__all__ = ["DECOMPRESSION", "READ_MODES", "TOOL"]
-
-READ_MODES = ("--read-file", "--read-file-only", "--read-dataset")
-"""The block of alternatives that say what a file may be."""
+__all__ = ["DECOMPRESSION", "TOOL"]
 
 DECOMPRESSION = ("--decompress-never", "--decompress-lossless", "--decompress-lossy")
 """The block of alternatives that say what may be decompressed."""
@@ -19,19 +16,7 @@ _GENERAL = groups.general_group(verbose_pc=True)
 _INPUT = Group(
     "input options",
     subgroups=(
-        Group(
-            "input file format",
-            (
-                Option("--read-file", "+f", "files with or without File Meta Information"),
-                Option(
-                    "--read-file-only",
-                    "+fo",
-                    "only files with File Meta Information\n(default)",
-                    is_default=True,
-                ),
-                Option("--read-dataset", "-f", "only data sets without File Meta Information"),
-            ),
-        ),
+        groups.file_format_group("--read-file-only"),
         Group(
             "input files",
             (
@@ -40,26 +25,7 @@ _INPUT = Group(
                     "+rd",
                     "in the place of a DICOMDIR take the files that\nit refers to",
                 ),
-                Option("--scan-directories", "+sd", "take the files of directories (dcmfile-in)"),
-                Option(
-                    "--scan-pattern",
-                    "+sp",
-                    "of these, only files whose name matches\n(wildcards * ? [])",
-                    string("pattern"),
-                    requires=("--scan-directories",),
-                ),
-                Option(
-                    "--no-recurse",
-                    "-r",
-                    "leave out what is in subdirectories (default)",
-                    is_default=True,
-                ),
-                Option(
-                    "--recurse",
-                    "+r",
-                    "go into subdirectories as well",
-                    requires=("--scan-directories",),
-                ),
+                *groups.scanning(),
             ),
         ),
     ),
@@ -212,7 +178,7 @@ TOOL = Tool(
     evaluation=(
         LOGGING,
         "--verbose-pc",
-        READ_MODES,
+        groups.READ_MODES,
         "--scan-pattern",
         ("--no-recurse", "--recurse"),
         DECOMPRESSION,

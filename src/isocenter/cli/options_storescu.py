@@ -5,9 +5,9 @@ from __future__ import annotations
 from isocenter.cli import groups
 from isocenter.cli import options_syntaxes as syntaxes
 from isocenter.cli import options_tls as tls
-from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
+from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer
 
-__all__ = ["INVENTION", "MAXIMUM_OPERATIONS", "PROPOSALS", "READ_MODES", "TOOL"]
+__all__ = ["INVENTION", "MAXIMUM_OPERATIONS", "PROPOSALS", "TOOL"]
 
 MAXIMUM_OPERATIONS = 64
 """Most operations that may be outstanding, as the engine caps them anyway."""
@@ -15,48 +15,14 @@ MAXIMUM_OPERATIONS = 64
 PROPOSALS = tuple(option.long for option in syntaxes.PROPOSAL_OPTIONS)
 """The block of alternatives that choose what is proposed."""
 
-READ_MODES = ("--read-file", "--read-file-only", "--read-dataset")
-"""The block of alternatives that say what a file may be."""
-
 _INPUT = Group(
     "input options",
     subgroups=(
-        Group(
-            "input file format",
-            (
-                Option(
-                    "--read-file",
-                    "+f",
-                    "files with or without File Meta Information\n(default)",
-                    is_default=True,
-                ),
-                Option("--read-file-only", "+fo", "only files with File Meta Information"),
-                Option("--read-dataset", "-f", "only data sets without File Meta Information"),
-            ),
-        ),
+        groups.file_format_group("--read-file"),
         Group(
             "input files",
             (
-                Option("--scan-directories", "+sd", "take the files of directories (dcmfile-in)"),
-                Option(
-                    "--scan-pattern",
-                    "+sp",
-                    "of these, only files whose name matches\n(wildcards * ? [])",
-                    string("pattern"),
-                    requires=("--scan-directories",),
-                ),
-                Option(
-                    "--no-recurse",
-                    "-r",
-                    "leave out what is in subdirectories (default)",
-                    is_default=True,
-                ),
-                Option(
-                    "--recurse",
-                    "+r",
-                    "go into subdirectories as well",
-                    requires=("--scan-directories",),
-                ),
+                *groups.scanning(),
                 Option(
                     "--no-rename",
                     "-rn",
@@ -217,7 +183,7 @@ TOOL = Tool(
         PARAMETERS,
         LOGGING,
         "--verbose-pc",
-        READ_MODES,
+        groups.READ_MODES,
         "--scan-directories",
         "--scan-pattern",
         ("--no-recurse", "--recurse"),

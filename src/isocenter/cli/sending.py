@@ -33,6 +33,7 @@ __all__ = [
     "AssociationLink",
     "association_request",
     "check_identity",
+    "file_form",
     "identity_of",
     "log_acceptance",
     "log_request",
@@ -162,6 +163,15 @@ class AssociationLink:
     def abort(self) -> None:
         """Abort; harmless where the association has ended."""
         self._association.abort()
+
+
+def file_form(line: ParsedCommandLine) -> str:
+    """Return what a file may be, as `sender.prepare` calls it."""
+    from isocenter.cli.groups import READ_MODES
+    from isocenter.sender.prepare import ANY_FORM, DATA_SET_ONLY, FILE_ONLY
+
+    forms = dict(zip(READ_MODES, (ANY_FORM, FILE_ONLY, DATA_SET_ONLY), strict=True))
+    return next(forms[mode] for mode in READ_MODES if line.in_force(mode))
 
 
 def identity_of(line: ParsedCommandLine) -> UserIdentityRQ | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from isocenter.cli.dictionary import dictionary_of
 from isocenter.cli.exitcodes import ExitCode, exit_code_for_store_status
-from isocenter.cli.options_storescu import INVENTION, PROPOSALS, READ_MODES, TOOL
+from isocenter.cli.options_storescu import INVENTION, PROPOSALS, TOOL
 from isocenter.cli.start import start
 from isocenter.logs import CRITICAL, get_logger
 
@@ -94,6 +94,7 @@ def _inputs(line: ParsedCommandLine) -> CheckedInputs:
     Raises:
         ConfigurationError: a file is no good, or options contradict each other.
     """
+    from isocenter.cli.sending import file_form
     from isocenter.sender.inputs import InputOptions, check_inputs
 
     _demand_one_proposal(line)
@@ -104,7 +105,7 @@ def _inputs(line: ParsedCommandLine) -> CheckedInputs:
         halt=not line.given("--no-halt"),
         required=line.given("--required"),
         kinds=line.given("--auto-contexts"),
-        form=_form(line),
+        form=file_form(line),
     )
     return check_inputs(line.parameters_from("dcmfile-in"), options)
 
@@ -120,14 +121,6 @@ def _demand_one_proposal(line: ParsedCommandLine) -> None:
         from isocenter.errors import ConfigurationError
 
         raise ConfigurationError(f"--auto-contexts not allowed with {selector}")
-
-
-def _form(line: ParsedCommandLine) -> str:
-    """Return what a file may be."""
-    from isocenter.sender.prepare import ANY_FORM, DATA_SET_ONLY, FILE_ONLY
-
-    forms = {"--read-file-only": FILE_ONLY, "--read-dataset": DATA_SET_ONLY}
-    return forms.get(line.block(*READ_MODES) or "", ANY_FORM)
 
 
 def _plan(
@@ -293,6 +286,7 @@ def _connect(
 
 def _transfer_options(line: ParsedCommandLine, dictionary: Dictionary | None) -> TransferOptions:
     """Return how files are sent, the same on every association."""
+    from isocenter.cli.sending import file_form
     from isocenter.sender.encoding import EncodingOptions
     from isocenter.sender.transfer import TransferOptions
 
@@ -302,7 +296,7 @@ def _transfer_options(line: ParsedCommandLine, dictionary: Dictionary | None) ->
         maximum_operations=line.integer("--max-ops"),
         abort=line.given("--abort"),
         rename=line.block("--no-rename", "--rename") == "--rename",
-        form=_form(line),
+        form=file_form(line),
         inventor=_inventor(line),
         correct_uids=line.given("--uid-padding"),
         encoding=EncodingOptions(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from isocenter.limits import Limits
-    from isocenter.net.tls import ClientTls
+    from isocenter.net.tls import ClientTls, TlsFacts
     from isocenter.net.transport import Transport
     from isocenter.ul.pdu import AAssociateRQ
 
@@ -98,38 +98,14 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
     PS3.8 7.1, 9.1.4.
     """
     sockets = options.sockets or SocketOptions.from_environment(os.environ)
-    engine = Connection(
-        requestor=True,
-        options=EngineOptions(
-            limits=options.limits,
-            maximum_length=request.user_information.maximum_length or 0,
-            acse_timeout=options.acse_timeout,
-            idle_timeout=options.socket_timeout,
-        ),
-    )
-    budgets = AssociationOptions(
-        dimse_timeout=options.dimse_timeout,
-        max_send_pdu=options.max_send_pdu,
-        patience=options.patience,
-        # Little comes from an acceptor that could make the kernel reset the connection over it.
-        linger=0.25,
-    )
-    address = f"{options.host}:{options.port}"
+    engine, budgets = _engine(options, request)
     sock = open_socket(options, sockets)
     try:
-        plain = PlainTransport(sock, sockets)
-        transport: Transport = plain
-        facts = None
-        if options.tls is not None:
-            from isocenter.net.tls import TlsTransport, shake_hands
-
-            session = options.tls.session(options.host)
-            shake_hands(sock, session, Deadline(options.acse_timeout, "acse"))
-            facts = session.facts
-            transport = TlsTransport(plain, session)
+        transport, facts = _transport(sock, options, sockets)
         now = time.monotonic()
         engine.associate(request, now)
         engine.transport_connected(now)
+        address = f"{options.host}:{options.port}"
         association = Association(transport, engine, budgets, peer_address=address)
         association.tls = facts
     except BaseException as problem:
@@ -153,6 +129,47 @@ def connect(options: ConnectOptions, request: AAssociateRQ) -> Association:
     if isinstance(answer, AAssociateRJ):
         raise AssociationRejected(answer.result, answer.source, answer.reason)
     return association
+
+
+def _engine(
+    options: ConnectOptions, request: AAssociateRQ
+) -> tuple[Connection, AssociationOptions]:
+    """Return the protocol machine of an association and the driver's budgets."""
+    engine = Connection(
+        requestor=True,
+        options=EngineOptions(
+            limits=options.limits,
+            maximum_length=request.user_information.maximum_length or 0,
+            acse_timeout=options.acse_timeout,
+            idle_timeout=options.socket_timeout,
+        ),
+    )
+    budgets = AssociationOptions(
+        dimse_timeout=options.dimse_timeout,
+        max_send_pdu=options.max_send_pdu,
+        patience=options.patience,
+        # Little comes from an acceptor that could make the kernel reset the connection over it.
+        linger=0.25,
+    )
+    return engine, budgets
+
+
+def _transport(
+    sock: socket.socket, options: ConnectOptions, sockets: SocketOptions
+) -> tuple[Transport, TlsFacts | None]:
+    """Return what carries the association, after a handshake of TLS where that is asked for.
+
+    Raises:
+        TlsError, ConnectionLost, TimeoutExpired: the handshake failed.
+    """
+    plain = PlainTransport(sock, sockets)
+    if options.tls is None:
+        return plain, None
+    from isocenter.net.tls import TlsTransport, shake_hands
+
+    session = options.tls.session(options.host)
+    shake_hands(sock, session, Deadline(options.acse_timeout, "acse"))
+    return TlsTransport(plain, session), session.facts
 
 
 def open_socket(options: ConnectOptions, sockets: SocketOptions) -> socket.socket:
