@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from isocenter.api import (
         FindResult,
         Peer,
+        RetrieveProgress,
         Server,
         StoreResult,
         connect,
         contexts_for,
+        contexts_for_get,
+        plan_of_files,
         serve,
     )
     from isocenter.dataset.profile import RewriteOptions
@@ -57,6 +60,13 @@ if TYPE_CHECKING:
     from isocenter.security.tokens import TokenVerifier
     from isocenter.security.users import UserFile
     from isocenter.services.acceptor import Observer
+    from isocenter.services.plans import (
+        MoveDestination,
+        RetrieveInstance,
+        RetrievePlan,
+        RetrieveProvider,
+        RetrieveRequest,
+    )
     from isocenter.services.providers import (
         AbortAssociation,
         EchoRequest,
@@ -98,6 +108,7 @@ __all__ = [
     "IsocenterError",
     "Limits",
     "LocalProtocolError",
+    "MoveDestination",
     "NegotiationError",
     "ObjectMismatch",
     "Observer",
@@ -106,6 +117,11 @@ __all__ = [
     "PeerProtocolError",
     "ProposedContext",
     "RequestFacts",
+    "RetrieveInstance",
+    "RetrievePlan",
+    "RetrieveProgress",
+    "RetrieveProvider",
+    "RetrieveRequest",
     "RewriteOptions",
     "Server",
     "StorageError",
@@ -128,6 +144,8 @@ __all__ = [
     "__version__",
     "connect",
     "contexts_for",
+    "contexts_for_get",
+    "plan_of_files",
     "serve",
 ]
 
@@ -145,10 +163,16 @@ _HOME = {
     "IdentityProvider": "security.identity",
     "IdentityRefused": "security.identity",
     "Limits": "limits",
+    "MoveDestination": "services.plans",
     "Observer": "services.acceptor",
     "Peer": "api",
     "ProposedContext": "ul.request",
     "RequestFacts": "ul.admission",
+    "RetrieveInstance": "services.plans",
+    "RetrievePlan": "services.plans",
+    "RetrieveProgress": "api",
+    "RetrieveProvider": "services.plans",
+    "RetrieveRequest": "services.plans",
     "RewriteOptions": "dataset.profile",
     "Server": "api",
     "StorageOptions": "storage.options",
@@ -164,6 +188,8 @@ _HOME = {
     "VerificationProvider": "services.providers",
     "connect": "api",
     "contexts_for": "api",
+    "contexts_for_get": "api",
+    "plan_of_files": "api",
     "serve": "api",
 }
 """Public name to the module that defines it; the others are in `isocenter.errors`."""

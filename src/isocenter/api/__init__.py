@@ -10,6 +10,8 @@ synchronous; an association belongs to the thread that uses it, a server has its
         result = peer.store("image.dcm")
         for match in peer.find({"QueryRetrieveLevel": "STUDY", "PatientName": "DOE*"}):
             print(match.dataset())
+        for progress in peer.move({"QueryRetrieveLevel": "STUDY", ...}, "WORKSTATION"):
+            print(progress.remaining)
 
 PS3.7 8, PS3.8 7.
 """
@@ -19,5 +21,17 @@ from __future__ import annotations
 from isocenter.api.acceptor import Server, serve
 from isocenter.api.queries import FindResult
 from isocenter.api.requestor import Peer, StoreResult, connect, contexts_for
+from isocenter.api.retrieves import RetrieveProgress, contexts_for_get, plan_of_files
 
-__all__ = ["FindResult", "Peer", "Server", "StoreResult", "connect", "contexts_for", "serve"]
+__all__ = [
+    "FindResult",
+    "Peer",
+    "RetrieveProgress",
+    "Server",
+    "StoreResult",
+    "connect",
+    "contexts_for",
+    "contexts_for_get",
+    "plan_of_files",
+    "serve",
+]

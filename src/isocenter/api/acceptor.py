@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from isocenter.security.identity import IdentityProvider
     from isocenter.services.acceptor import Acceptor, Observer
     from isocenter.services.admission import Admission
+    from isocenter.services.plans import RetrieveProvider
     from isocenter.services.providers import (
         FindProvider,
         StorageProvider,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from isocenter.storage.options import StorageOptions
     from isocenter.ul.options import EngineOptions
 
-__all__ = ["Server", "serve"]
+__all__ = ["Server", "file_storage", "serve"]
 
 _LOGGER = get_logger(__name__)
 
@@ -165,6 +166,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     verification_provider: VerificationProvider | None = None,
     find_provider: FindProvider | None = None,
     find_models: Iterable[str] | None = None,
+    retrieve_provider: RetrieveProvider | None = None,
     host: str = "127.0.0.1",
     called_ae_titles: Sequence[str] | None = None,
     calling_ae_titles: Sequence[str] | None = None,
@@ -196,6 +198,9 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
             thread of its association; see `FindProvider`. None offers no queries.
         find_models: SOP classes of the information models it answers; None for Patient Root, Study
             Root, Patient/Study Only and Modality Worklist.
+        retrieve_provider: an object whose `plan(request)` says what each C-GET or C-MOVE sends, and
+            where to, on Patient Root, Study Root and Patient/Study Only; see `RetrieveProvider`.
+            None offers no retrieves.
         host: address to listen on; "" for all interfaces, IPv6 and IPv4.
         called_ae_titles: titles under which the server may be called, None for any.
         calling_ae_titles: titles that may call, None for any.
@@ -223,8 +228,8 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         ValueError: the port is none, both `storage_provider` and `directory` were given, or what
             belongs to `directory` or `find_provider` without it; `networks` is empty, or one of
             them is none; `tls` names no certificate.
-        TypeError: `storage_provider` has no method `store`, `find_provider` no `find`, or an
-            `identity` no `identify`.
+        TypeError: `storage_provider` has no method `store`, `find_provider` no `find`,
+            `retrieve_provider` no `plan`, or an `identity` no `identify`.
 
     PS3.4 annexes A, B and C, PS3.7 D.3.3.7.
     """
@@ -234,10 +239,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         raise TypeError("storage_options must be isocenter.StorageOptions")
     if directory is None and (storage_options is not None or durable):
         raise ValueError("storage_options and durable belong to a directory")
-    if storage_provider is not None and not hasattr(storage_provider, "store"):
-        raise TypeError("storage_provider must have a method store(request) that returns a status")
-    if find_provider is not None and not hasattr(find_provider, "find"):
-        raise TypeError("find_provider must have a method find(request) that yields matches")
+    _check_methods(storage_provider, find_provider, retrieve_provider)
     if find_provider is None and find_models is not None:
         raise ValueError("find_models belongs to a find_provider")
     check_port(port, lowest=0)
@@ -258,9 +260,7 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     )
     close = _nothing
     if directory is not None:
-        storage_provider = files = _file_storage(
-            directory, storage_options, limits, durable=durable
-        )
+        storage_provider = files = file_storage(directory, storage_options, limits, durable=durable)
         close = files.close
     abstract_syntaxes: dict[str, tuple[str, ...]] = {
         uids.VERIFICATION: (uids.IMPLICIT_VR_LITTLE_ENDIAN, *UNCOMPRESSED)
@@ -285,6 +285,11 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
         required_called_titles=called_ae_titles,
         known_calling_titles=calling_ae_titles,
     )
+    if retrieve_provider is not None:
+        from isocenter.api.retrieves import with_retrieves
+
+        registry.add_retrieve(retrieve_provider)
+        policy = with_retrieves(policy, stores=storage_provider is not None)
     engine = EngineOptions(limits=limits, maximum_length=maximum_length, idle_timeout=idle_timeout)
     acceptor = Acceptor(policy, registry, observer, admission)
     try:
@@ -292,6 +297,24 @@ def serve(  # noqa: PLR0913 - keyword options with defaults, one line of documen
     except BaseException:
         close()
         raise
+
+
+def _check_methods(
+    storage_provider: StorageProvider | None,
+    find_provider: FindProvider | None,
+    retrieve_provider: RetrieveProvider | None,
+) -> None:
+    """Refuse providers that cannot do what will be asked of them.
+
+    Raises:
+        TypeError: a method is missing.
+    """
+    if storage_provider is not None and not hasattr(storage_provider, "store"):
+        raise TypeError("storage_provider must have a method store(request) that returns a status")
+    if find_provider is not None and not hasattr(find_provider, "find"):
+        raise TypeError("find_provider must have a method find(request) that yields matches")
+    if retrieve_provider is not None and not hasattr(retrieve_provider, "plan"):
+        raise TypeError("retrieve_provider must have a method plan(request) that returns a plan")
 
 
 class _Secure:
@@ -367,7 +390,7 @@ def _gate(networks: Sequence[str]) -> Gate:
         raise ValueError(str(problem)) from problem
 
 
-def _file_storage(
+def file_storage(
     directory: str | os.PathLike[str],
     options: StorageOptions | None,
     limits: Limits,

@@ -1,4 +1,4 @@
-"""`connect`: an association as requestor, for C-ECHO, C-STORE and C-FIND.
+"""`connect`: an association as requestor, for C-ECHO, C-STORE, C-FIND, C-GET and C-MOVE.
 
 Composition only: negotiation, driver and services do the work. Must not know servers.
 
@@ -24,19 +24,23 @@ from isocenter.ul.request import ProposedContext, build_request
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
     from pydicom.dataset import Dataset
 
     from isocenter.api.queries import FindResult
+    from isocenter.api.retrieves import RetrieveProgress
     from isocenter.limits import Limits
     from isocenter.net.association import Association
     from isocenter.net.tls import ClientTls, TlsFacts
     from isocenter.net.tls_options import TlsOptions
     from isocenter.sender.proposal import ContextChooser
+    from isocenter.services.providers import StorageProvider
     from isocenter.services.query import Finding, FindResponse
+    from isocenter.services.retrieve import RetrieveResponse
+    from isocenter.storage.options import StorageOptions
     from isocenter.ul.negotiation import AcceptedContext
     from isocenter.ul.pdu import UserIdentityRQ
     from isocenter.wire import Segment
@@ -45,7 +49,13 @@ __all__ = ["Peer", "StoreResult", "connect", "contexts_for"]
 
 _LOGGER = get_logger(__name__)
 
-_QUERIES = (uids.PATIENT_ROOT_FIND, uids.STUDY_ROOT_FIND, uids.MODALITY_WORKLIST_FIND)
+_QUERIES = (
+    uids.PATIENT_ROOT_FIND,
+    uids.STUDY_ROOT_FIND,
+    uids.MODALITY_WORKLIST_FIND,
+    uids.PATIENT_ROOT_MOVE,
+    uids.STUDY_ROOT_MOVE,
+)
 """Information models that are proposed where nothing else is asked for."""
 
 
@@ -197,6 +207,113 @@ class Peer:
             limits=self._limits,
             step=self._step,
         )
+
+    def get(
+        self,
+        keys: Dataset | Mapping[str, object],
+        *,
+        directory: str | os.PathLike[str] | None = None,
+        storage_provider: StorageProvider | None = None,
+        storage_options: StorageOptions | None = None,
+        model: str = uids.STUDY_ROOT_GET,
+        priority: int = 0,
+    ) -> Generator[RetrieveProgress]:
+        """Retrieve with C-GET and yield how far it is; the objects come on this association.
+
+        It needs contexts in which this side may receive: `contexts_for_get`. Leaving the loop early
+        cancels, as with `find`.
+
+            with isocenter.connect(host, 104, contexts=isocenter.contexts_for_get()) as peer:
+                for progress in peer.get({...}, directory="received"):
+                    print(progress.remaining)
+
+        Args:
+            keys: as for `find`; QueryRetrieveLevel and unique keys.
+            directory: where objects are written, one file each, published whole or not at all.
+            storage_provider: an object whose `store(request)` is called for each of them instead.
+            storage_options: what becomes of objects in `directory`; None keeps data sets byte for
+                byte under DCMTK's names.
+            model: SOP class of the information model.
+            priority: 0 medium, 1 high, 2 low.
+
+        Raises:
+            NegotiationError: the peer did not accept the information model.
+            StorageError: the directory cannot be used.
+            ValueError: there is neither directory nor provider, or both; or as for `find`.
+            DimseFailure: while iterating, as all below: behind the last response, where that is
+                neither success nor warning.
+            AssociationAborted, AssociationReleased, ConnectionLost, TimeoutExpired,
+                PeerProtocolError: no answer came.
+
+        PS3.4 C.4.3, PS3.7 9.1.3.
+        """
+        from isocenter.api import queries, retrieves
+
+        context = queries.query_context(self._association, model)
+        identifier = queries.identifier_of(keys, context.transfer_syntax)
+        if (directory is None) == (storage_provider is None):
+            raise ValueError("either a directory or a storage_provider")
+        close = None
+        if storage_provider is None and directory is not None:
+            from isocenter.api.acceptor import file_storage
+
+            storage_provider = files = file_storage(
+                directory, storage_options, self._limits, durable=False
+            )
+            close = files.close
+        return retrieves.progress_of_get(
+            self._association,
+            context,
+            identifier,
+            storage_provider,  # type: ignore[arg-type]  # one of both is there
+            priority=priority,
+            step=self._take,
+            close=close,
+        )
+
+    def move(
+        self,
+        keys: Dataset | Mapping[str, object],
+        destination: str,
+        *,
+        model: str = uids.STUDY_ROOT_MOVE,
+        priority: int = 0,
+    ) -> Generator[RetrieveProgress]:
+        """Have the peer send objects with C-MOVE and yield how far it is.
+
+        Leaving the loop early cancels, as with `find`.
+
+        Args:
+            keys: as for `find`; QueryRetrieveLevel and unique keys.
+            destination: AE title to send to, which the peer has to know.
+            model: SOP class of the information model.
+            priority: 0 medium, 1 high, 2 low.
+
+        Raises:
+            As `get`, which has a directory besides.
+
+        PS3.4 C.4.2, PS3.7 9.1.4.
+        """
+        from isocenter.api import queries, retrieves
+
+        aetitle.check("destination", destination)
+        context = queries.query_context(self._association, model)
+        return retrieves.progress_of_move(
+            self._association,
+            context,
+            queries.identifier_of(keys, context.transfer_syntax),
+            destination,
+            priority=priority,
+            step=self._take,
+        )
+
+    def _take(self, responses: Iterator[RetrieveResponse]) -> RetrieveResponse:
+        """Take one response, so that `abort` knows who is waiting."""
+        self._user = threading.get_ident()
+        try:
+            return next(responses)
+        finally:
+            self._user = None
 
     def _step(self, finding: Finding) -> FindResponse:
         """Take one response, so that `abort` knows who is waiting."""

@@ -8,11 +8,13 @@ PS3.4 C.4.2, C.4.3; PS3.7 9.1.3, 9.1.4.
 
 from __future__ import annotations
 
+import os
+
 from isocenter import uids
 from isocenter.api.arguments import UNCOMPRESSED
 from isocenter.dimse.status import StatusClass, classify
 from isocenter.errors import DataSetError, DimseFailure
-from isocenter.record import Record
+from isocenter.record import Record, replace
 from isocenter.services import retrieve
 from isocenter.ul.negotiation import Role
 from isocenter.ul.request import ProposedContext
@@ -22,13 +24,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from isocenter.net.association import Association
+    from isocenter.services.plans import MoveDestination, RetrievePlan
     from isocenter.services.providers import StorageProvider
     from isocenter.services.retrieve import RetrieveResponse
-    from isocenter.ul.negotiation import AcceptedContext
+    from isocenter.ul.negotiation import AcceptedContext, AcceptorPolicy
 
     Step = Callable[[Iterator[RetrieveResponse]], RetrieveResponse]
 
-__all__ = ["RetrieveProgress", "contexts_for_get", "progress_of_get", "progress_of_move"]
+__all__ = [
+    "RetrieveProgress",
+    "contexts_for_get",
+    "plan_of_files",
+    "progress_of_get",
+    "progress_of_move",
+    "with_retrieves",
+]
+
+_MODELS = (
+    uids.PATIENT_ROOT_GET,
+    uids.PATIENT_ROOT_MOVE,
+    uids.STUDY_ROOT_GET,
+    uids.STUDY_ROOT_MOVE,
+    uids.PATIENT_STUDY_ONLY_GET,
+    uids.PATIENT_STUDY_ONLY_MOVE,
+)
 
 _MOST_AFTER_CANCEL = 100_000
 """Responses read after a C-CANCEL of a caller that wants no more; then the peer is aborted."""
@@ -89,6 +108,69 @@ def contexts_for_get(
     ]
 
 
+def with_retrieves(policy: AcceptorPolicy, *, stores: bool) -> AcceptorPolicy:
+    """Return a server's policy with what retrieves need.
+
+    Args:
+        policy: without them.
+        stores: True where it takes objects, too; False where it sends them alone.
+
+    PS3.4 C.4.3.2, PS3.7 D.3.3.4.
+    """
+    everything = tuple(dict.fromkeys((*UNCOMPRESSED, *uids.ACCEPT_ALL_TRANSFER_SYNTAXES)))
+    models = (*UNCOMPRESSED, uids.DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN)
+    storage = frozenset(uids.DEFAULT_STORAGE_CLASSES)
+    roles = Role.SCU | Role.SCP if stores else Role.SCP
+
+    def accept_roles(uid: str) -> Role | None:
+        return roles if uid in storage else Role.SCU
+
+    return replace(
+        policy,
+        abstract_syntaxes={
+            **dict.fromkeys(uids.DEFAULT_STORAGE_CLASSES, everything),
+            **policy.abstract_syntaxes,
+            **dict.fromkeys(_MODELS, models),
+        },
+        accept_roles=accept_roles,
+    )
+
+
+def plan_of_files(
+    *paths: str | os.PathLike[str], destination: MoveDestination | None = None
+) -> RetrievePlan:
+    """Return a plan that sends these files, in this order, for a `RetrieveProvider`.
+
+    Reads the beginning of each; they are opened when their turn comes, and sent as they are where
+    the receiver takes that, else converted, and decompressed where that can be done here.
+
+    Args:
+        paths: of DICOM files.
+        destination: of a C-MOVE; None for C-GET.
+
+    Raises:
+        DataSetError: one of them is no usable object.
+        OSError: it cannot be read.
+    """
+    from isocenter.node.retrieval import FileSender
+    from isocenter.sender.prepare import identify
+    from isocenter.services.plans import RetrievePlan
+
+    sender = FileSender()
+    instances = []
+    for path in paths:
+        found = identify(os.fspath(path))
+        instances.append(
+            sender.instance(
+                os.fspath(path),
+                found.sop_class_uid,
+                found.sop_instance_uid,
+                found.transfer_syntax_uid,
+            )
+        )
+    return RetrievePlan(instances=instances, destination=destination, at_end=sender.close)
+
+
 def progress_of_get(
     association: Association,
     context: AcceptedContext,
@@ -97,6 +179,7 @@ def progress_of_get(
     *,
     priority: int,
     step: Step,
+    close: Callable[[], None] | None = None,
 ) -> Generator[RetrieveProgress]:
     """Yield how far a C-GET is, while `provider` stores what comes; see `Peer.get`."""
     number = association.session.next_message_id()
@@ -108,7 +191,11 @@ def progress_of_get(
         priority=priority,
         message_id=number,
     )
-    return _progress(association, context, responses, number, step)
+    try:
+        yield from _progress(association, context, responses, number, step)
+    finally:
+        if close is not None:
+            close()
 
 
 def progress_of_move(
@@ -149,7 +236,7 @@ def _progress(
     """
     is_over = False
     try:
-        while not is_over:
+        while True:
             try:
                 response = step(responses)
             except BaseException:
@@ -157,6 +244,8 @@ def _progress(
                 raise
             is_over = response.is_final
             yield _progress_of(response, context)
+            if is_over:
+                break
         if classify(response.status) not in {StatusClass.SUCCESS, StatusClass.WARNING}:
             comment = response.comment or "the retrieve failed"
             raise DimseFailure(response.status, comment, response.message.offending_element)
