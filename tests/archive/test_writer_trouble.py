@@ -16,21 +16,25 @@ from sqlalchemy.exc import OperationalError
 from isocenter.archive import client as client_module
 from isocenter.archive import database, writer
 from isocenter.archive.checking import check
-from isocenter.archive.client import WriterClient
+from isocenter.archive.client import RemoteArea, WriterClient
+from isocenter.archive.committer import Committer
 from isocenter.archive.frames import MOST, Frames, pack, receive, send
 from isocenter.archive.index import Index
-from isocenter.archive.orders import Mark
+from isocenter.archive.local import LocalArea
+from isocenter.archive.orders import Failure, Mark
 from isocenter.archive.recovery import OpenArea
 from isocenter.archive.words import Request
 from isocenter.errors import StorageError, StorageFull
 from tests.archive.areas import Sender, area_in, data_set, indexed, local, objects_on_disk
+from tests.archive.test_recovery import put_in_order
 from tests.support.processes import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from isocenter.archive.area import Area
+    from isocenter.archive.orders import AddOutcome, Answer, Order
 
 WAIT = 60.0
 
@@ -191,6 +195,92 @@ def test_connection_that_talks_nonsense_is_closed_and_others_are_served(tmp_path
         sender = Sender(area, client.area(area.directory), process.opened.store)
         assert sender.send(data_set()).kind == "stored"
         client.close()
+
+
+@pytest.mark.slow
+def test_file_of_which_nobody_knows_whether_it_was_added_is_looked_at_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "GRACE", 0.3)
+    area = area_in(tmp_path / "area")
+    with looping(area) as process:
+        client = process.client()
+        sender = Sender(area, client.area(area.directory), process.opened.store)
+        with monkeypatch.context() as patch:
+            patch.setattr(RemoteArea, "add", unanswered)
+            with pytest.raises(StorageError, match="answer"):
+                sender.send(data_set())
+        assert len(objects_on_disk(area)) == 1
+        wait_until(lambda: not process.marks(), timeout=WAIT, what="the folder to be looked at")
+        assert list(indexed(process.opened)) == list(objects_on_disk(area))
+        client.close()
+
+
+def unanswered(*_: object, **__: object) -> AddOutcome:
+    raise StorageError("area", "no answer")
+
+
+def test_tool_that_is_interrupted_leaves_what_is_in_doubt_to_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area = area_in(tmp_path / "area")
+
+    def interrupt(*_: object, **__: object) -> AddOutcome:
+        raise KeyboardInterrupt
+
+    with local(area) as (opened, sender):
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalArea, "add", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                sender.send(data_set())
+        assert not indexed(opened)
+    with put_in_order(area) as opened:
+        assert list(indexed(opened)) == list(objects_on_disk(area))
+        assert len(indexed(opened)) == 1
+
+
+@pytest.mark.slow
+def test_marks_are_asked_for_again_when_the_writer_is_another(tmp_path: Path) -> None:
+    area = area_in(tmp_path / "area")
+    with looping(area) as process:
+        client = process.client()
+        folder = process.opened.store.folder_of("1.2.3")
+        client.mark(area.directory, folder, "1.2.3")
+        client.unmark(area.directory, folder)
+        marks = client._marks_for(folder)
+        before = marks.sock
+        client.mark(area.directory, folder, "1.2.3")
+        assert marks.sock is before
+        for peer in [
+            key.data
+            for key in process.loop._selector.get_map().values()
+            if isinstance(key.data, writer._Peer)
+        ]:
+            peer.sock.shutdown(socket.SHUT_RDWR)
+        wait_until(lambda: not marks.is_alive(), timeout=WAIT, what="the end")
+        client.mark(area.directory, folder, "1.2.3")
+        assert marks.is_alive()
+        assert marks.sock is not before
+        client.close()
+
+
+def test_index_that_is_locked_fails_all_that_wait_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_WAIT", 50)
+    area = area_in(tmp_path / "area")
+    tried = []
+    commit = Committer._commit
+
+    def count(self: Committer, orders: Sequence[Order]) -> list[Answer]:
+        tried.append(len(orders))
+        return commit(self, orders)
+
+    monkeypatch.setattr(Committer, "_commit", count)
+    with OpenArea(area) as opened, locked(area):
+        answers = opened.committer.commit([Mark("a", "1"), Mark("b", "2"), Mark("c", "3")])
+        assert all(isinstance(answer, Failure) and "locked" in answer.reason for answer in answers)
+        assert tried == [3]
 
 
 # --- frames ---

@@ -50,6 +50,9 @@ class AreaWriter(Protocol):
     def marked(self, folder: str, study: str) -> AbstractContextManager[None]:
         """Return a context in which files may appear in a folder before they are added.
 
+        If it ends with an error other than `AddRefused`, the folder is looked at later: a file may
+        have been left there.
+
         Raises:
             StorageError: the writer does not answer.
         """
@@ -110,6 +113,18 @@ class _Marks:
         if self.sock is not None:
             self.sock.close()
         self.sock = None
+
+    def is_alive(self) -> bool:
+        """Tell whether the writer still has the connection, and so the marks."""
+        if self.sock is None:
+            return False
+        self.sock.settimeout(0)
+        try:
+            return bool(self.sock.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
 
     def surplus(self) -> list[tuple[str, str]]:
         """Return what is to be taken back before one more is marked."""
@@ -248,6 +263,8 @@ class WriterClient:
         marks = self._marks_for(folder)
         deadline = time.monotonic() + self._patience
         with marks.lock:
+            if not marks.is_alive():
+                marks.close()  # another writer knows nothing of them
             if (area, folder) in marks.held:
                 marks.held.move_to_end((area, folder))
             else:
@@ -285,6 +302,16 @@ class WriterClient:
             if users:
                 marks.users[area, folder] = users
 
+    def abandon(self, area: str, folder: str) -> None:
+        """As `unmark`, where a file may be in the folder of which nobody knows whether it is added.
+
+        The connection ends without a word, so the writer looks at what was marked over it.
+        """
+        self.unmark(area, folder)
+        marks = self._marks_for(folder)
+        with marks.lock:
+            marks.close()
+
 
 class RemoteArea:
     """The way to the index of one area; implements `AreaWriter`.
@@ -311,8 +338,13 @@ class RemoteArea:
             self._client.mark(self.directory, folder, study)
             try:
                 yield
-            finally:
+            except AddRefused:
                 self._client.unmark(self.directory, folder)
+                raise
+            except BaseException:
+                self._client.abandon(self.directory, folder)
+                raise
+            self._client.unmark(self.directory, folder)
 
         return hold()
 

@@ -22,6 +22,14 @@ from __future__ import annotations
 
 from itertools import islice
 
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+)
+
 from isocenter.archive.orders import Add, AddOutcome, Failure, Mark, Release, Remove
 from isocenter.archive.quota import Quotas
 from isocenter.logs import get_logger
@@ -120,10 +128,11 @@ class Committer:
         """Carry orders out, together where that works; return an answer for each."""
         try:
             return self._commit(orders)
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it is one order's
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the next may do better
             self._quotas.forget()
-            if len(orders) == 1:
-                return [self._failure(problem)]
+            if len(orders) == 1 or _is_everybodys(problem):
+                failure = self._failure(problem)
+                return [failure] * len(orders)
         answers: list[Answer] = []
         for order in orders:
             answers += self.commit([order])
@@ -331,6 +340,13 @@ class Committer:
             del self.marks[folder]
         del self._gone[: len(gone)]
         self._journal.difference_update(gone)
+
+
+def _is_everybodys(problem: Exception) -> bool:
+    """Tell whether a failure is the database's and not one order's: locked, full, damaged."""
+    return isinstance(problem, DBAPIError) and not isinstance(
+        problem, DataError | IntegrityError | InterfaceError | ProgrammingError
+    )
 
 
 def _is_same(before: StoredFile, new: NewInstance) -> bool:

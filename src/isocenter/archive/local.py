@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 
-from isocenter.archive.client import count_of, outcome_of, refusal
+from isocenter.archive.client import AddRefused, count_of, outcome_of, refusal
 from isocenter.archive.orders import Add, Failure, Mark, Remove
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
@@ -29,17 +29,21 @@ class LocalArea:
         opened: closed by whoever opened it, after `close`.
     """
 
-    __slots__ = ("_lock", "_marked", "_opened")
+    __slots__ = ("_doubtful", "_lock", "_marked", "_opened")
 
     def __init__(self, opened: OpenArea) -> None:
         """Begin without marks."""
         self._opened = opened
         self._lock = threading.Lock()
         self._marked: set[str] = set()
+        self._doubtful: set[str] = set()  # for the next start to look at
 
     def _ask(self, order: Order) -> Answer:
         with self._lock:
-            (answer,) = self._opened.committer.commit([order])
+            committer = self._opened.committer
+            (answer,) = committer.commit([order])
+            if committer.has_work:
+                committer.work()
         return answer
 
     @contextmanager
@@ -50,7 +54,13 @@ class LocalArea:
             if isinstance(answer, Failure):
                 raise refusal(self._opened.area.directory, answer)
             self._marked.add(folder)
-        yield
+        try:
+            yield
+        except AddRefused:
+            raise
+        except BaseException:
+            self._doubtful.add(folder)
+            raise
 
     def add(self, new: NewInstance, *, again: bool = False) -> AddOutcome:
         """As `AreaWriter`."""
@@ -62,10 +72,10 @@ class LocalArea:
         return count_of(self._opened.area.directory, answer)
 
     def close(self) -> None:
-        """Take the marks back, and do all that could wait."""
+        """Take the marks back, where all is known, and do all that could wait."""
         with self._lock:
             committer = self._opened.committer
-            committer.release(self._marked)
+            committer.release(self._marked - self._doubtful)
             self._marked.clear()
             while committer.has_work:
                 committer.work()

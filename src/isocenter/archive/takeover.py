@@ -252,16 +252,14 @@ def import_folder(
     with OpenArea(area, may_begin=in_place) as opened:
         _finish(opened)
         taker = _Taker(opened, os.path.join(area.directory, prefix) if in_place else folder, count)
-        try:
-            if in_place and area.durable:
-                os.sync()  # one for all: whoever wrote the files promised nothing
-            for path in _files_of(taker.folder):
-                if in_place:
-                    taker.adopt(prefix, path)
-                else:
-                    taker.copy(path)
-        finally:
-            taker.close()
+        if in_place and area.durable:
+            os.sync()  # one for all: whoever wrote the files promised nothing
+        for path in _files_of(taker.folder):
+            if in_place:
+                taker.adopt(prefix, path)
+            else:
+                taker.copy(path)
+        taker.close()  # else the marks stay, and the next start finds the copies without rows
     return count.end()
 
 
