@@ -30,8 +30,11 @@ __all__ = ["reachable", "serve", "small_image", "store"]
 ALWAYS: tuple[str, ...] = ()
 """Options that the tool gets besides; tests that two tools share set it, and `main`."""
 
-_PATIENCE = 10.0
+_PATIENCE = 20.0
 """Seconds that the tool may take to listen."""
+
+_TRIES = 3
+"""Ports that are tried."""
 
 
 def serve(script: Callable[[int], None], *options: str) -> int:
@@ -39,15 +42,37 @@ def serve(script: Callable[[int], None], *options: str) -> int:
 
     Whatever the script raises is raised here.
     """
-    port = free_port()
+    for left in reversed(range(_TRIES)):
+        port = free_port()
+        peer = _Peer(script, port)
+        code = _run(peer, *options, str(port))
+        # Between our look and its bind somebody may have taken the port: try another.
+        if left and code and _is_taken(port):
+            continue
+        if peer.error is not None:
+            raise peer.error
+        return code
+    raise AssertionError("the last try returns")
+
+
+def _is_taken(port: int) -> bool:
+    """Tell whether another process has the port, now that the tool has ended."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return True
+    return False
+
+
+def _run(peer: _Peer, *arguments: str) -> int:
+    """Run it beside its peer; return the exit code."""
     # Until the tool has handlers of its own a stop must not end this process.
     own = signal.signal(signal.SIGTERM, _nothing)
     interrupt = signal.getsignal(signal.SIGINT)
     interval, limits = sys.getswitchinterval(), resource.getrlimit(resource.RLIMIT_NOFILE)
-    peer = _Peer(script, port)
     peer.start()
     try:
-        return main([*ALWAYS, *options, str(port)], {})
+        return main([*ALWAYS, *arguments], {})
     finally:
         peer.served.set()
         peer.join()
@@ -55,8 +80,6 @@ def serve(script: Callable[[int], None], *options: str) -> int:
         signal.signal(signal.SIGINT, interrupt)
         sys.setswitchinterval(interval)
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        if peer.error is not None:
-            raise peer.error
 
 
 def _nothing(*_: object) -> None:
