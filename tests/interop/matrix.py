@@ -470,6 +470,13 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         *(f"--config-file not allowed with --propose-{name}" for name in _SYNTAXES),
         *_tls_rules(_STACK, "--request-sni"),
     ),
+    "findscu": (
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --verbose, --debug or --quiet",
+        "--compression-level only allowed with --propose-deflated",
+        ("--limit-output only allowed with --extract, --extract-xml or --extract-xml-single"),
+        *_tls_rules(_STACK, "--request-sni"),
+    ),
     "echoscu": (
         "--log-level not allowed with --verbose, --debug or --quiet",
         "--log-config not allowed with --verbose, --debug or --quiet",
