@@ -46,7 +46,7 @@ class Node:
         client = keeper.client()
         self._stack.callback(client.close)
         writable = {
-            title: WritableArea(area, client, options)
+            title: WritableArea(area, client.area(area.directory), options)
             for title, area in areas.items()
             if title != "READONLY"
         }

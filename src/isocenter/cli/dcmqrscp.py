@@ -83,6 +83,7 @@ def serve(
             archive_storage_options(line, env),
             durable=not line.given("--no-durable"),
             minimum_free=line.integer("--min-free") * _MEBIBYTE,
+            alone=line.block("--single-process", "--fork") == "--single-process",
         )
         acceptor = acceptor_of(line, config, node, admission, maximum_length)
         opened = node

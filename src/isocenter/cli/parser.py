@@ -528,7 +528,10 @@ class _Evaluation:
 
     def set_level(self) -> None:
         line = self.line
-        chosen = line.block("--debug", "--verbose", "--quiet")
+        levels = {"--debug": DEBUG, "--verbose": INFO, "--quiet": FATAL}
+        if line.has("--very-verbose"):
+            levels["--very-verbose"] = INFO
+        chosen = line.block(*levels)
         text = line.value_or_none("--log-level")
         if text is not None:
             if chosen is not None:
@@ -538,7 +541,7 @@ class _Evaluation:
                 raise self.fail("Invalid log level for --log-level option")
             line.level = level
         elif chosen is not None:
-            line.level = {"--debug": DEBUG, "--verbose": INFO, "--quiet": FATAL}[chosen]
+            line.level = levels[chosen]
         if "--log-config" in dict(line.given_options):
             self.read_log_config(chosen, text)
         line.logging_done = True

@@ -13,6 +13,8 @@ from typing import TypeVar
 from isocenter.archive.area import Area
 from isocenter.archive.catalogue import Catalogue
 from isocenter.archive.keeper import WriterKeeper
+from isocenter.archive.local import LocalArea
+from isocenter.archive.recovery import OpenArea
 from isocenter.errors import ArchiveError, ConfigurationError
 from isocenter.logs import get_logger
 from isocenter.node.archive_storage import WritableArea
@@ -23,6 +25,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from isocenter.archive.client import AreaWriter, WriterClient
     from isocenter.node.config import Entity, NodeConfig
     from isocenter.storage.options import StorageOptions
 
@@ -78,6 +81,7 @@ class ArchiveNode:
         options: how objects are received.
         durable: a success survives a power cut.
         minimum_free: bytes of the file system that are to stay free.
+        alone: the index is written by this process, which serves alone; else by one of its own.
 
     Made in the process that is to be the parent of all others; `open` before anything is stored.
 
@@ -85,7 +89,7 @@ class ArchiveNode:
         ConfigurationError: a storage area is no folder; nothing was opened.
 
     Attributes:
-        keeper: of the writer.
+        keeper: of the writer, None where this process writes.
         readable: the areas that may be read, by title.
         writable: the areas that objects may be sent to, by title; empty until `open`.
     """
@@ -97,8 +101,11 @@ class ArchiveNode:
         *,
         durable: bool = True,
         minimum_free: int = 0,
+        alone: bool = False,
     ) -> None:
         """Find the areas."""
+        self._client: WriterClient | None = None
+        self._own: list[tuple[LocalArea, OpenArea]] = []
         self._options = options
         self._open: tuple[WritableArea, ...] = ()
         entities = list(config.entities)
@@ -116,7 +123,7 @@ class ArchiveNode:
                         entity.storage_area,
                     )
         self._areas = areas
-        self.keeper = WriterKeeper(tuple(areas.values()))
+        self.keeper = None if alone else WriterKeeper(tuple(areas.values()))
         read: dict[str, ReadableArea] = {}
         by_title: ByTitle[ReadableArea] = ByTitle()
         self._folders: ByTitle[str] = ByTitle()
@@ -139,16 +146,29 @@ class ArchiveNode:
         """Open what objects are written to; call it as the user that is to own them.
 
         Raises:
-            StorageError: a folder cannot be written to.
+            StorageError, ArchiveError: a folder cannot be written to, an index not be used.
         """
-        client = self.keeper.client()
-        opened = {
-            folder: WritableArea(area, client, self._options)
-            for folder, area in self._areas.items()
-        }
+        if self.keeper is not None:
+            self._client = self.keeper.client()
+        opened: dict[str, WritableArea] = {}
+        for folder, area in self._areas.items():
+            opened[folder] = WritableArea(area, self._writer_of(area), self._options)
         self._open = tuple(opened.values())
         for title, folder in self._folders.entries():
             self.writable.add(title, opened[folder])
+
+    def _writer_of(self, area: Area) -> AreaWriter:
+        """Return who writes the index of an area.
+
+        Raises:
+            ArchiveError: nobody can.
+        """
+        if self._client is not None:
+            return self._client.area(area.directory)
+        opened = OpenArea(area)
+        writer = LocalArea(opened)
+        self._own.append((writer, opened))
+        return writer
 
     def look(self) -> None:
         """Warn of areas that are only read and have no index that can be."""
@@ -175,7 +195,14 @@ class ArchiveNode:
 
     def close(self) -> None:
         """Stop the writer, and close what is open."""
-        self.keeper.close()
+        if self._client is not None:
+            self._client.close()
+        if self.keeper is not None:
+            self.keeper.close()
+        for writer, opened in self._own:
+            writer.close()
+            opened.close()
+        self._own.clear()
         for read in self._read:
             read.close()
         for written in self._open:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from isocenter.archive.area import Area
-    from isocenter.archive.client import WriterClient
+    from isocenter.archive.client import AreaWriter
     from isocenter.archive.ingest import Ingested
     from isocenter.node.files import Reception
     from isocenter.services.providers import StoreRequest
@@ -38,8 +38,8 @@ class WritableArea:
     """A storage area that objects may be sent to; one for each, whatever its titles.
 
     Args:
-        area: its options; the writer has it open by the same folder.
-        client: the way to the writer.
+        area: its options.
+        writer: who writes its index.
         options: how objects are received; names and duplicates are the archive's.
 
     Used by any number of threads, and by processes forked after it was made.
@@ -50,10 +50,10 @@ class WritableArea:
 
     __slots__ = ("_store", "ingest")
 
-    def __init__(self, area: Area, client: WriterClient, options: StorageOptions) -> None:
+    def __init__(self, area: Area, writer: AreaWriter, options: StorageOptions) -> None:
         """Open the folder."""
         self._store = FileStore(area)
-        self.ingest = Ingest(area, self._store, client.area(area.directory), options)
+        self.ingest = Ingest(area, self._store, writer, options)
         """Takes objects in."""
 
     def close(self) -> None:

@@ -21,14 +21,14 @@ class KeptDispatcher:
 
     Args:
         inner: serves the associations.
-        keeper: of the writer; it is started when the port is open, and stopped by `stop_writer`.
+        keeper: of the writer, which is started when the port is open; None for none.
         at_start: called when the port is open and nothing runs yet.
     """
 
     __slots__ = ("_at_start", "_inner", "_keeper", "_loop", "_watched")
 
     def __init__(
-        self, inner: Dispatcher, keeper: WriterKeeper, at_start: Callable[[], None]
+        self, inner: Dispatcher, keeper: WriterKeeper | None, at_start: Callable[[], None]
     ) -> None:
         """Keep the arguments; nothing starts."""
         self._inner = inner
@@ -47,19 +47,19 @@ class KeptDispatcher:
             ConfigurationError, OSError: serving cannot begin.
         """
         self._at_start()
-        self._keeper.start()
-        try:
-            self._inner.start(loop)
-        except BaseException:
-            self._keeper.stop()
-            raise
+        if self._keeper is not None:
+            self._keeper.start()
+        self._inner.start(loop)
         self._loop = loop
         self._watch()
 
     def _watch(self) -> None:
         """Have the loop look for what the writer says: it may be another one than before."""
-        fd, loop = self._keeper.fileno(), self._loop
-        if loop is None or fd == self._watched:
+        keeper, loop = self._keeper, self._loop
+        if keeper is None or loop is None:
+            return
+        fd = keeper.fileno()
+        if fd == self._watched:
             return
         if self._watched >= 0:
             loop.unwatch(self._watched)
@@ -75,12 +75,14 @@ class KeptDispatcher:
             # another one's soon.
             loop.unwatch(self._watched)
             self._watched = -1
-        self._keeper.ready()
+        if self._keeper is not None:
+            self._keeper.ready()
         self._watch()
 
     def deadline(self) -> float | None:
         """Return when something is due, in monotonic seconds, None for never."""
-        moments = (self._inner.deadline(), self._keeper.deadline())
+        writer = None if self._keeper is None else self._keeper.deadline()
+        moments = (self._inner.deadline(), writer)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def on_deadline(self, now: float) -> None:
@@ -88,13 +90,14 @@ class KeptDispatcher:
         due = self._inner.deadline()
         if due is not None and due <= now:
             self._inner.on_deadline(now)
-        due = self._keeper.deadline()
-        if due is not None and due <= now:
+        keeper = self._keeper
+        due = None if keeper is None else keeper.deadline()
+        if keeper is not None and due is not None and due <= now:
             loop = self._loop
             if loop is not None and self._watched >= 0:
                 loop.unwatch(self._watched)
                 self._watched = -1
-            self._keeper.on_deadline(now)
+            keeper.on_deadline(now)
             self._watch()
 
     # --- the associations ---
