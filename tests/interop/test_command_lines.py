@@ -466,7 +466,8 @@ def test_the_oracle_answers_each_command_line_as_the_table_says(place: Place, to
 
 def _is_late(text: str) -> bool:
     """Tell whether an error is one of a command line that was read without one."""
-    return text.startswith(("error: cannot access file", "error: either query file"))
+    late = ("cannot access file", "either query file", "bad key", "unknown tag", "cannot put tag")
+    return text.startswith(tuple(f"error: {words}" for words in late))
 
 
 def _agrees(row: Row, text: str) -> bool:

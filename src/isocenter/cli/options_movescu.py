@@ -85,7 +85,7 @@ _NETWORK = Group(
                     "--cancel",
                     "",
                     "cancel each request behind so many responses",
-                    integer("number", 0),
+                    integer("number", 0, signed=True),
                     default="never",
                 ),
                 Option("--uid-padding", "-up", "correct blanks in UIDs without a warning"),
