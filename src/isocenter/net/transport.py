@@ -256,13 +256,27 @@ class PlainTransport:
                 if sent:
                     queue[done] = memoryview(queue[done])[sent:]
                 queue = self._queue = queue[done:]
+            self._queue = []
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as problem:
             self._queue = []
             raise _lost(problem) from problem
-        self._queue = []
+        except BaseException:
+            self._give_up()
+            raise
         return True
+
+    def _give_up(self) -> None:
+        """Let nothing follow: what went out of the batch is unknown after an interrupt.
+
+        Sent once more, a part of it could complete an object at the peer with bytes of another.
+        """
+        self._queue = []
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return
 
     if hasattr(socket.socket, "sendmsg"):
 
