@@ -14,26 +14,21 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from isocenter.cli.calls import Calls
     from isocenter.cli.parser import ParsedCommandLine
-    from isocenter.cli.sending import AssociationLink
     from isocenter.dataset.dictionary import Dictionary
-    from isocenter.errors import IsocenterError
-    from isocenter.net.association import Association
     from isocenter.net.client import ConnectOptions
     from isocenter.sender.backlog import Backlog
     from isocenter.sender.decoding import Decoders
     from isocenter.sender.delivery import DeliveryOptions
-    from isocenter.sender.failures import Failures
     from isocenter.sender.listing import InvalidInput, Listing
     from isocenter.sender.report import Report
     from isocenter.sender.tally import Tally
-    from isocenter.ul.pdu import AAssociateRQ, PresentationContext, UserIdentityRQ
+    from isocenter.ul.pdu import UserIdentityRQ
 
 __all__ = ["main"]
 
 _LOGGER = get_logger(__name__)
-_NETWORK = get_logger("isocenter.net.client")
-"""For what DCMTK's network library says."""
 
 
 class _Stopped(Exception):
@@ -57,12 +52,13 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         report = _report(line)
     except _Stopped as stopped:
         return stopped.code
+    from isocenter.cli.calls import Calls
     from isocenter.sender.decoding import Decoders
 
     decoders = Decoders()
     try:
         options = _options(line, dictionary, decoders, wants_sizes=report is not None)
-        return _deliver(_Calls(line, peer, identity), listing, backlog, options, report)
+        return _deliver(Calls(line, peer, identity), listing, backlog, options, report)
     finally:
         decoders.close()
         if report is not None:
@@ -267,106 +263,8 @@ def _why_not(transfer_syntax_uid: str) -> str:
     return why_not(transfer_syntax_uid)
 
 
-class _Calls:
-    """Opens the associations of a run."""
-
-    def __init__(
-        self, line: ParsedCommandLine, peer: ConnectOptions, identity: UserIdentityRQ | None
-    ) -> None:
-        self._line = line
-        self._peer = peer
-        self._identity = identity
-        self.explains = line.given("--explain")
-        self.decompression = line.block(*DECOMPRESSION) or "--decompress-lossless"
-        self._association: Association | None = None
-
-    def failures(self) -> Failures:
-        """Return who explains what fails on the association opened last."""
-        from isocenter.cli.explaining import FailureExplainer
-
-        if self._association is None:
-            raise RuntimeError("no association was opened")
-        return FailureExplainer(self._line, self._association)
-
-    def __call__(self, contexts: tuple[PresentationContext, ...]) -> AssociationLink:
-        """Open an association, or say why there is none.
-
-        Raises:
-            NotNegotiated, NoAcceptableContexts: see `sender.delivery`.
-        """
-        from isocenter.cli.sending import (
-            AssociationLink,
-            association_request,
-            log_acceptance,
-            log_request,
-        )
-        from isocenter.errors import IsocenterError
-        from isocenter.net.client import connect
-        from isocenter.sender.delivery import NoAcceptableContexts, NotNegotiated
-
-        line = self._line
-        request = association_request(line, contexts, self._identity)
-        log_request(line, _NETWORK, request)
-        _NETWORK.info("Requesting Association")
-        try:
-            association = connect(self._peer, request)
-        except IsocenterError as problem:
-            self._say_why_none(request, problem)
-            raise NotNegotiated from problem
-        self._association = association
-        log_acceptance(line, _NETWORK, request, association)
-        if not association.contexts:
-            self._leave(association)
-            raise NoAcceptableContexts
-        if self._identity is not None and association.accept is not None:
-            from isocenter.cli.identity import is_answered
-
-            if not is_answered(request, association.accept, explain=self.explains):
-                association.abort()
-                raise NotNegotiated
-        _NETWORK.info("Association Accepted (Max Send PDV: %d)", association.max_send_pdv)
-        return AssociationLink(association, shows_contexts=True)
-
-    def _say_why_none(self, request: AAssociateRQ, problem: IsocenterError) -> None:
-        """Say why there is no association."""
-        from isocenter.cli.network import log_request_failure
-        from isocenter.errors import AssociationRejected
-        from isocenter.logs import DEBUG
-        from isocenter.sender.instances import words_of
-
-        log_request_failure(_NETWORK, DEBUG, problem)
-        words = words_of(problem)
-        if isinstance(problem, AssociationRejected):
-            words = (
-                f"DUL Association Rejected (Result: {problem.result_text}, "
-                f"Source: {problem.source_text}, Reason: {problem.reason_text})"
-            )
-        _LOGGER.critical("cannot negotiate network association: %s", words)
-        if self.explains:
-            from isocenter.cli.explaining import explain_request
-
-            explain_request(self._line, self._peer, request, problem)
-
-    def _leave(self, association: Association) -> None:
-        """End an association that has no use, and say why it has none."""
-        from isocenter.errors import IsocenterError
-        from isocenter.sender.instances import words_of
-
-        _NETWORK.error("No Acceptable Presentation Contexts")
-        _LOGGER.error("cannot negotiate network association: No acceptable Presentation Contexts")
-        _NETWORK.info("Releasing Association")
-        try:
-            association.release()
-        except IsocenterError as problem:
-            _NETWORK.debug("Association Release Failed: %s", words_of(problem))
-        if self.explains:
-            from isocenter.cli.explaining import explain_no_context
-
-            explain_no_context(self._line, association, from_files=True)
-
-
 def _deliver(
-    calls: _Calls,
+    calls: Calls,
     listing: Listing,
     backlog: Backlog,
     options: DeliveryOptions,
@@ -406,7 +304,7 @@ _CODES = {
 """How a run ends early (`sender.delivery`) to the exit code."""
 
 
-def _say_what_is_left(calls: _Calls, tally: Tally, invalid: int) -> None:
+def _say_what_is_left(calls: Calls, tally: Tally, invalid: int) -> None:
     """Say how many were not confirmed, and what would help where nothing took them."""
     if tally.associations:
         _LOGGER.error("%s", _shortfall(tally, invalid))
