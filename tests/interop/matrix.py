@@ -477,6 +477,50 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         ("--limit-output only allowed with --extract, --extract-xml or --extract-xml-single"),
         *_tls_rules(_STACK, "--request-sni"),
     ),
+    "getscu": (
+        "--verbose-pc only allowed with verbose mode",
+        "--output-directory not allowed with --ignore",
+        "--bit-preserving not allowed with --ignore",
+        "--normal not allowed with --ignore",
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --verbose, --debug or --quiet",
+        *_tls_rules(_STACK, "--request-sni"),
+    ),
+    "movescu": (
+        "--output-directory only allowed with --port",
+        "--log-level not allowed with --verbose, --debug or --quiet",
+        "--log-config not allowed with --verbose, --debug or --quiet",
+        *(
+            f"--write-xfer-{written} not allowed with --{other}"
+            for written in ("little", "big", "implicit", "deflated")
+            for other in (
+                "accept-all",
+                "bit-preserving",
+                *(f"prefer-{name}" for name in _SYNTAXES if name != "deflated"),
+            )
+        ),
+        *(
+            f"--{option} not allowed with --bit-preserving"
+            for option in (
+                "enable-new-vr",
+                "disable-new-vr",
+                "group-length-recalc",
+                "group-length-create",
+                "group-length-remove",
+                "length-explicit",
+                "length-undefined",
+                "padding-create",
+            )
+        ),
+        "--padding-create not allowed with --write-dataset",
+        (
+            "--compression-level only allowed with --propose-deflated, --write-xfer-deflated or "
+            "--write-xfer-same"
+        ),
+        *_tls_rules("--enable-tls", "--request-sni", "--dhparam", "--verify-peer-cert"),
+        "--expect-sni only allowed with --enable-tls",
+        "--no-sni not allowed with --expect-sni",
+    ),
     "echoscu": (
         "--log-level not allowed with --verbose, --debug or --quiet",
         "--log-config not allowed with --verbose, --debug or --quiet",

@@ -48,6 +48,7 @@ REFUSED = "F: Association Request Failed: 0006:031c TCP Initialization Error: Co
 NOT_NEGOTIATED = (
     "F: cannot negotiate network association: TCP Initialization Error: Connection refused"
 )
+NO_PEER = "F: Association Request Failed:"
 NO_DIRECTORY = "F: specified output directory does not exist"
 NO_PLACE = "F: cannot specify output directory: Directory does not exist"
 
@@ -106,19 +107,19 @@ WRITTEN = {"e": "little", "b": "big", "i": "implicit", "d": "deflated"}
 
 
 def _conversions() -> Iterator[Row]:
-    """Yield what storescp says to a conversion with each preference (dcmtk-facts 2.4)."""
-    for letter, written in WRITTEN.items():
-        option = f"--write-xfer-{written}"
-        for preference, name in COMPRESSED.items():
-            text = f"error: {option} not allowed with --prefer-{name}"
-            yield Row(f"storescp SP +x{preference} +t{letter}", 1, text)
-        for preference in (*PLAIN, "="):
-            yield Row(f"storescp SP +x{preference} +t{letter}", 1, NO_DIRECTORY)
-        yield Row(
-            f"storescp SP +xa +t{letter}", 1, f"error: {option} not allowed with --accept-all"
-        )
-        text = f"error: {option} not allowed with --bit-preserving"
-        yield Row(f"storescp SP +B +t{letter}", 1, text)
+    """Yield what a receiver says to a conversion with each preference (dcmtk-facts 2.4)."""
+    for place, code, accepted in (("storescp SP", 1, NO_DIRECTORY), ("movescu FQ", 61, NO_PEER)):
+        for letter, written in WRITTEN.items():
+            option = f"--write-xfer-{written}"
+            for preference, name in COMPRESSED.items():
+                text = f"error: {option} not allowed with --prefer-{name}"
+                yield Row(f"{place} +x{preference} +t{letter}", 1, text)
+            for preference in (*PLAIN, "="):
+                yield Row(f"{place} +x{preference} +t{letter}", code, accepted)
+            text = f"error: {option} not allowed with --accept-all"
+            yield Row(f"{place} +xa +t{letter}", 1, text)
+            text = f"error: {option} not allowed with --bit-preserving"
+            yield Row(f"{place} +B +t{letter}", 1, text)
 
 
 def _profiles() -> Iterator[Row]:
@@ -305,6 +306,9 @@ def _tls() -> Iterator[Row]:
         ("storescu", "SU", either, "--request-sni"),
         ("echoscu", "EC", either, "--request-sni"),
         ("findscu", "FQ", either, "--request-sni"),
+        ("getscu", "FQ", either, "--request-sni"),
+        ("movescu", "FQ", "--enable-tls", "--request-sni"),
+        ("movescu", "FQ", "--enable-tls", "--expect-sni"),
         ("storescp", "SP", "--enable-tls", "--expect-sni"),
         ("dcmrecv", "DR", "--enable-tls", "--expect-sni"),
     ):
@@ -333,7 +337,16 @@ def _tls() -> Iterator[Row]:
             yield Row(f"{tool} {words}", 1, f"error: {said}", theirs, "since 3.6.8")
 
 
-TABLE = [*_read(), *_conversions(), *_profiles(), *OTHERWISE, *_tls()]
+def _of_its_release(row: Row) -> Row:
+    """Return a row with what 3.6.7 says, whose getscu and movescu speak no TLS."""
+    is_tls = re.search(r"--(enable-tls|seed|cipher|no-sni)", row.text) is not None
+    if row.line.split(" ")[0] not in {"getscu", "movescu"} or not is_tls:
+        return row
+    return row._replace(theirs=re.escape(UNKNOWN) + "[-+].*", reason="since 3.6.8")
+
+
+ROWS = [*_read(), *_conversions(), *_profiles(), *OTHERWISE, *_tls()]
+TABLE = [_of_its_release(row) for row in ROWS]
 
 FILES = {
     "good": "-v -nh 127.0.0.1 PORT a.dcm",
