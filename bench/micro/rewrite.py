@@ -60,23 +60,38 @@ def measure(name: str, data: bytes, number: int) -> None:
     for source, target, lengths in [*rows, (EXPLICIT_LITTLE, EXPLICIT_LITTLE, "undefined")]:
         stored = convert(data, EXPLICIT_LITTLE, source)
         options = RewriteOptions(transfer_syntax_uid=target, lengths=lengths)  # type: ignore[arg-type] # of two
-        profile = RewriteProfile(source, options)
+        show(name, stored, RewriteProfile(source, options), number)
 
-        def plan(stored: bytes = stored, profile: RewriteProfile = profile) -> object:
-            builder = PlanBuilder(profile)
-            builder.feed(stored)
-            return builder.finish()
 
-        made = plan_rewrite(stored, profile)
+def measure_delimited(name: str, data: bytes, number: int) -> None:
+    """Print what becomes of items that end with delimiters."""
+    undefined = RewriteProfile(EXPLICIT_LITTLE, RewriteOptions(lengths="undefined"))
+    stored = b"".join(map(_bytes, rewritten(plan_rewrite(data, undefined), data)))
+    show(name, stored, undefined, number)
+    for target in (EXPLICIT_LITTLE, IMPLICIT_LITTLE):
+        options = RewriteOptions(transfer_syntax_uid=target)
+        show(name, stored, RewriteProfile(EXPLICIT_LITTLE, options), number)
 
-        def write(stored: bytes = stored) -> object:
-            return sum(len(_bytes(segment)) for segment in rewritten(made, stored))  # noqa: B023 - used at once
 
-        print(
-            f"{name:<10} {source:<20} -> {target:<20} {lengths:<9}"
-            f" plan {best(plan, number):10.1f}  write {best(write, number):10.1f}"
-            f"  {len(made.edits):8} bytes of changes"
-        )
+def show(name: str, stored: bytes, profile: RewriteProfile, number: int) -> None:
+    """Print what planning and writing take."""
+
+    def plan() -> object:
+        builder = PlanBuilder(profile)
+        builder.feed(stored)
+        return builder.finish()
+
+    made = plan_rewrite(stored, profile)
+
+    def write() -> object:
+        return sum(len(_bytes(segment)) for segment in rewritten(made, stored))
+
+    print(
+        f"{name:<10} {profile.source_uid:<20} -> {profile.target_uid:<20}"
+        f" {profile.options.lengths:<9}"
+        f" plan {best(plan, number):10.1f}  write {best(write, number):10.1f}"
+        f"  {len(made.edits):8} bytes of changes"
+    )
 
 
 def measure_familiar(number: int) -> None:
@@ -114,6 +129,7 @@ def main() -> None:
     measure("CT header", file[read_file_meta(file).data_set_offset :], 1_000)
     measure_familiar(1_000)
     measure("enhanced", enhanced(), 1)
+    measure_delimited("delimited", enhanced(), 1)
 
 
 if __name__ == "__main__":

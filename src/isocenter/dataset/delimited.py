@@ -52,10 +52,12 @@ def measure_items(  # noqa: PLR0912, PLR0915 - one loop (bench/micro/rewrite.py)
     base: int,
     encoding: Encoding,
     kinds: Mapping[bytes, int],
-    edits: Edits,
+    edits: Edits | None,
     depth: int,
 ) -> int:
     """Give lengths to items of undefined length; return where the next one that has none begins.
+
+    Without `edits` pass over them.
 
     Args:
         data: bytes that hold items, from `index` on, in explicit VR little endian.
@@ -64,7 +66,7 @@ def measure_items(  # noqa: PLR0912, PLR0915 - one loop (bench/micro/rewrite.py)
         base: offset of `data` in the stream.
         encoding: of the headers.
         kinds: kind by VR.
-        edits: get what changes.
+        edits: get what changes; None where they stay as they are.
         depth: of the sequence that the one of these items is in.
     """
     if depth >= DEEPEST:
@@ -164,7 +166,8 @@ def measure_items(  # noqa: PLR0912, PLR0915 - one loop (bench/micro/rewrite.py)
                 at += 20
             else:
                 return index
-        parts.append(_REMOVAL(base + cut_at, cut, 0))
-        edits.extend(parts, growth)
+        if edits is not None:
+            parts.append(_REMOVAL(base + cut_at, cut, 0))
+            edits.extend(parts, growth)
         index = at
     return index

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_REMOVED", "Flow", "KnownChanges", "changed"]
 
-MOST_REMOVED = 4 * 1024 * 1024
-"""Bytes, inclusive, of what was removed that are kept; 100 000 items whose lengths become explicit
-take 2.4 MB. Beyond, the data set is kept as it came until it is whole."""
+MOST_REMOVED = 16 * 1024 * 1024
+"""Bytes, inclusive, of what was removed that are kept; 100 000 items take 3 MB where their lengths
+become explicit, 7 where their VRs go. Beyond, the data set is kept as it came until it is whole."""
 
 _LONG_RUN = 4 * 1024  # bytes that are written from where they lie
 _SIZE = RECORD.size

@@ -5,7 +5,11 @@ Owns the facts; must not know what is done with them. PS3.5 7.2, 7.5.
 
 from __future__ import annotations
 
-__all__ = ["Note"]
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from isocenter.dataset.scan import Level
+
+__all__ = ["Note", "creator_of"]
 
 
 class Note:
@@ -30,3 +34,10 @@ class Note:
     group_content = 0
     is_signed = False
     waveform_bits = 8
+
+
+def creator_of(level: Level, tag: int) -> bytes | None:
+    """Return the private creator of an element, None where it has none (PS3.5 7.8.1)."""
+    if level.creators is None or not tag >> 16 & 1:
+        return None
+    return level.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF)

@@ -95,8 +95,10 @@ class RewriteProfile:
         converts: the encodings differ.
         flows: what a data set becomes can be written while it comes (`isocenter.dataset.flow`).
         is_conversion: the result is another stream of bytes whatever is in the data set.
-        measures: sequences and items that end with delimiters get lengths, and nothing of theirs
-            depends on others.
+        measures: whole items that end with delimiters can be dealt with at once, because what
+            becomes of them depends on nothing else (`isocenter.dataset.delimited`).
+        reencodes_items: the same, where VRs go and lengths become explicit (`bulk`).
+        takes_items: one of both.
         needs_dictionary: VRs depend on the dictionary.
         passes: elements may be passed over, or written in bulk, at all.
         kinds: kinds of VR of elements that may stay, in the target's encoding.
@@ -127,8 +129,10 @@ class RewriteProfile:
         "needs_dictionary",
         "options",
         "passes",
+        "reencodes_items",
         "source",
         "source_uid",
+        "takes_items",
         "target",
         "target_uid",
     )
@@ -188,12 +192,16 @@ class RewriteProfile:
                 self.kinds.pop(vr, None)
         if options.lengths == "undefined" or options.item_padding:
             del self.kinds[b"SQ"]
-        self.measures = (
-            self.has_habits
-            and self.target.little
+        self.measures = self.has_habits and self.target.little and not options.item_padding
+        self.reencodes_items = (
+            self.passes
+            and self.flows
+            and self.source.explicit
+            and not self.target.explicit
             and options.lengths == "explicit"
-            and b"SQ" in self.kinds
+            and not (options.item_padding or options.convert_un)
         )
+        self.takes_items = self.measures or self.reencodes_items
         self._reencoders: dict[tuple[Encoding, bool], Reencoder] = {}
 
     def reencoder(self, source: Encoding, *, is_root: bool) -> Reencoder:

@@ -16,12 +16,12 @@ from isocenter.dataset.delimited import UNDEFINED_ITEM, measure_items
 from isocenter.dataset.edits import Edits
 from isocenter.dataset.habits import pass_familiar
 from isocenter.dataset.headers import UNDEFINED_LENGTH, Unreadable
-from isocenter.dataset.notes import Note
+from isocenter.dataset.notes import Note, creator_of
 from isocenter.dataset.plain import DEEPEST, pass_explicit, pass_implicit, pass_items
 from isocenter.dataset.plan import RewritePlan
 from isocenter.dataset.profile import NEW_VRS, PIXEL_REPRESENTATION, WAVEFORM_BITS
 from isocenter.dataset.scan import ITEM, PIXELS, ROOT, SEQUENCE, Scanner
-from isocenter.dataset.values import normalised, swapped
+from isocenter.dataset.values import header_of, normalised, swapped
 from isocenter.dataset.vr import (
     ALL_VRS,
     FOREIGN_VRS,
@@ -187,13 +187,17 @@ class Rewriter:
         encoding, kinds = level.encoding, profile.kinds
         is_root = level.kind == ROOT
         if encoding is not self._target:
-            if level.kind == SEQUENCE:
+            if level.kind == SEQUENCE and not profile.reencodes_items:
                 return index
             self._flush()
             start = self._scanner.position
-            index = profile.reencoder(encoding, is_root=is_root).run(
-                self.edits, data, index, end, start - index, self._values, level.order
-            )
+            reencoder, edits = profile.reencoder(encoding, is_root=is_root), self.edits
+            base = start - index
+            if level.kind == SEQUENCE:
+                left = profile.limits.maximum_depth - len(self._notes) // 2
+                index = reencoder.run_items(edits, data, index, end, base, left)
+            else:
+                index = reencoder.run(edits, data, index, end, base, self._values, level.order)
             self._check_room(start)
             return index
         depth = len(self._notes) // 2
@@ -224,17 +228,20 @@ class Rewriter:
     def _measure(
         self, level: Level, data: Buffer, index: int, end: int, depth: int, passed: int
     ) -> int:
-        """Give lengths to items that end with delimiters; return where that ends.
+        """Deal with items that end with delimiters and are whole; return where that ends.
 
         `passed` is the place in `data` of the scanner's position.
         """
         if data[index : index + 8] != UNDEFINED_ITEM:
             return index
         start = self._scanner.position + index - passed
-        self._flush()
-        kinds, edits = self._profile.kinds, self.edits
+        edits = None
+        if self._options.lengths == "explicit":
+            self._flush()
+            edits = self.edits
+        kinds = self._profile.kinds
         after = measure_items(data, index, end, start - index, level.encoding, kinds, edits, depth)
-        if after > index:
+        if after > index and edits is not None:
             self._changed = True
             self._check_room(start)
         return after
@@ -256,7 +263,7 @@ class Rewriter:
             return b"SQ"
         if vr and not self._options.convert_un:
             return vr
-        known = self._vrs.get(tag) or self._profile.dictionary.vr_of(tag, _creator(level, tag))
+        known = self._vrs.get(tag) or self._profile.dictionary.vr_of(tag, creator_of(level, tag))
         if known in MARKERS:
             known = self._resolve(level, tag, known)
         return b"SQ" if length == UNDEFINED_LENGTH and known == b"UN" else known
@@ -366,7 +373,7 @@ class Rewriter:
         was_little = level.encoding.little or self._given == b"UN"
         is_little = target.little or (written != vr and target.explicit)
         unit = WORD_SIZES[vr] if was_little is not is_little else 1
-        header = self._header(tag, written, size)
+        header = header_of(self._target, tag, written, size)
         if new is not None:
             self._replace(start, value + length - start, header + swapped(new, unit))
         else:
@@ -390,15 +397,6 @@ class Rewriter:
             note.place = self.edits.replace(note.length_at, 4, bytes(4))
         self._pending.clear()
 
-    def _header(self, tag: int, vr: bytes, length: int) -> bytes:
-        """Return the header of an element in the target's encoding."""
-        group, element = tag >> 16, tag & 0xFFFF
-        if not self._target.explicit or not vr:  # an item or a delimiter
-            return self._target.pack_plain(group, element, length)
-        if vr in SHORT_VRS:
-            return self._target.pack_short(group, element, vr, length)
-        return self._target.pack_long(group, element, vr, length)
-
     def _remove(self, start: int, length: int) -> None:
         self._replace(start, length, b"")
         self._changed = True
@@ -418,7 +416,7 @@ class Rewriter:
 
     def _place_group_length(self, note: Note, group: int, start: int, removed: int) -> None:
         """Write a group length whose value is not known yet."""
-        header = self._header(group << 16, b"UL", 4)
+        header = header_of(self._target, group << 16, b"UL", 4)
         place = self._replace(start, removed, header + bytes(4))
         note.group_place = place + len(header)
         note.group_content = start + removed + self.edits.growth
@@ -477,7 +475,7 @@ class Rewriter:
                 self._begin_group(outer_note, tag, start)
         is_delimited = level.is_delimited
         level.is_plain = self._is_plain(level) and (
-            level.kind != SEQUENCE or not is_delimited or self._profile.measures
+            level.kind != SEQUENCE or not is_delimited or self._profile.takes_items
         )
         lengths = self._options.lengths
         if level.kind == PIXELS or (lengths == "keep" and is_delimited):
@@ -498,7 +496,9 @@ class Rewriter:
                 note.length_at = value - 4
                 self._pending.append(note)
         else:
-            header = self._header(tag, written, 0 if note.has_length else UNDEFINED_LENGTH)
+            header = header_of(
+                self._target, tag, written, 0 if note.has_length else UNDEFINED_LENGTH
+            )
             note.place = self._replace(start, value - start, header) + len(header) - 4
             self._changed = True
         note.content = value + edits.growth
@@ -509,7 +509,7 @@ class Rewriter:
         """Keep a fragment of pixel data; one of odd length gets a NUL."""
         padding = length % 2
         if padding or level.encoding is not self._target:
-            self._replace(start, 8, self._header(0xFFFEE000, b"", length + padding))
+            self._replace(start, 8, header_of(self._target, 0xFFFEE000, b"", length + padding))
             if padding:
                 self._replace(value + length, 0, b"\0")
                 self._changed = True
@@ -557,7 +557,7 @@ class Rewriter:
                 self._changed = True
         elif not delimiter or level.encoding is not self._target:
             tag = _ITEM_END if level.kind == ITEM else _SEQUENCE_END
-            self._replace(at, delimiter, self._header(tag, b"", 0))
+            self._replace(at, delimiter, header_of(self._target, tag, b"", 0))
             self._changed = True
 
     def _pad(self, at: int, length: int, multiple: int) -> None:
@@ -565,12 +565,12 @@ class Rewriter:
         padding = -length % multiple
         if not padding:
             return
-        header = len(self._header(_TRAILING_PADDING, b"OB", 0))
+        header = len(header_of(self._target, _TRAILING_PADDING, b"OB", 0))
         while padding < header:
             padding += multiple
         size = padding - header
         size += size % 2  # next to a value of odd length
-        self._replace(at, 0, self._header(_TRAILING_PADDING, b"OB", size) + bytes(size))
+        self._replace(at, 0, header_of(self._target, _TRAILING_PADDING, b"OB", size) + bytes(size))
         self._changed = True
 
     # Private creators and what VRs depend on (PS3.5 7.8.1, A.1)
@@ -591,10 +591,3 @@ class Rewriter:
                 note.is_signed = level.encoding.tag(raw + b"\0\0", 0)[0] == 1
             elif tag == WAVEFORM_BITS:
                 note.waveform_bits = level.encoding.tag(raw + b"\0\0", 0)[0]
-
-
-def _creator(level: Level, tag: int) -> bytes | None:
-    """Return the private creator of an element, None where it has none (PS3.5 7.8.1)."""
-    if level.creators is None or not tag >> 16 & 1:
-        return None
-    return level.creators.get(tag & 0xFFFF0000 | tag >> 8 & 0xFF)

@@ -1,14 +1,19 @@
-"""The form of values: padding, white space, byte order.
+"""The form of values: padding, white space, byte order; and of headers.
 
-Owns what normal mode makes of one value. Must not know elements around it. PS3.5 6.2, 7.3.
+Owns what normal mode makes of one value, and how a header is written. Must not know elements around
+it. PS3.5 6.2, 7.3.
 """
 
 from __future__ import annotations
 
 from isocenter.dataset.edits import swap_units
-from isocenter.dataset.vr import TEXT_VRS
+from isocenter.dataset.vr import SHORT_VRS, TEXT_VRS
 
-__all__ = ["normalised", "swapped"]
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
+if TYPE_CHECKING:
+    from isocenter.dataset.scan import Encoding
+
+__all__ = ["header_of", "normalised", "swapped"]
 
 
 def swapped(value: bytes, unit: int) -> bytes:
@@ -36,3 +41,13 @@ def normalised(vr: bytes, raw: bytes) -> bytes:
     else:
         return raw
     return raw if new == raw else new
+
+
+def header_of(encoding: Encoding, tag: int, vr: bytes, length: int) -> bytes:
+    """Return the header of an element in an encoding (PS3.5 7.1.2)."""
+    group, element = tag >> 16, tag & 0xFFFF
+    if not encoding.explicit or not vr:  # an item or a delimiter
+        return encoding.pack_plain(group, element, length)
+    if vr in SHORT_VRS:
+        return encoding.pack_short(group, element, vr, length)
+    return encoding.pack_long(group, element, vr, length)
