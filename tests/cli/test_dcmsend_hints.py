@@ -118,6 +118,26 @@ def test_a_file_that_ends_the_run_comes_with_what_would_help(
     assert capsys.readouterr().err.splitlines()[-1] == f"W: hint: {hint}"
 
 
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("disc", "+sd takes the files of a directory, +sd +r also those below it"),
+        ("+rd disc", "give the file itself, disc/DICOMDIR"),
+        ("+rd empty", "+sd takes the files of a directory, +sd +r also those below it"),
+        ("+sd empty", None),
+    ],
+)
+def test_a_folder_that_is_not_looked_into(
+    files: Path, given: str, hint: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "disc").mkdir()
+    (files / "DICOMDIR").rename(files / "disc" / "DICOMDIR")
+    (files / "empty").mkdir()
+    assert main(["127.0.0.1", "1", *given.split()], {}) == 21
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "hint" in line] == ([f"W: hint: {hint}"] if hint else [])
+
+
 def test_what_was_advised_helps(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (
         ("-nh", "a.dcm text"),

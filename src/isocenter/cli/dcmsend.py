@@ -91,6 +91,11 @@ def _listing(line: ParsedCommandLine) -> Listing:
         raise _Stopped(ExitCode.INVALID_INPUT_FILE) from problem
     if listing.is_empty:
         _LOGGER.critical("no input files to be processed")
+        from isocenter.cli.hints_dcmsend import empty_hint
+
+        paths, scans = line.parameters_from("dcmfile-in"), options.scan_directories
+        if hint := empty_hint(paths, dicomdir=options.dicomdir, scans=scans):
+            _LOGGER.warning("%s", hint)
         raise _Stopped(ExitCode.NO_INPUT_FILES)
     return listing
 

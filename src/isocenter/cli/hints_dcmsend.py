@@ -5,6 +5,8 @@ Owns the words; loaded only once a file failed. Must not know how files are sent
 
 from __future__ import annotations
 
+import os
+
 from isocenter.cli.explain_decompression import decompressing
 from isocenter.cli.options_dcmsend import TOOL
 from isocenter.errors import DataSetError
@@ -12,7 +14,11 @@ from isocenter.logs import one_line
 from isocenter.sender.prepare import DATA_SET_ONLY, identify, read_meta
 from isocenter.uids import MEDIA_STORAGE_DIRECTORY, name_of
 
-__all__ = ["context_hint", "input_hint"]
+TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["context_hint", "empty_hint", "input_hint"]
 
 _CANNOT_READ = (OSError, ValueError, DataSetError)
 
@@ -35,6 +41,23 @@ def input_hint(path: str, *, dicomdir: bool, meta_needed: bool) -> str:
     elif meta is not None and meta_needed and _is_data_set(path):
         return "hint: that is a data set without File Meta Information; +f takes those, too"
     return "hint: nothing was sent; -nh leaves out files that are no good"
+
+
+def empty_hint(paths: Sequence[str], *, dicomdir: bool, scans: bool) -> str:
+    """Say what would help where the paths given are no files; "" where nothing is known to.
+
+    Args:
+        paths: as given.
+        dicomdir: DICOMDIRs are looked into (``+rd``).
+        scans: the files of directories are taken (``+sd``).
+    """
+    folders = [path for path in paths if os.path.isdir(path)]
+    if not folders or scans:
+        return ""
+    index = os.path.join(folders[0], "DICOMDIR")
+    if dicomdir and os.path.isfile(index):
+        return f"hint: give the file itself, {index}"
+    return "hint: +sd takes the files of a directory, +sd +r also those below it"
 
 
 def _is_data_set(path: str) -> bool:
