@@ -481,6 +481,17 @@ def test_release_that_is_not_answered_is_a_failure(capsys: pytest.CaptureFixture
     assert lines(capsys)[0].startswith("E: Association Release Failed: ")
 
 
+def test_explanation_of_a_refused_model_names_the_options(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with querying(ONE, models=(uids.STUDY_ROOT_FIND,)) as node:
+        words = ["--explain", "127.0.0.1", str(node.port), "-k", "8,52=STUDY"]
+        assert main(words, {}) == 2
+    shown = lines(capsys)
+    assert shown[0] == "E: No Acceptable Presentation Contexts"
+    assert shown[-1].startswith("W:   -P, -S, -O and -W choose the information model")
+
+
 def test_default_query_loads_nothing_heavy() -> None:
     """Neither pydicom nor anything of other tools: a query is typed by people and by scripts."""
     from tests.support.processes import run

@@ -16,16 +16,19 @@ from isocenter.dataset.part10 import read_file_meta
 from isocenter.dataset.tree import Node
 from isocenter.errors import DimseFailure
 from isocenter.services.providers import FindMatch
+from isocenter.testing import ScriptedAcceptor, raw
+from isocenter.testing.peer import accept
 from tests.support.archives import ARCHIVE, dcmqrscp, samples
 from tests.support.ports import free_port
 from tests.support.queries import matches, querying
 from tests.support.tools import DCMTK, OURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from isocenter.services.providers import FindRequest
+    from isocenter.testing import RawConnection
     from tests.support.processes import Completed
     from tests.support.tools import Suite
 
@@ -294,6 +297,42 @@ def test_failure_is_said_in_the_words_of_the_original_and_is_one(
         line.replace("E: ", "I: ") if line not in theirs.lines else line for line in ours.lines
     ] == theirs.lines
     assert final[0].replace("I: ", "E: ") in ours.lines
+
+
+def _abort(connection: RawConnection) -> None:
+    accept(connection)
+    connection.receive_message()
+    connection.send(raw.abort())
+
+
+def _release(connection: RawConnection) -> None:
+    accept(connection)
+    connection.receive_message()
+    connection.send(raw.release_rq())
+    connection.receive()
+
+
+def _silence(connection: RawConnection) -> None:
+    accept(connection)
+    connection.receive_message()
+    connection.receive()
+
+
+@pytest.mark.parametrize("script", [_abort, _release, _silence])
+def test_association_that_ends_is_told_alike_and_is_a_failure(
+    tmp_path: Path, script: Callable[[RawConnection], None]
+) -> None:
+    outcomes = []
+    for suite in (DCMTK, OURS):
+        with ScriptedAcceptor(script) as acceptor:
+            words = ("-v", "-td", "1", *STUDY, "127.0.0.1", str(acceptor.port))
+            outcomes.append(ask(suite, tmp_path, acceptor.port, *words))
+    theirs, ours = outcomes
+    assert (theirs.code, ours.code) == (0, 2)
+    # A condition is followed by a reason where we know one.
+    assert [re.sub(r"(: |^E: )(0006:0...) .*", r"\1\2", line) for line in ours.lines] == [
+        re.sub(r"(: |^E: )(0006:0...) .*", r"\1\2", line) for line in theirs.lines
+    ]
 
 
 # --- failures before ------------------------------------------------------------------------

@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from isocenter.cli.explain import Lines
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.errors import IsocenterError
+    from isocenter.net.association import Association
     from isocenter.services.query import FindResponse
 
-__all__ = ["explain_broken_query", "explain_refused_query", "query_refused"]
+__all__ = [
+    "explain_broken_query",
+    "explain_no_model",
+    "explain_refused_query",
+    "query_refused",
+]
 
 _LOGGER = get_logger(__name__)
 
@@ -38,9 +44,10 @@ _UNABLE = (
     "it could not process the query",
     "Its log says more; mostly a key has a value that it cannot work with.",
 )
+_MODELS = "-P, -S, -O and -W choose the information model; that of worklists (-W) is the default."
 _NOT_SUPPORTED = (
     "it does not answer queries of this information model, although it accepted the context",
-    "-P, -S, -O and -W choose the model, and the worklist is the default.",
+    _MODELS,
 )
 _CANCELLED = ("it gave the query up, although nobody asked for that", "Its log says more.")
 
@@ -61,7 +68,7 @@ def _reason(status: int) -> tuple[str, str]:
         return _DOES_NOT_MATCH
     if status & 0xF000 == codes.UNABLE_TO_PROCESS:
         return _UNABLE
-    return ("of a reason of its own", "Its log says more.")
+    return ("it has a reason of its own", "Its log says more.")
 
 
 def query_refused(status: int, *, comment: str = "", offending: tuple[int, ...] = ()) -> Lines:
@@ -91,6 +98,15 @@ def explain_refused_query(response: FindResponse) -> None:
             response.status, comment=response.comment, offending=response.offending
         )
         _LOGGER.warning("%s", as_text(lines))
+
+
+def explain_no_model(line: ParsedCommandLine, association: Association) -> None:
+    """Say why nothing can be asked on an association."""
+    if _LOGGER.isEnabledFor(WARNING):
+        from isocenter.cli.explaining import explain_no_context
+
+        explain_no_context(line, association)
+        _LOGGER.warning("  %s", _MODELS)
 
 
 def explain_broken_query(

@@ -144,9 +144,9 @@ def _associate(
         _SCU.error("No Acceptable Presentation Contexts")
         association.abort()
         if line.given("--explain"):
-            from isocenter.cli.explaining import explain_no_context
+            from isocenter.cli.explain_query import explain_no_model
 
-            explain_no_context(line, association)
+            explain_no_model(line, association)
         return None
     if _identity_is_refused(line, request, association):
         association.abort()

@@ -34,6 +34,14 @@ _RESPONSES = get_logger("isocenter.net.responses")
 ALWAYS, NEVER, BY_LEVEL = "always", "never", "by level"
 """When responses are reported: whatever the level is, not at all, as `_RESPONSES` says."""
 
+_FILE_HEAD: Final = """
+# Dicom-File-Format
+
+# Dicom-Meta-Information-Header
+# Used TransferSyntax: Little Endian Explicit
+"""
+"""What stands before the keys of a query that was not answered to its end."""
+
 _CANCELLED: Final = 0xFE00
 _LOUD = ("--quiet", "--verbose", "--debug", "--log-level")
 
@@ -189,7 +197,7 @@ class Querier:
             _LOGGER.error("Find Failed, file: %s:", path)
         else:
             _LOGGER.error("Find Failed, query keys:")
-            _LOGGER.error("%s", "\n# Dicom-File-Format\n" + self._dump(identifier))
+            _LOGGER.error("%s", _FILE_HEAD + self._dump(identifier))
         _LOGGER.error("%s", condition_of(problem))
 
     def _encoded(self, identifier: Node) -> bytes:
