@@ -35,6 +35,8 @@ APART = (
     "dataset/test_rewrite_properties.py",
     "test_bench.py",
     "test_gate.py",
+    "test_options_map.py",
+    "test_public_api.py",
     "test_scripts.py",
 )
 """What the gate runs apart, without coverage: folders and files under tests. Their tests start
