@@ -5,6 +5,8 @@ PS3.5 6.1, PS3.3 C.12.1.1.2 (Specific Character Set).
 
 from __future__ import annotations
 
+from isocenter.errors import DataSetError
+
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 
 __all__ = ["decode_text", "encode_extended"]
@@ -66,3 +68,30 @@ def encode_extended(text: str, character_sets: str) -> bytes | None:
         except (LookupError, UnicodeError, ValueError, Warning):
             return None
     return encoded if decode_text(encoded, b"PN", character_sets.encode()) == text else None
+
+
+def decode_strictly(value: bytes, character_sets: bytes) -> str:
+    """Return a value as text.
+
+    Args:
+        value: as it is encoded.
+        character_sets: value of (0008,0005) that holds for it.
+
+    Raises:
+        DataSetError: a character set is not known, or the value is not in it.
+    """
+    from pydicom import config
+    from pydicom.charset import convert_encodings, decode_bytes
+
+    names = character_sets.decode("latin-1").strip(" \0").split("\\")
+    if names == ["ISO_IR 203"]:  # newer than pydicom's table
+        return value.decode("iso8859-15")
+    mode = config.settings.reading_validation_mode
+    # Else pydicom goes on with another character set, or other characters.
+    config.settings.reading_validation_mode = config.RAISE
+    try:
+        return str(decode_bytes(value, convert_encodings(names), set(_DELIMITERS)))
+    except (LookupError, ValueError, TypeError) as problem:
+        raise DataSetError(f"character set {names!r}: {problem}") from None
+    finally:
+        config.settings.reading_validation_mode = mode

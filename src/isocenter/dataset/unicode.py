@@ -1,12 +1,13 @@
 """Small data sets with all text in UTF-8.
 
-Owns the conversion of a tree of `isocenter.dataset.tree`; the tables are pydicom's.
+Owns the conversion of a tree of `isocenter.dataset.tree`; `charset` knows the character sets.
 
 PS3.5 6.1, PS3.3 C.12.1.1.2 (Specific Character Set).
 """
 
 from __future__ import annotations
 
+from isocenter.dataset.charset import decode_strictly
 from isocenter.dataset.tree import Element, Node
 from isocenter.dataset.vr import CHARACTER_SET_VRS
 from isocenter.errors import DataSetError
@@ -19,7 +20,6 @@ __all__ = ["in_utf8"]
 
 _CHARACTER_SET: Final = 0x00080005
 _UTF8: Final = b"ISO_IR 192"
-_DELIMITERS = frozenset(b"\r\n\t\f^=\\")
 
 
 def in_utf8(node: Node, character_sets: bytes = b"") -> Node:
@@ -52,25 +52,8 @@ def _converted(element: Element, character_sets: bytes) -> Element:
     value = element.value
     if element.vr not in CHARACTER_SET_VRS or (value.isascii() and b"\x1b" not in value):
         return element
-    text = _decoded(value, character_sets)
-    value = text.encode()
-    return Element(element.tag, element.vr, value + b" " * (len(value) % 2))
-
-
-def _decoded(value: bytes, character_sets: bytes) -> str:
-    from pydicom import config
-    from pydicom.charset import convert_encodings, decode_bytes
-
-    names = character_sets.decode("latin-1").strip(" \0").split("\\")
-    if names == ["ISO_IR 203"]:  # newer than pydicom's table
-        return value.decode("iso8859-15")
-    mode = config.settings.reading_validation_mode
-    # Else pydicom goes on with another character set, or other characters.
-    config.settings.reading_validation_mode = config.RAISE
     try:
-        return str(decode_bytes(value, convert_encodings(names), set(_DELIMITERS)))
-    except (LookupError, ValueError, TypeError) as problem:
-        reason = f"cannot convert from character set {names!r} to UTF-8: {problem}"
-        raise DataSetError(reason) from None
-    finally:
-        config.settings.reading_validation_mode = mode
+        value = decode_strictly(value, character_sets).encode()
+    except DataSetError as problem:
+        raise DataSetError(f"cannot convert to UTF-8: {problem}") from None
+    return Element(element.tag, element.vr, value + b" " * (len(value) % 2))
