@@ -123,8 +123,7 @@ class Database:
             max_overflow=-1,
             connect_args={"check_same_thread": False, "timeout": _WAIT / 1000},
         )
-        # Full for writers that promise; else safe against a crash of the process alone.
-        synchronous = "FULL" if self._durable else "OFF"
+        synchronous = "FULL" if self._durable else "NORMAL"
 
         @event.listens_for(engine, "connect")
         def connected(connection: sqlite3.Connection, _: object) -> None:

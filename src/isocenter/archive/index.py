@@ -4,8 +4,9 @@ Owns the statements that write, and those that need no query. Decides nothing ab
 matches a query is `finding`'s.
 
 Rows are written with ON CONFLICT. A study's or a series' row keeps the first value that an
-attribute had; later instances fill in what was empty. What was written last is remembered, so that
-an instance of a known series costs one statement for all of a batch.
+attribute had; later instances fill in what was empty, and one that takes the place of another,
+which somebody corrected, replaces what it says otherwise. What was written last is remembered, so
+that instances of a known series cost two statements for all of a batch.
 
 PS3.4 C.6.
 """
@@ -146,13 +147,16 @@ class Index:
         if not news:
             return
         self._load_studies(connection, {new.facts.study_instance_uid for new in news})
+        present = set(self.existing(connection, [key_of(new) for new in news]))
         updated: dict[int, float] = {}
         rows = {}
         for new in news:
             facts = new.facts
-            study = self._study(connection, new)
+            corrects = key_of(new) in present
+            present.add(key_of(new))
+            study = self._study(connection, new, corrects=corrects)
             updated[study.id] = max(new.received, updated.get(study.id, 0))
-            series, base = self._series_of(connection, study.id, new)
+            series, base = self._series_of(connection, study.id, new, corrects=corrects)
             row: dict[str, object] = {
                 **compared_columns("instance", facts.instance, facts.timezone),
                 "series_id": series.id,
@@ -180,7 +184,7 @@ class Index:
                 values = tuple(row[1:])
                 self._studies[values[_STUDY_UID]] = _Known(row[0], values)
 
-    def _study(self, connection: Connection, new: NewInstance) -> _Known:
+    def _study(self, connection: Connection, new: NewInstance, *, corrects: bool) -> _Known:
         """Return the row of an instance's study, made or filled in."""
         values, uid = new.facts.study, new.facts.study_instance_uid
         known = self._studies.get(uid)
@@ -189,7 +193,7 @@ class Index:
             connection.execute(self._insert_study, row)
             self._load_studies(connection, [uid])
             known = self._studies[uid]
-        if merged := _merged(known.values, values):
+        if merged := _merged(known.values, values, corrects=corrects):
             connection.execute(
                 STUDY.update().where(STUDY.c.id == known.id), compared_columns("study", merged)
             )
@@ -197,7 +201,7 @@ class Index:
         return known
 
     def _series_of(
-        self, connection: Connection, study_id: int, new: NewInstance
+        self, connection: Connection, study_id: int, new: NewInstance, *, corrects: bool
     ) -> tuple[_Known, Base]:
         """Return the row of an instance's series, made or filled in, and its rest."""
         values, uid = new.facts.series, new.facts.series_instance_uid
@@ -212,7 +216,7 @@ class Index:
             if found is None:
                 raise RuntimeError("a series was written and is not there")
         known, base = found
-        if merged := _merged(known.values, values):
+        if merged := _merged(known.values, values, corrects=corrects):
             connection.execute(
                 SERIES.update().where(SERIES.c.id == known.id), compared_columns("series", merged)
             )
@@ -377,11 +381,26 @@ class Index:
             last = rows[-1][0]
 
 
-def _merged(known: tuple[str, ...], values: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return known values with the empty ones filled in, None where nothing changes."""
+def key_of(new: NewInstance) -> InstanceKey:
+    """Return the UIDs of study, series and instance."""
+    facts = new.facts
+    return facts.study_instance_uid, facts.series_instance_uid, facts.sop_instance_uid
+
+
+def _merged(
+    known: tuple[str, ...], values: tuple[str, ...], *, corrects: bool
+) -> tuple[str, ...] | None:
+    """Return known values with others taken over, None where nothing changes.
+
+    Args:
+        known: what the row has.
+        values: of the instance.
+        corrects: they take precedence where they are not empty.
+    """
     if known == values:
         return None
-    merged = tuple([old or new for old, new in zip(known, values, strict=True)])
+    first, second = (values, known) if corrects else (known, values)
+    merged = tuple([one or other for one, other in zip(first, second, strict=True)])
     return merged if merged != known else None
 
 
