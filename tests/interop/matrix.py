@@ -110,6 +110,65 @@ _TLS_CALLED = {
         "test_differential_tls::test_acceptors_warn_alike_of_parameters_that_cannot_be_read"
     ),
 }
+_ANY_TLS = (
+    "--disable-tls",
+    "--enable-tls",
+    "--std-passwd",
+    "--use-passwd",
+    "--null-passwd",
+    "--pem-keys",
+    "--der-keys",
+    "--add-cert-file",
+    "--add-cert-dir",
+    "--add-crl-file",
+    "--enable-crl-vfy",
+    "--enable-crl-all",
+    "--list-profiles",
+    "--profile-8996",
+    "--profile-8996-mod",
+    "--profile-bcp195-nd",
+    "--profile-bcp195",
+    "--profile-bcp195-ex",
+    "--profile-basic",
+    "--profile-aes",
+    "--profile-null",
+    "--list-ciphers",
+    "--cipher",
+    "--no-sni",
+    "--seed",
+    "--write-seed",
+    "--write-seed-file",
+    "--require-peer-cert",
+    "--ignore-peer-cert",
+)
+"""Options for TLS of requestors and acceptors alike."""
+
+_RETRIEVE = "test_differential_retrieve::"
+_GETS = _RETRIEVE + "test_getscu_says_and_writes_what_the_original_does"
+_MOVES = _RETRIEVE + "test_movescu_says_and_writes_what_the_original_does"
+_GET_WIRE = "test_differential_retrieve_wire::test_getscu_sends_what_the_original_sends"
+_MOVE_WIRE = "test_differential_retrieve_wire::test_movescu_sends_what_the_original_sends"
+_UNCOMPRESSED = ("--prefer-uncompr", "--prefer-little", "--prefer-big")
+_ASKING = (
+    "--key",
+    "--patient",
+    "--study",
+    "--psonly",
+    "--aetitle",
+    "--call",
+    "--propose-uncompr",
+    "--propose-little",
+    "--propose-big",
+    "--propose-deflated",
+    "--timeout",
+    "--acse-timeout",
+    "--dimse-timeout",
+    "--max-pdu",
+    "--repeat",
+    "--abort",
+)
+"""Options of both retrieving tools that show in what they send."""
+
 _TLS_SINCE = {
     "--list-profiles",
     "--profile-8996",
@@ -270,6 +329,78 @@ OPTIONS: dict[str, dict[str, str]] = {
         "--invent-study": _ALTERED + "test_storescu_makes_up_identities_as_the_oracle_does",
         "--invent-patient": _ALTERED + "test_storescu_makes_up_identities_as_the_oracle_does",
     },
+    "getscu": {
+        **_EVERYWHERE,
+        "--arguments": _RETRIEVE + "test_command_line_and_contexts_are_shown_as_by_the_original",
+        "--verbose-pc": _RETRIEVE + "test_command_line_and_contexts_are_shown_as_by_the_original",
+        "--log-config": _RETRIEVE
+        + "test_log_goes_where_the_file_says_under_the_names_of_the_original",
+        "--quiet": _RETRIEVE + "test_levels_of_the_log_are_those_of_the_original",
+        "--verbose": _RETRIEVE + "test_levels_of_the_log_are_those_of_the_original",
+        "--debug": _RETRIEVE + "test_getscu_dumps_messages_as_the_original_does",
+        **dict.fromkeys(
+            ("--output-directory", "--implicit", "--propose-implicit", "--normal"), LINES
+        ),
+        **dict.fromkeys(("--bit-preserving", "--ignore"), _GETS),
+        **dict.fromkeys(_ASKING, _GET_WIRE),
+        **dict.fromkeys(_UNCOMPRESSED, _GET_WIRE),
+        **{f"--prefer-{name}": _GET_WIRE for name in _SYNTAXES},
+    },
+    "movescu": {
+        **_EVERYWHERE,
+        "--arguments": _RETRIEVE + "test_command_line_and_contexts_are_shown_as_by_the_original",
+        "--log-config": _RETRIEVE
+        + "test_log_goes_where_the_file_says_under_the_names_of_the_original",
+        "--quiet": _RETRIEVE + "test_levels_of_the_log_are_those_of_the_original",
+        "--verbose": _RETRIEVE + "test_levels_of_the_log_are_those_of_the_original",
+        "--cancel": _RETRIEVE + "test_movescu_cancels_as_the_original_does",
+        **dict.fromkeys(
+            (
+                "--debug",
+                "--output-directory",
+                "--disable-host-lookup",
+                "--uid-padding",
+                "--normal",
+                "--write-file",
+                "--write-xfer-same",
+                "--write-xfer-little",
+                "--enable-new-vr",
+                "--group-length-recalc",
+                "--length-explicit",
+                "--padding-off",
+                "--padding-create",
+                "--prefer-uncompr",
+                "--prefer-little",
+                *(f"--prefer-{name}" for name in _SYNTAXES if name != "deflated"),
+            ),
+            LINES,
+        ),
+        **dict.fromkeys(
+            (
+                "--port",
+                "--ignore",
+                "--bit-preserving",
+                "--write-dataset",
+                "--write-xfer-big",
+                "--write-xfer-implicit",
+                "--write-xfer-deflated",
+                "--disable-new-vr",
+                "--group-length-create",
+                "--group-length-remove",
+                "--length-undefined",
+                "--compression-level",
+                "--prefer-big",
+                "--prefer-deflated",
+                "--implicit",
+                "--accept-all",
+            ),
+            _MOVES,
+        ),
+        **dict.fromkeys(
+            (*_ASKING, "--move", "--no-port", "--pending-ignore", "--pending-read"), _MOVE_WIRE
+        ),
+        "--propose-implicit": _MOVE_WIRE,
+    },
     "echoscu": {
         **_EVERYWHERE,
         **_TLS_CALLING,
@@ -379,6 +510,18 @@ NOT_IN_THE_ORACLE = {
         *_TLS_SINCE,
     },
     "storescu": {"--ipv4", "--ipv6", "--ip-auto", "--request-sni", *_TLS_SINCE},
+    # Of release 3.6.7 neither speaks TLS.
+    "getscu": {"--ipv4", "--ipv6", "--ip-auto", *_ANY_TLS, "--anonymous-tls", "--request-sni"},
+    "movescu": {
+        "--ipv4",
+        "--ipv6",
+        "--ip-auto",
+        *_ANY_TLS,
+        "--request-sni",
+        "--expect-sni",
+        "--dhparam",
+        "--verify-peer-cert",
+    },
     "echoscu": {
         "--ipv4",
         "--ipv6",

@@ -239,6 +239,96 @@ def test_movescu_fails_as_the_original_does(
     assert said(found)[1] == said(expected)[1]
 
 
+def messages(text: str) -> list[str]:
+    """Return the dumps of DIMSE messages, and the lines that announce them."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if re.search("(IN|OUT)[A-Z]+ DIMSE MESSAGE", line):
+            inside = True
+        if inside or re.match("I: (Sending|Received) C-", line):
+            kept.append(line)
+        if "END DIMSE MESSAGE" in line:
+            inside = False
+    return kept
+
+
+@pytest.mark.peer("dcmtk")
+@pytest.mark.parametrize("option", ["-d", "--debug", "-ll"])
+def test_getscu_dumps_messages_as_the_original_does(
+    option: str, archive: Archive, tmp_path: Path
+) -> None:
+    words = (option, "debug") if option == "-ll" else (option,)
+    expected, _ = ask(DCMTK, "getscu", archive, tmp_path, *words, *STUDY)
+    found, _ = ask(OURS, "getscu", archive, tmp_path, *words, *STUDY)
+    assert messages(found.stderr) == messages(expected.stderr)
+
+
+@pytest.mark.peer("dcmtk")
+@pytest.mark.parametrize("tool", ["getscu", "movescu"])
+@pytest.mark.parametrize("option", ["-q", "--quiet", "-v", "--verbose"])
+def test_levels_of_the_log_are_those_of_the_original(
+    option: str, tool: str, archive: Archive, tmp_path: Path
+) -> None:
+    words = (option, "+P", str(archive.own)) if tool == "movescu" else (option,)
+    expected, _ = ask(DCMTK, tool, archive, tmp_path, *words, *STUDY, "--ignore")
+    found, _ = ask(OURS, tool, archive, tmp_path, *words, *STUDY, "--ignore")
+    assert said(found) == said(expected)
+
+
+@pytest.mark.peer("dcmtk")
+@pytest.mark.parametrize("tool", ["getscu", "movescu"])
+def test_command_line_and_contexts_are_shown_as_by_the_original(
+    tool: str, archive: Archive, tmp_path: Path
+) -> None:
+    words = ("--arguments", "-v", "+v") if tool == "getscu" else ("--arguments", "-v")
+    expected, _ = ask(DCMTK, tool, archive, tmp_path, *words, "-S", "-k", "8,52=STUDY", "--ignore")
+    found, _ = ask(OURS, tool, archive, tmp_path, *words, "-S", "-k", "8,52=STUDY", "--ignore")
+
+    def shown(done: Completed) -> list[str]:
+        lines = [
+            re.sub("calling '[^']*'", "calling", line)
+            for line in done.stderr.splitlines()
+            if re.match("I:( calling|   )", line)
+        ]
+        # The UID that 3.6.7 calls otherwise than 3.7.0.
+        return [line for line in lines if "ImplantationPlanSR" not in line]
+
+    assert shown(found) == shown(expected)
+
+
+LOG = """\
+log4cplus.rootLogger = INFO, A
+log4cplus.appender.A = log4cplus::FileAppender
+log4cplus.appender.A.File = {file}
+log4cplus.appender.A.layout = log4cplus::PatternLayout
+log4cplus.appender.A.layout.ConversionPattern = %c %p: %m%n
+"""
+
+
+@pytest.mark.peer("dcmtk")
+@pytest.mark.parametrize("tool", ["getscu", "movescu"])
+def test_log_goes_where_the_file_says_under_the_names_of_the_original(
+    tool: str, archive: Archive, tmp_path: Path
+) -> None:
+    logs = []
+    for suite in (DCMTK, OURS):
+        (tmp_path / "log.cfg").write_text(LOG.format(file=tmp_path / f"{suite.name}.log"))
+        words = ("--log-config", str(tmp_path / "log.cfg"))
+        ask(suite, tool, archive, tmp_path, *words, "-S", "-k", "8,52=STUDY", "-k", "20,d=9.9")
+        logs.append((tmp_path / f"{suite.name}.log").read_text().splitlines())
+    assert logs[1] == logs[0]
+
+
+@pytest.mark.peer("dcmtk")
+def test_movescu_cancels_as_the_original_does(archive: Archive, tmp_path: Path) -> None:
+    line = "I: Sending Cancel Request (MsgID 1, PresID 3)"
+    for suite in (DCMTK, OURS):
+        words = ("-v", "--cancel", "1", "-td", "20", "+P", str(archive.own), "--ignore")
+        done, _ = ask(suite, "movescu", archive, tmp_path, *words, *STUDY)
+        assert line in done.stderr.splitlines()
+        assert done.code == 0
+
+
 # --- our side of the services ---------------------------------------------------------------
 
 

@@ -104,7 +104,11 @@ def accept_dump(
     }
     proposed = _roles(request.user_information)
     accepted = _roles(accept.user_information)
-    for context in accept.presentation_contexts:
+    # In the order of the request, which an answer need not have.
+    places = {context_id: place for place, context_id in enumerate(abstract_syntaxes)}
+    for context in sorted(
+        accept.presentation_contexts, key=lambda each: places.get(each.context_id, len(places))
+    ):
         abstract_syntax = abstract_syntaxes.get(context.context_id, "")
         lines += (
             f"  Context ID:        {context.context_id} ({_result(context)})",
