@@ -142,19 +142,20 @@ class WriterClient:
         patience: seconds until somebody who gets no answer gives up.
     """
 
-    __slots__ = ("_door", "_idle", "_lock", "_marks", "_patience", "_pid")
+    __slots__ = ("_door", "_idle", "_lock", "_marks", "_patience", "_pid", "_renewal")
 
     def __init__(self, door: socket.socket, *, patience: float = PATIENCE) -> None:
         """Begin without connections."""
         self._door = door
         self._patience = patience
+        self._renewal = threading.Lock()
         self._begin()
 
     def _begin(self) -> None:
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[socket.socket] = []
         self._marks = tuple(_Marks() for _ in range(_MARKERS))
+        self._pid = os.getpid()  # last: from here on others use the rest
 
     def area(self, directory: str) -> RemoteArea:
         """Return the way to the index of one area."""
@@ -177,12 +178,15 @@ class WriterClient:
 
     def _check_process(self) -> None:
         """Forget what belongs to the process that this one was forked from."""
-        if self._pid != os.getpid():
-            for sock in self._idle:
-                sock.close()
-            for marks in self._marks:
-                marks.close()
-            self._begin()
+        if self._pid == os.getpid():
+            return
+        with self._renewal:  # the process was one thread when it was made
+            if self._pid != os.getpid():
+                for sock in self._idle:
+                    sock.close()
+                for marks in self._marks:
+                    marks.close()
+                self._begin()
 
     def _connect(self, deadline: float) -> socket.socket:
         """Return a new connection, which the writer may not have noticed yet.

@@ -21,14 +21,13 @@ from contextlib import suppress
 from isocenter.archive.committer import Committer, key_of
 from isocenter.archive.describing import describe
 from isocenter.archive.index import Index
-from isocenter.archive.orders import Add, AddOutcome, Release
-from isocenter.archive.store.filesystem import FileStore
+from isocenter.archive.orders import Add, AddOutcome, Failure
+from isocenter.archive.store.filesystem import FileStore, folders_of
 from isocenter.errors import ArchiveError, DataSetError, StorageError
 from isocenter.logs import get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Self
 
     from isocenter.archive.area import Area
@@ -92,6 +91,7 @@ class OpenArea:
     def __init__(self, area: Area, *, may_begin: bool = False) -> None:
         """Lock the area, remove unfinished files, open the index."""
         self.area = area
+        was_used = os.path.exists(os.path.join(area.private, "lock"))
         self._lock = lock_area(area)
         try:
             try:
@@ -99,7 +99,7 @@ class OpenArea:
             except StorageError as problem:
                 raise ArchiveError(area.directory, problem.reason) from problem
             if not may_begin:
-                _check_index_is_there(area)
+                _check_index_is_there(area, was_used=was_used)
             with suppress(StorageError):
                 if removed := self.store.spool.clean_leftovers():
                     _LOGGER.warning(
@@ -127,7 +127,7 @@ class OpenArea:
         self.close()
 
 
-def _check_index_is_there(area: Area) -> None:
+def _check_index_is_there(area: Area, *, was_used: bool) -> None:
     """Refuse an area with objects and without an index: it would look empty.
 
     Raises:
@@ -139,7 +139,9 @@ def _check_index_is_there(area: Area) -> None:
         names = os.listdir(area.directory)
     except OSError as error:
         raise ArchiveError(area.directory, error.strerror or str(error)) from error
-    if any(_BUCKET.fullmatch(name) for name in names):
+    if any(_BUCKET.fullmatch(name) for name in names) or (
+        was_used and next(folders_of(area.directory), None) is not None
+    ):
         raise ArchiveError(
             area.directory,
             "there are objects and no index; 'isocenter index rebuild' makes it anew",
@@ -152,41 +154,45 @@ def _check_index_is_there(area: Area) -> None:
         )
 
 
-def settle(opened: OpenArea, folder: str, study: str) -> int:
-    """Put a marked folder in order, and take its mark back; return how many files had no row.
+def settle(opened: OpenArea, folder: str, study: str) -> bool:
+    """Put a marked folder in order and take its mark back; False where that has to wait.
 
     Raises:
+        ArchiveError: the index cannot be read.
         StorageError: the folder cannot be read.
     """
     committer, store = opened.committer, opened.store
     paths = store.listing(folder)
     if paths:
         with opened.index.reading() as connection:
-            known = {file.path for file in opened.index.files(connection, study)}
+            # A file may have been removed by hand, and its name taken by what came again.
+            known = {
+                file.path
+                for file in opened.index.files(connection, study)
+                if store.size(file.path) == file.size
+            }
         paths = [path for path in paths if path not in known and not committer.is_going(path)]
-    adopt(opened, paths)
-    committer.commit([Release((folder,))])
-    committer.flush()
-    return len(paths)
-
-
-def adopt(opened: OpenArea, paths: Iterable[str]) -> None:
-    """Give a row to each file that has none; or remove it, or set it aside."""
+    done = True
     for path in paths:
         try:
             what = _adopt(opened, path)
         except FileNotFoundError:
             continue
         except (OSError, StorageError) as problem:
+            done = False
             what = f"cannot be dealt with: {problem}"
         _LOGGER.warning("%s/%s was not confirmed: %s", opened.area.directory, path, what)
+    if done:
+        committer.release([folder])
+        committer.flush()
+    return done
 
 
 def _adopt(opened: OpenArea, path: str) -> str:
     """Deal with a file and say how.
 
     Raises:
-        OSError, StorageError: it cannot be read, moved or removed.
+        OSError, StorageError: it cannot be read, moved, removed or added.
     """
     committer, store = opened.committer, opened.store
     fd = store.open(path)
@@ -201,9 +207,9 @@ def _adopt(opened: OpenArea, path: str) -> str:
         known = opened.index.existing(connection, [key_of(new)])
     if known:
         (before,) = known.values()
-        if before.path == path:
+        if before.path == path and before.digest == new.digest:
             return "it is indexed"
-        is_there = store.size(before.path) == before.size
+        is_there = before.path != path and store.size(before.path) == before.size
         if before.digest == new.digest and is_there:
             store.remove([path])
             return "removed, the same is stored"
@@ -213,5 +219,6 @@ def _adopt(opened: OpenArea, path: str) -> str:
     (answer,) = committer.commit([Add(new, again=True)])
     if isinstance(answer, AddOutcome) and answer.kind in {"stored", "replaced"}:
         return "added"
-    reason = "over quota" if isinstance(answer, AddOutcome) else getattr(answer, "reason", "")
-    return f"{reason}; moved to {store.set_aside(path)}"
+    if isinstance(answer, Failure):
+        raise StorageError(path, answer.reason)
+    return f"its study is full; moved to {store.set_aside(path)}"

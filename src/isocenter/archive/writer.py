@@ -197,8 +197,8 @@ class Loop:
     def _hear(self, peer: _Peer, orders: dict[str, list[tuple[_Peer, Order]]]) -> None:
         try:
             requests = peer.frames.read(peer.sock)
-        except ValueError as problem:
-            _LOGGER.error("a connection of the writer is closed: %s", problem)  # noqa: TRY400 - no traceback wanted
+        except Exception:  # whatever it is, it is one connection's
+            _LOGGER.exception("a connection of the writer is closed")
             requests = None
         if requests is None:
             self._drop(peer)
@@ -302,10 +302,12 @@ class Loop:
         if study is None:
             return
         try:
-            settle(service.opened, folder, study)
-        except Exception as problem:  # it must not keep others from their answers
+            done = settle(service.opened, folder, study)
+        except Exception:  # it must not keep others from their answers
+            done = False
+            _LOGGER.exception("folder %s cannot be looked at", folder)
+        if not done:
             service.due[folder] = time.monotonic() + _LATER
-            _LOGGER.exception("folder %s cannot be looked at: %s", folder, problem)  # noqa: TRY401 - with the words first
 
     def close(self) -> None:
         """End all connections."""
