@@ -210,7 +210,12 @@ def test_name_that_does_not_fit_is_answered_in_utf8_whatever_is_asked_for() -> N
 @pytest.mark.parametrize(
     ("options", "character_set", "name"),
     [
-        pytest.param(("--convert-to-utf8",), "ISO_IR 192", "Müller^Ж".encode(), id="utf8"),
+        pytest.param(
+            ("--convert-to-utf8", "--discard-illegal"),
+            "ISO_IR 192",
+            "Müller^Ж".encode(),
+            id="utf8",
+        ),
         pytest.param(
             ("--convert-to-latin1", "--discard-illegal"),
             "ISO_IR 100",
@@ -246,7 +251,7 @@ def test_discard_illegal_leaves_out_what_is_not_there() -> None:
 
 
 def test_use_request_charset_answers_in_that_of_the_request() -> None:
-    words = ("--convert-to-latin1", "--override-charset", "--use-request-charset")
+    words = ("--convert-to-latin1", "-Cd", "--override-charset", "--use-request-charset")
     assert answered(*words, asked_in="ISO_IR 192") == ("ISO_IR 192", "Müller^Ж".encode())
 
 
