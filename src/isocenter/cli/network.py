@@ -232,8 +232,6 @@ def run_server(
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
         As the start of the dispatcher that `setting` makes.
     """
-    import signal
-
     from isocenter.cli.arrivals import STORESCP
     from isocenter.net.dispatch import ThreadDispatcher
     from isocenter.net.listener import raise_descriptor_limit
@@ -251,11 +249,9 @@ def run_server(
     raise_descriptor_limit()
     on_reload = reloader.run if reloader else None
     listener = _listener(line, options, dispatcher, gate, tls, on_reload, report, port=setting.port)
-    # Before anybody can see that the server is there.
-    if reloader and hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: listener.stop())
+    _heed_signals(
+        listener, reloads=bool(reloader)
+    )  # before anybody can see that the server is there
     try:
         if connection is not None:
             listener.adopt(connection)
@@ -269,6 +265,16 @@ def run_server(
     if duties is not None and isinstance(inner, ThreadDispatcher):
         duties.at_end()
     return True
+
+
+def _heed_signals(listener: Listener, *, reloads: bool) -> None:
+    """Have signals stop a server, and SIGHUP have it read its files anew where it has any."""
+    import signal
+
+    if reloads and hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: listener.request_reload())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: listener.stop())
 
 
 def _serve_options(line: ParsedCommandLine, setting: Setting) -> ServeOptions:
