@@ -61,11 +61,13 @@ def encode_extended(text: str, character_sets: str) -> bytes | None:
     from pydicom.valuerep import PersonName
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        # Not "error": filters are the process's, and other threads have warnings too. What could
+        # not be encoded is seen below.
+        warnings.simplefilter("ignore")
         try:
             encodings = convert_encodings(character_sets.split("\\"))
             encoded = bytes(PersonName(text, encodings).encode(encodings))
-        except (LookupError, UnicodeError, ValueError, Warning):
+        except (LookupError, UnicodeError, ValueError):
             return None
     return encoded if decode_text(encoded, b"PN", character_sets.encode()) == text else None
 
