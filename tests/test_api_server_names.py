@@ -13,7 +13,7 @@ import pytest
 
 from isocenter.testing.certificates import Authority
 from tests.faults.test_receiver_server_names import hello
-from tests.support.processes import Process
+from tests.support.processes import Process, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +43,7 @@ def test_a_name_that_is_no_ascii_is_one_line_of_the_log(tmp_path: Path) -> None:
     own = Authority("Hospital", key="ec-p256", folder=tmp_path).issue("archive", key="ec-p256")
     argv = [sys.executable, "-c", PROGRAM, str(own.private_key), str(own.certificate)]
     with Process(argv) as server:
-        while not server.stdout.endswith("\n"):
-            assert server.running, server.stderr
+        wait_until(lambda: server.stdout.endswith("\n"), timeout=WAIT, what="the port")
         port = int(server.stdout)
         for name in (b"h\xc3\xb6st-\xff\xfe.example", b"another.example"):
             with socket.create_connection(("127.0.0.1", port), WAIT) as peer:
