@@ -157,6 +157,21 @@ def test_file_that_takes_the_place_of_one_that_is_gone_is_added(tmp_path: Path) 
     assert check(area).problems == []
 
 
+def test_who_has_an_area_to_himself_puts_it_in_order_first_and_marks_few(tmp_path: Path) -> None:
+    area = area_in(tmp_path / "area", maximum_studies=35)
+    with OpenArea(area) as opened:
+        publish(opened, part10(data_set()))
+    with local(area) as (opened, sender):
+        assert len(indexed(opened)) == 1
+        for number in range(40):
+            sender.send(data_set(study=f"1.{number}"))
+        assert 16 <= len(opened.committer.marks) <= 20
+        assert len(objects_on_disk(area)) <= 36, "files go while others come"
+    with OpenArea(area) as opened:
+        assert not opened.committer.marks
+    assert check(area).problems == []
+
+
 # --- taking over ---
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -154,3 +156,49 @@ def test_names_of_files_do_not_talk_to_the_terminal(
     (tmp_path / "area" / "a\x1b[2Jb").write_bytes(b"x")
     code, out, _ = run(capsys, "check", area.directory)
     assert (code, out[0]) == (1, "no row: a?[2Jb: the file is not indexed")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_terminal_sees_how_far_it_is_and_nothing_of_it_stays(
+    area: Area, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(index, "_INTERVAL", 0.0)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert index.main(["check", area.directory], {}) == 0
+    assert "\r2 files, 0.0 MiB" in terminal.getvalue()
+    assert terminal.getvalue().endswith(" \r")
+    assert "no problems" in capsys.readouterr().out
+
+
+def test_interrupted_import_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "source" / "one", "1.1")
+    new = str(tmp_path / "area")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index._ProgressLine, "show", interrupt)
+        assert run(capsys, "import", new, str(tmp_path / "source")) == (
+            1,
+            [],
+            "isocenter index: interrupted; run it again for the rest\n",
+        )
+    assert run(capsys, "import", new, str(tmp_path / "source"))[0] == 0
+    assert run(capsys, "check", "--", new)[0] == 0
+
+
+def test_quarantine_is_counted(area: Area, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(area.private, "quarantine").mkdir()
+    Path(area.private, "quarantine", "one.dcm").write_bytes(b"x")
+    code, out, _ = run(capsys, "check", area.directory)
+    assert (code, out[-1].endswith("no problems, 1 in quarantine")) == (0, True)

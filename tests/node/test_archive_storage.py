@@ -124,3 +124,43 @@ def test_object_beyond_the_quota_is_answered_out_of_resources(tmp_path: Path) ->
         paths = file_of(tmp_path, "1.1"), file_of(tmp_path, "1.2", text="x" * 2000)
         assert send(node, "ONE", *paths) == [0, 0xA700]
     assert len(objects_on_disk(area)) == 1
+
+
+class Watcher:
+    """Told of what arrives."""
+
+    def __init__(self) -> None:
+        self.pieces = 0
+        self.completed = 0
+
+    def piece(self, count: int) -> None:
+        self.pieces += count
+
+    def complete(self) -> None:
+        self.completed += 1
+
+
+@pytest.mark.parametrize("ignore", [True, False])
+def test_reception_is_told_of_each_fragment_and_of_the_end(tmp_path: Path, *, ignore: bool) -> None:
+    area = area_in(tmp_path / "area")
+    watcher = Watcher()
+    with contextlib.ExitStack() as stack:
+        keeper = stack.enter_context(WriterKeeper([area]))
+        client = keeper.client()
+        stack.callback(client.close)
+        writable = WritableArea(area, client.area(area.directory), StorageOptions())
+        stack.callback(writable.close)
+        storage = ArchiveStorage({"ONE": writable}, ignore=ignore, reception=lambda: watcher)
+        server = stack.enter_context(isocenter.serve(storage_provider=storage))
+        path = file_of(tmp_path, "1.1")
+        with isocenter.connect(
+            "127.0.0.1",
+            server.port,
+            called_ae_title="ONE",
+            contexts=isocenter.contexts_for(str(path)),
+        ) as peer:
+            assert peer.store(path).status == 0
+            assert peer.store(path).status == 0
+    assert watcher.completed == 2
+    assert watcher.pieces >= 2
+    assert len(objects_on_disk(area)) == (0 if ignore else 1)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from isocenter.archive.area import Area
 
-__all__ = ["OpenArea", "lock_area", "settle"]
+__all__ = ["OpenArea", "lock_area", "put_in_order", "settle"]
 
 _LOGGER = get_logger(__name__)
 
@@ -152,6 +152,19 @@ def _check_index_is_there(area: Area, *, was_used: bool) -> None:
             " 'isocenter index import' takes it over",
             area.directory,
         )
+
+
+def put_in_order(opened: OpenArea) -> None:
+    """Do what was on its way when an area was left; for who has it to himself.
+
+    Raises:
+        ArchiveError: the index cannot be read.
+        StorageError: a folder cannot be read.
+    """
+    for folder, study in list(opened.committer.marks.items()):
+        settle(opened, folder, study)
+    while opened.committer.has_work:
+        opened.committer.work()
 
 
 def settle(opened: OpenArea, folder: str, study: str) -> bool:

@@ -21,7 +21,7 @@ from isocenter.archive.describing import describe, digest_of
 from isocenter.archive.index import Index
 from isocenter.archive.local import LocalArea
 from isocenter.archive.orders import Add, Failure
-from isocenter.archive.recovery import OpenArea, lock_area, settle
+from isocenter.archive.recovery import OpenArea, lock_area, put_in_order
 from isocenter.archive.store.filesystem import folders_of
 from isocenter.errors import ArchiveError, DataSetError, StorageError
 from isocenter.record import NamedTuple, replace
@@ -97,7 +97,7 @@ def rebuild(area: Area, *, progress: Progress | None = None) -> Takeover:
     if area.url:
         raise ArchiveError(area.directory, "only an index in the area's own folder is rebuilt")
     with suppress(ArchiveError), OpenArea(area) as opened:
-        _finish(opened)
+        put_in_order(opened)
     lock = lock_area(area)
     try:
         fresh = f"{area.index_path}.new"
@@ -115,15 +115,6 @@ def rebuild(area: Area, *, progress: Progress | None = None) -> Takeover:
     finally:
         os.close(lock)
     return count.end()
-
-
-def _finish(opened: OpenArea) -> None:
-    """Do what an index was about to do."""
-    committer = opened.committer
-    for folder, study in list(committer.marks.items()):
-        settle(opened, folder, study)
-    while committer.has_work:
-        committer.work()
 
 
 def _unlink(path: str) -> None:
@@ -250,7 +241,7 @@ def import_folder(
     prefix = _within(area, folder) if in_place else ""
     area = replace(area, maximum_studies=0, maximum_bytes_per_study=0)
     with OpenArea(area, may_begin=in_place) as opened:
-        _finish(opened)
+        put_in_order(opened)
         taker = _Taker(opened, os.path.join(area.directory, prefix) if in_place else folder, count)
         if in_place and area.durable:
             os.sync()  # one for all: whoever wrote the files promised nothing
