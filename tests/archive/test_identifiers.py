@@ -26,6 +26,7 @@ from isocenter.archive.matching import (
     parse,
     parse_retrieve,
 )
+from isocenter.dataset.dictionary import tag_of
 from isocenter.testing.datasets import (
     DEFLATED_EXPLICIT_LITTLE,
     EXPLICIT_BIG,
@@ -99,6 +100,41 @@ def test_huge_list_is_answered(index: Index, keyword: str) -> None:
     )
     expected = {"StudyInstanceUID": 1, "PatientID": 2, "AccessionNumber": 2}
     assert count(index, data, IMPLICIT_LITTLE) == expected[keyword]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("AccessionNumber", "{}*"),
+        ("PatientName", "name{}"),
+        ("StudyDate", "2004{:04d}-"),
+        ("StudyTime", "{:06d}"),
+    ],
+)
+def test_more_values_than_can_be_tried_one_by_one_are_an_error(keyword: str, value: str) -> None:
+    values = [value.format(n) for n in range(240_000)][:: 40 if keyword == "StudyTime" else 1]
+    if keyword == "StudyDate":
+        values = [f"{year}0101-" for year in range(1000, 2001)]
+    tag = tag_of(keyword)
+    assert tag is not None
+    elements: list[Element] = [(LEVEL, "CS", "STUDY "), (tag, "LO", "\\".join(values[:6000]))]
+    with pytest.raises(MatchingError, match="more than 1000 values") as caught:
+        parse(encode_data_set(sorted(elements), IMPLICIT_LITTLE), IMPLICIT_LITTLE, STUDY_ROOT)
+    assert (caught.value.kind, caught.value.tags) == (UNABLE, (tag,))
+    elements = [(LEVEL, "CS", "STUDY "), (tag, "LO", "\\".join(values[:900]))]
+    assert parse(encode_data_set(sorted(elements), IMPLICIT_LITTLE), IMPLICIT_LITTLE, STUDY_ROOT)
+
+
+def test_search_that_finds_nothing_can_be_left_between_two_pages(index: Index) -> None:
+    query = parse(
+        study_level(("NameOfPhysiciansReadingStudy", "?nobody?")), EXPLICIT_LITTLE, STUDY_ROOT
+    )
+    assert list(Finder(index, page=3).search(query)) == []
+    query = parse(study_level(("PatientWeight", "99")), EXPLICIT_LITTLE, STUDY_ROOT)
+    write(index, *[new_instance(study=f"7.{n}", PatientWeight="1") for n in range(10)])
+    assert list(Finder(index, page=3).search(query)) == [None, None, None, None]
+    with index.writing() as connection:
+        index.remove_studies(connection, [f"7.{n}" for n in range(10)])
 
 
 def test_two_huge_lists_at_once_are_answered(index: Index) -> None:

@@ -62,6 +62,14 @@ class Catalogue:
         """
         return self._finder.find(query)
 
+    def search(self, query: Query) -> Iterator[Answer | None]:
+        """As `find`, with None now and then, so that a search can be ended that finds nothing.
+
+        Raises:
+            ArchiveError: the index cannot be read.
+        """
+        return self._finder.search(query)
+
     def locate(self, query: Query) -> list[StoredInstance]:
         """Return every object of the entities that match, series by series.
 

@@ -31,15 +31,18 @@ from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import TypeAlias
+    from collections.abc import Iterable, Sequence
+    from typing import TypeAlias, TypeVar
 
     from isocenter.archive.elements import Element
     from isocenter.archive.model import Json
 
+    _T = TypeVar("_T")
+
 __all__ = [
     "HIGHEST",
     "LOWEST",
+    "MOST_ALTERNATIVES",
     "NEVER",
     "Condition",
     "Context",
@@ -64,6 +67,11 @@ _NUMBERS = frozenset({b"IS", b"DS", b"US", b"SS", b"UL", b"SL", b"UV", b"SV", b"
 _RANGES = frozenset({b"DA", b"TM", b"DT"})
 
 
+MOST_ALTERNATIVES = 1000
+"""Values of a key, inclusive, that have to be tried one by one: with wildcards, names, ranges,
+items. With more it is an error: each would be tried on each row. Lists of values have no bound."""
+
+
 class Texts(NamedTuple):
     """The value is one of these, or matches one with wildcards.
 
@@ -72,14 +80,14 @@ class Texts(NamedTuple):
         patterns: with ``*`` and ``?``.
     """
 
-    exact: tuple[str, ...]
+    exact: frozenset[str]
     patterns: tuple[str, ...]
 
 
 class Numbers(NamedTuple):
     """The value is the same number as one of these (`text.number_key`)."""
 
-    values: tuple[str, ...]
+    values: frozenset[str]
 
 
 class Ranges(NamedTuple):
@@ -142,8 +150,8 @@ def condition_of(element: Element, vr: bytes, context: Context) -> Condition | N
         context: of the identifier.
 
     Raises:
-        ValueError: it is a sequence where a value belongs, or the other way round, or a number
-            that is cut short.
+        ValueError: it is a sequence where a value belongs, or the other way round, a number that
+            is cut short, or has too many values.
     """
     value = element.value
     if vr == b"SQ":
@@ -164,10 +172,22 @@ def condition_of(element: Element, vr: bytes, context: Context) -> Condition | N
     if vr in _RANGES:
         return _ranges(vr, values, context.offset)
     if vr in _NUMBERS:
-        return Numbers(tuple(dict.fromkeys(number_key(each) for each in values)))
+        return Numbers(frozenset(number_key(each) for each in values))
     if vr in _WILD:
         return _texts(values)
-    return Texts(tuple(dict.fromkeys(values)), ())
+    return Texts(frozenset(values), ())
+
+
+def _bounded(alternatives: Iterable[_T]) -> tuple[_T, ...]:
+    """Return what has to be tried one by one, each once.
+
+    Raises:
+        ValueError: there is too much.
+    """
+    found = tuple(dict.fromkeys(alternatives))
+    if len(found) > MOST_ALTERNATIVES:
+        raise ValueError(f"more than {MOST_ALTERNATIVES} values to be tried one by one")
+    return found
 
 
 def _texts(values: Sequence[str]) -> Texts | None:
@@ -179,7 +199,7 @@ def _texts(values: Sequence[str]) -> Texts | None:
             exact.append(value[:MAXIMUM_TEXT])
         elif len(value.replace("*", "")) <= MAXIMUM_TEXT:
             patterns.append(_single_stars(value))
-    return Texts(tuple(dict.fromkeys(exact)), tuple(dict.fromkeys(patterns)))
+    return Texts(frozenset(exact), _bounded(patterns))
 
 
 def has_wildcard(value: str) -> bool:
@@ -211,7 +231,7 @@ def _names(values: Sequence[str]) -> Names | None:
         else:
             groups = [() if not part.strip("*^ ") else _name_patterns(part) for part in parts]
             names.append(Name(any_group=False, groups=tuple(groups)))
-    return Names(tuple(dict.fromkeys(names)))
+    return Names(_bounded(names))
 
 
 def _name_patterns(group: str) -> tuple[str, ...]:
@@ -231,7 +251,7 @@ def _name_patterns(group: str) -> tuple[str, ...]:
 def _ranges(vr: bytes, values: Sequence[str], offset: int) -> Ranges:
     # One from the later to the earlier contains nothing; of times it may, together with dates.
     found = [_range(vr, value.strip(" "), offset) for value in values]
-    return Ranges(tuple(dict.fromkeys(bounds for bounds in found if bounds is not None)))
+    return Ranges(_bounded(bounds for bounds in found if bounds is not None))
 
 
 def _range(vr: bytes, value: str, offset: int) -> tuple[str, str] | None:
@@ -282,7 +302,7 @@ def _items(element: Element, context: Context) -> Items | None:
         if not conditions:
             return None
         items.append(tuple(conditions))
-    return Items(tuple(items)) if items else None
+    return Items(_bounded(items)) if items else None
 
 
 # --- what a kept value meets ---------------------------------------------------------------

@@ -29,7 +29,7 @@ from isocenter.record import NamedTuple
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import TypeAlias
 
     from sqlalchemy import Select
@@ -141,6 +141,16 @@ class Finder:
         Raises:
             ArchiveError: the index cannot be read.
         """
+        return (answer for answer in self.search(query) if answer is not None)
+
+    def search(self, query: Query) -> Iterator[Answer | None]:
+        """Yield an answer for each entity that matches, and None after each page of rows.
+
+        For those who have something else to look at now and then: a page may match nothing.
+
+        Raises:
+            ArchiveError: the index cannot be read.
+        """
         return _Walk(query, self._writer, self._index, self._page).answers()
 
     def locate(self, query: Query) -> Iterator[StoredInstance]:
@@ -180,7 +190,7 @@ class _Walk:
             column += "_key"
         values = None
         if isinstance(condition, Texts) and not condition.patterns and not attribute.multiple:
-            values = frozenset(condition.exact)
+            values = condition.exact
         place = self._selection.place(TABLES[attribute.level], column)
         self._refinements.append(_Refinement(where, place, values))
 
@@ -267,7 +277,7 @@ class _Walk:
         else:
             yield from self._pages(joined, (INSTANCES.c.id,))
 
-    def _listed(self, level: int) -> tuple[str, ...] | None:
+    def _listed(self, level: int) -> frozenset[str] | None:
         """Return the UIDs asked for at a level, None where there are none."""
         texts = self._query.texts_of(UNIQUE_KEYS[level])
         return None if texts is None or texts.patterns else texts.exact
@@ -286,8 +296,8 @@ class _Walk:
 
     # --- answers ---
 
-    def answers(self) -> Iterator[Answer]:
-        """Yield an answer for each entity."""
+    def answers(self) -> Iterator[Answer | None]:
+        """Yield an answer for each entity, and None after each page."""
         place = self._selection.place
         enrichment = Enrichment(
             self._level, self._query.keys, [where.attribute for where in self._computed], place
@@ -317,6 +327,7 @@ class _Walk:
                         continue
                     seen.add(row[patient])
                 yield Answer(tuple([get(row) for get in getters]))
+            yield None
 
     def _refined(self, rows: Rows) -> Rows:
         if not self._refinements:
@@ -380,7 +391,7 @@ def _values(attribute: Attribute, text: str) -> Value:
     return [shown(attribute.vr, text)]
 
 
-def _chunks(values: Sequence[str]) -> Iterator[list[str]]:
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
     ordered = sorted(values)
     for at in range(0, len(ordered), _PAGE):
         yield ordered[at : at + _PAGE]

@@ -134,7 +134,7 @@ class Writer:
             return self._texts(Texts(condition.values, ()), column)
         if isinstance(condition, Texts):
             if attribute.multiple:
-                return self._narrowed((*condition.exact, *condition.patterns), column)
+                return self._narrowed([*sorted(condition.exact), *condition.patterns], column)
             return self._texts(condition, column)
         if isinstance(condition, Names):
             return self._narrowed([_longest_pattern(name) for name in condition.names], column)
@@ -158,10 +158,8 @@ class Writer:
         ):
             return Narrowed(true(), is_exact=False)
         clauses = [self.matching(column, pattern) for pattern in patterns]
-        if len(condition.exact) == 1:
-            clauses.append(column == condition.exact[0])
-        elif condition.exact:
-            clauses.append(column.in_(condition.exact))
+        if condition.exact:
+            clauses.append(_one_of(column, sorted(condition.exact)))
         return Narrowed(_any(clauses), is_exact=True)
 
     def _narrowed(self, patterns: Sequence[str], column: Texted) -> Narrowed:
