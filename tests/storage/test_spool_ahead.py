@@ -89,10 +89,19 @@ def test_whoever_looks_at_the_file_before_it_has_a_name_sees_its_length(memory: 
     assert (memory / "b").read_bytes() == b"short, and more"
 
 
-@pytest.mark.parametrize("length", [1000, 64 * KIB - 1, 1024 * KIB + 1])
-def test_no_room_is_had_for_files_that_are_short_or_long(
-    memory: Path, asked: list[int], length: int
-) -> None:
+def test_room_is_had_for_the_beginning_of_a_long_file(memory: Path, asked: list[int]) -> None:
+    content = os.urandom(3 * USUAL)
+    with Spool(str(memory)) as spool:
+        spool.prepare()
+        put(spool, "a", content)
+        spool.prepare()
+        put(spool, "b", content)
+    assert asked == [USUAL]
+    assert (memory / "b").read_bytes() == content
+
+
+@pytest.mark.parametrize("length", [1000, 64 * KIB - 1])
+def test_no_room_is_had_for_short_files(memory: Path, asked: list[int], length: int) -> None:
     with Spool(str(memory)) as spool:
         spool.prepare()
         put(spool, "a", bytes(length))
