@@ -209,37 +209,25 @@ def parse(
                 keys.append(key)
             continue
         level = _level_in(attribute, model)
-        if (
-            strict
-            and level not in {ANY, found.level}
-            and not _is_unique_above(attribute, found.level, model)
-        ):
-            raise MatchingError(
-                MISMATCH, f"{attribute.keyword} is no key of {LEVELS[found.level]} level", (tag,)
-            )
+        matches = level == found.level or _is_unique_above(attribute, found.level, model)
+        if strict and not matches and level != ANY:
+            words = f"{attribute.keyword} is no key of {LEVELS[found.level]} level"
+            raise MatchingError(MISMATCH, words, (tag,))
         if attribute.computed and level > found.level:
             is_partial = True
             continue
         if tag != RETRIEVE_AE_TITLE:
             keys.append(_key(element, attribute.vr, attribute))
-        if level == found.level or _is_unique_above(attribute, found.level, model):
+        if matches:
             condition = _condition(element, attribute, found.context)
             if condition is not None and _can_match(attribute):
                 wheres.append(Where(attribute, condition))
             is_partial |= condition is not None and not _can_match(attribute)
         else:
             is_partial |= not _is_universal(element)
-    combined: tuple[Combined, ...] = ()
-    if combine_times:
-        wheres, combined = _combine(wheres)
-    return Query(
-        found.level,
-        tuple(keys),
-        tuple(wheres),
-        combined,
-        is_partial,
-        found.context.character_sets,
-    )
+    wheres, combined = _combine(wheres) if combine_times else (wheres, ())
+    sets = found.context.character_sets
+    return Query(found.level, tuple(keys), tuple(wheres), combined, is_partial, sets)
 
 
 def parse_retrieve(
