@@ -12,6 +12,7 @@ def test_numbers() -> None:
         "SUCCESS": 0,
         "FAILURE": 1,
         "INSUFFICIENT_PRIVILEGES": 2,
+        "INVALID_CONFIG": 10,
         "NO_INPUT_FILES": 21,
         "INVALID_INPUT_FILE": 22,
         "NO_VALID_INPUT_FILES": 23,

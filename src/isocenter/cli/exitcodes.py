@@ -114,6 +114,23 @@ def exit_code_for_store_status(status: int) -> int:
 _COMMAND_LINE = "the command line cannot be used"
 
 MEANINGS = {
+    "dcmqrscp": (
+        (
+            "0",
+            (
+                "stopped by SIGTERM or SIGINT, or by a peer that may, after finishing what was "
+                "being received; also after --help and --version"
+            ),
+        ),
+        ("1", _COMMAND_LINE),
+        (
+            "10",
+            (
+                "the configuration file, a storage area, the port, the user to become, a profile, "
+                "a file of rules or users, or TLS cannot be used"
+            ),
+        ),
+    ),
     "dcmrecv": (
         (
             "0",

@@ -151,7 +151,7 @@ class ArchiveQueries:
         self._strict = strict
         self._characters = characters
 
-    def find(self, request: FindRequest) -> Iterator[FindMatch]:
+    def find(self, request: FindRequest) -> Iterator[FindMatch | None]:
         """As `services.providers.FindProvider`: one match after the other, as the index has them.
 
         Raises:
@@ -174,8 +174,11 @@ class ArchiveQueries:
             options=self._characters,
         )
         try:
-            for answer in area.catalogue().find(query):
-                yield FindMatch(encoder.encode(answer), query.is_partial)
+            for answer in area.catalogue().search(query):
+                if answer is None:  # a page without a match: time to look whether to go on
+                    yield None
+                else:
+                    yield FindMatch(encoder.encode(answer), query.is_partial)
         except ArchiveError as problem:
             raise _unreadable(problem) from problem
 
