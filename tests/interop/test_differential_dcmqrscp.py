@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydicom import dcmread
+from pydicom.dataelem import DataElement
 
+from isocenter.testing import ct_image
 from tests import peers
 from tests.support import part10
 from tests.support.archives import samples
@@ -211,6 +213,87 @@ def test_findscu_gets_the_same_answers_below_the_study(
         )
         assert len(theirs.matches) > 0
         assert (ours.final, ours.matches) == (theirs.final, theirs.matches)
+
+
+# --- character sets -------------------------------------------------------------------------
+
+NAMES: tuple[tuple[list[str], bytes, str], ...] = (
+    (["ISO_IR 100"], "Müller^Jörg".encode("latin-1"), "Müller^Jörg"),
+    (["ISO_IR 192"], "Żółć^Ж".encode(), "Żółć^Ж"),
+    (
+        ["", "ISO 2022 IR 87"],
+        b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B",
+        "Yamada^Tarou=山田^太郎",
+    ),
+    ([], b"PLAIN^NAME", "PLAIN^NAME"),
+    (["ISO_IR 144"], "Ж^И".encode("iso8859-5"), "Ж^И"),
+)
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, Archive]]:
+    """Run both archives with images of patients whose names are in several character sets."""
+    folder = tmp_path_factory.mktemp("names")
+    files = []
+    for number, (character_sets, name, _) in enumerate(NAMES, 1):
+        image = ct_image(sop_instance_uid=f"2.25.{number}1", rows=4, columns=4)
+        path = image.write(folder / f"{number}.dcm")
+        made = dcmread(path)
+        made.pop("SpecificCharacterSet", None)
+        if character_sets:
+            made.SpecificCharacterSet = character_sets
+        made[0x00100010] = DataElement(0x00100010, "PN", name)
+        made.PatientID = str(number)
+        made.StudyInstanceUID = f"2.25.{number}00"
+        made.SeriesInstanceUID = f"2.25.{number}01"
+        made.save_as(path)
+        files.append(path)
+    theirs = peers.find("dcmtk", "dcmqrscp")
+    assert theirs is not None
+    with (
+        running([theirs], folder / "theirs", files) as one,
+        running([sys.executable, "-c", OURS], folder / "ours", files) as other,
+    ):
+        yield one, other
+
+
+ASKED = {
+    "no character set": (),
+    "an empty one": ("-k", "8,5"),
+    "Latin-1": ("-k", "8,5=ISO_IR 100"),
+    "UTF-8": ("-k", "8,5=ISO_IR 192"),
+    "Cyrillic": ("-k", "8,5=ISO_IR 144"),
+    "a name in UTF-8": ("-k", "8,5=ISO_IR 192", "-k", "10,10=Żó*"),
+    "a name in Latin-1": ("-k", "8,5=ISO_IR 100", "-k", "10,10=M\udcfcller*"),
+    "a name with one wildcard for a letter": ("-k", "8,5=ISO_IR 192", "-k", "10,10=PLAIN^NAM?"),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_names_are_answered_alike_in_each_character_set(
+    named: tuple[Archive, Archive], tmp_path: Path, name: str
+) -> None:
+    words = ("-S", "-k", "8,52=STUDY", "-k", "10,20", *ASKED[name], "-X")
+    if "10,10" not in str(words):
+        words = (*words, "-k", "10,10")
+    found = []
+    for archive, side in zip(named, ("theirs", "ours"), strict=True):
+        done = archive.ask("findscu", tmp_path / side, *words)
+        assert (done.code, done.stderr) == (0, "")
+        matches = [dcmread(path) for path in (tmp_path / side).iterdir()]
+        found.append({str(match.PatientID): match for match in matches})
+    theirs, ours = found
+    assert sorted(ours) == sorted(theirs)
+    wanted = {str(number): text for number, (_, _, text) in enumerate(NAMES, 1)}
+    for key, match in ours.items():
+        assert str(match.PatientName) == wanted[key]
+        # What the character set of the request has not, theirs answers as it was stored, and ours
+        # in UTF-8.
+        character_set = str(match.get("SpecificCharacterSet"))
+        their_own = str(theirs[key].get("SpecificCharacterSet"))
+        assert character_set in {their_own, "ISO_IR 192"}
+        if character_set == their_own:
+            assert match.PatientName.original_string == theirs[key].PatientName.original_string
 
 
 # --- C-MOVE, C-GET --------------------------------------------------------------------------
