@@ -385,9 +385,8 @@ def test_damage_inside_is_found(tmp_path: Path) -> None:
 def test_migrations_lead_to_the_schema_of_the_tables(tmp_path: Path) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
 
-    from isocenter.archive.migrations import KNOWN, configuration, upgrade
+    from isocenter.archive.migrations import KNOWN, scripts, upgrade
 
     engine = create_engine(sqlite_url(str(tmp_path / "index.sqlite")))
     with engine.begin() as connection:
@@ -395,8 +394,7 @@ def test_migrations_lead_to_the_schema_of_the_tables(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
         assert context.get_current_revision() == HEAD
-        scripts = ScriptDirectory.from_config(configuration(connection))
-        names = {script.revision for script in scripts.walk_revisions()}
+        names = {script.revision for script in scripts().walk_revisions()}
         assert names | {""} == KNOWN
     engine.dispose()
     made = Index(sqlite_url(str(tmp_path / "index.sqlite")))

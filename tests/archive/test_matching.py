@@ -98,7 +98,7 @@ S  | STUDY  | PatientName=doe^j* | A B
 S  | STUDY  | PatientName=doe^jane^* | A B
 S  | STUDY  | PatientName=DOE^J*^*^* | A B
 S  | STUDY  | PatientName=*ja* | A B
-S  | STUDY  | PatientName=?oe^?ane | A B
+S  | STUDY  | PatientName=?oe^?an? | A B
 S  | STUDY  | PatientName=doe^jane\anon | A B E
 S  | STUDY  | PatientName=yamada^tarou | C
 S  | STUDY  | SpecificCharacterSet=ISO_IR 192 & PatientName=山田^太郎 | C

@@ -120,8 +120,8 @@ class Items(NamedTuple):
     items: tuple[tuple[tuple[int, Condition], ...], ...]
 
 
-if TYPE_CHECKING:
-    Condition: TypeAlias = "Texts | Numbers | Ranges | Names | Items"
+Condition: TypeAlias = "Texts | Numbers | Ranges | Names | Items"
+"""What a key asks for."""
 
 NEVER = Ranges(())
 """Nothing meets it."""

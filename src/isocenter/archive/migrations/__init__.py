@@ -1,7 +1,8 @@
 """Migrations of the index (Alembic): from every schema that was released to the newest one.
 
 A new index is made from `tables` at once, and marked as migrated. alembic is imported where an
-older one is brought up to date, and nowhere else.
+older one is brought up to date, and nowhere else. There is no ``env.py``: the migrations run on a
+connection that is open already.
 """
 
 from __future__ import annotations
@@ -10,27 +11,37 @@ import os
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
-    from alembic.config import Config
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
     from sqlalchemy import Connection
 
-__all__ = ["KNOWN", "configuration", "upgrade"]
+__all__ = ["KNOWN", "scripts", "upgrade"]
 
 KNOWN = frozenset({"", "0001"})
 """Names of all migrations; "" is before the first one."""
 
 
-def configuration(connection: Connection) -> Config:
-    """Return what alembic's commands need, to work on an open connection."""
-    from alembic.config import Config
+def scripts() -> ScriptDirectory:
+    """Return the migrations."""
+    from alembic.script import ScriptDirectory
 
-    config = Config()
-    config.set_main_option("script_location", os.path.dirname(__file__).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
+    return ScriptDirectory(os.path.dirname(__file__))
 
 
 def upgrade(connection: Connection) -> None:
     """Bring the schema up to date, in the transaction that is open."""
-    from alembic.command import upgrade as upgrade_to
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
 
-    upgrade_to(configuration(connection), "head")
+    from isocenter.archive.tables import METADATA
+
+    directory = scripts()
+
+    def steps(revision: str, context: MigrationContext) -> object:
+        del context
+        return directory._upgrade_revs("head", revision)  # noqa: SLF001 - as alembic's own recipes
+
+    with EnvironmentContext(Config(), directory, fn=steps, destination_rev="head") as environment:
+        environment.configure(connection=connection, target_metadata=METADATA)
+        with environment.begin_transaction():
+            environment.run_migrations()

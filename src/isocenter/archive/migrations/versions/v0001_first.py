@@ -9,6 +9,8 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+__all__ = ["down_revision", "downgrade", "revision", "upgrade"]
+
 revision = "0001"
 down_revision = None
 
