@@ -84,7 +84,10 @@ class Campaign:
             "slowest_input": oracle.slowest[1][:LONGEST].hex(),
         }
         path = self._findings / f"{oracle.target.name}.json"
-        path.write_text(json.dumps(report), encoding="ascii")
+        # In one step: the fuzzer ends the process wherever it is when its time is over.
+        unfinished = path.with_suffix(".json.new")
+        unfinished.write_text(json.dumps(report), encoding="ascii")
+        unfinished.replace(path)
 
 
 def _with_atheris(name: str, seconds: int, corpus: Path | None, findings: Path) -> None:
