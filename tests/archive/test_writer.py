@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from isocenter.archive import client as client_module
 from isocenter.archive import keeper as keeper_module
 from isocenter.archive.checking import check
 from isocenter.archive.client import WriterClient
+from isocenter.archive.frames import receive
 from isocenter.archive.keeper import WriterKeeper
 from isocenter.archive.recovery import OpenArea
 from isocenter.archive.writer import Loop, Parent
@@ -125,6 +127,13 @@ def test_those_who_wait_for_a_commit_share_the_next(
         sender = Sender(area, client.area(area.directory), opened.store)
         sender.send(data_set("1.0"), "1.0")  # the mark is committed, and files need none now
         slow = SlowIndex(opened.index, monkeypatch)
+        asked: list[float] = []
+
+        def waits(sock: socket.socket, deadline: float) -> object:
+            asked.append(deadline)  # the question is in the socket
+            return receive(sock, deadline)
+
+        monkeypatch.setattr(client_module, "receive", waits)
         before = opened.committer.commits
         first = threading.Thread(target=sender.send, args=(data_set("1.1"), "1.1"))
         first.start()
@@ -135,10 +144,7 @@ def test_those_who_wait_for_a_commit_share_the_next(
         ]
         for thread in others:
             thread.start()
-        wait_until(
-            lambda: len(objects_on_disk(area)) == 10, timeout=WAIT, what="eight to be published"
-        )
-        time.sleep(0.2)  # until what they ask is in their sockets; else the last comes third
+        wait_until(lambda: len(asked) == 9, timeout=WAIT, what="eight to ask")
         slow.go.set()
         for thread in [first, *others]:
             thread.join(WAIT)
@@ -273,6 +279,7 @@ def test_process_that_is_forked_adds_on_its_own(tmp_path: Path) -> None:
 PARENT = """
 import sys
 from isocenter.archive.area import Area
+from isocenter.archive.frames import receive
 from isocenter.archive.keeper import WriterKeeper
 keeper = WriterKeeper([Area(directory=sys.argv[1])])
 keeper.start()
