@@ -49,7 +49,7 @@ class NodeObserver(SilentObserver):
         maximum_length: own maximum PDU length in bytes.
         refusing: every association is rejected on demand.
         resolver: of the names of peers; None shows addresses.
-        at_end: called with the number of each association that ended.
+        at_end: called with the number of each association that ended, once or twice.
     """
 
     def __init__(
@@ -128,8 +128,10 @@ class NodeObserver(SilentObserver):
             _LOGGER.log(self._detail_level, "%s", text)
 
     def released(self, association: Association) -> None:
-        """Log the release."""
+        """Log the release; what follows it may begin before the peer is answered."""
         _LOGGER.info("Association Release")
+        if self._at_end is not None:
+            self._at_end(association.number)
 
     def stopped(self, association: Association) -> None:
         """Log the abort on stop."""
