@@ -18,10 +18,11 @@ from isocenter.errors import DimseFailure
 from isocenter.services.providers import FindMatch
 from isocenter.testing import ScriptedAcceptor, raw
 from isocenter.testing.peer import accept
+from tests.interop import test_differential_tls
 from tests.support.archives import ARCHIVE, dcmqrscp, samples
 from tests.support.ports import free_port
 from tests.support.queries import matches, querying
-from tests.support.tools import DCMTK, OURS
+from tests.support.tools import DCMTK, OURS, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -407,3 +408,24 @@ def test_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     theirs, ours = both(tmp_path, free_port(), *HERE, "absent")
     assert (theirs.code, ours.code) == (1, 1)
     assert ours.lines[-1:] == theirs.lines[-1:]
+
+
+# --- TLS ------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("option", test_differential_tls.OPTIONS)
+def test_findscu_with_an_option_of_tls_fares_as_the_original(tmp_path: Path, option: str) -> None:
+    """The partner has no archive: where TLS comes about, the model is what is refused."""
+    case = test_differential_tls.cases()[option]
+    own = test_differential_tls.certified(test_differential_tls.theirs())
+    partner = case.partner if "+tls" in case.partner else [*own, *case.partner]
+    trust = test_differential_tls.hospital().path
+    with Receiver(DCMTK, tmp_path / "in", *partner, "+cf", trust) as receiver:
+        theirs, ours = both(tmp_path, receiver.port, *case.words, "-S", *STUDY, *HERE)
+    refused = "E: No Acceptable Presentation Contexts"
+    assert (refused in theirs.lines) == (case.code == 0)
+    # What cannot begin ends with 1, what comes about no association with 2.
+    assert ours.code == theirs.code
+    told = [test_differential_tls._lines("\n".join(each.lines)) for each in (theirs, ours)]
+    assert told[1] == told[0]
