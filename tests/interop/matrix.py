@@ -39,6 +39,8 @@ _RECEIVING = (
 _SENDING = (
     "test_differential_defaults::test_defaults_that_are_given_last_are_in_force_for_both_senders"
 )
+_FIND = "test_differential_findscu::test_findscu_does_and_says_what_the_original_does"
+_FIND_TLS = "test_differential_findscu::test_findscu_with_an_option_of_tls_fares_as_the_original"
 _ALTERED = "test_differential_sender_alterations::"
 
 _IDENTITY = "test_user_identity::test_storescu_identifies_with_the_bytes_of_the_oracle"
@@ -401,6 +403,47 @@ OPTIONS: dict[str, dict[str, str]] = {
         ),
         "--propose-implicit": _MOVE_WIRE,
     },
+    "findscu": {
+        **_EVERYWHERE,
+        **dict.fromkeys(_TLS_OPTIONS, _FIND_TLS),
+        **_SUITES,
+        "--quiet": _FIND,
+        "--verbose": _FIND,
+        "--debug": _FIND,
+        "--key": _FIND,
+        "--worklist": _FIND,
+        "--patient": _FIND,
+        "--study": _FIND,
+        "--psonly": _FIND,
+        "--aetitle": _FIND,
+        "--call": _FIND,
+        "--enable-new-vr": LINES,
+        "--disable-new-vr": LINES,
+        "--propose-uncompr": LINES,
+        "--propose-little": _FIND,
+        "--propose-big": _FIND,
+        "--propose-deflated": _FIND,
+        "--propose-implicit": _FIND,
+        "--compression-level": _FIND,
+        "--timeout": _FIND,
+        "--socket-timeout": _FIND,
+        "--acse-timeout": LINES,
+        "--dimse-timeout": _FIND,
+        "--max-pdu": _FIND,
+        "--repeat": _FIND,
+        "--abort": _FIND,
+        "--cancel": _FIND,
+        "--anonymous-tls": LINES,
+        "--output-directory": _FIND,
+        "--enable-correction": _FIND,
+        "--disable-correction": _FIND,
+        "--show-responses": _FIND,
+        "--hide-responses": _FIND,
+        "--extract": _FIND,
+        "--extract-xml": _FIND,
+        "--extract-xml-single": _FIND,
+        "--limit-output": _FIND,
+    },
     "echoscu": {
         **_EVERYWHERE,
         **_TLS_CALLING,
@@ -522,6 +565,7 @@ NOT_IN_THE_ORACLE = {
         "--dhparam",
         "--verify-peer-cert",
     },
+    "findscu": {"--ipv4", "--ipv6", "--ip-auto", "--request-sni", *_TLS_SINCE},
     "echoscu": {
         "--ipv4",
         "--ipv6",

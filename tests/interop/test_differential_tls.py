@@ -227,7 +227,7 @@ def test_tools_that_cannot_begin_say_the_same(tmp_path: Path, tool: str, wrong: 
     assert len(_lines(ours.stderr)) == 1
 
 
-@pytest.mark.parametrize("tool", ["echoscu", "storescu", "storescp"])
+@pytest.mark.parametrize("tool", ["echoscu", "findscu", "storescu", "storescp"])
 def test_suites_of_the_oracle_are_listed(tool: str) -> None:
     """In the order of 3.7.0, which is another one."""
     ours, original = (suite.run(tool, "--list-ciphers").stdout for suite in (OURS, DCMTK))

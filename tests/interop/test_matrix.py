@@ -19,6 +19,7 @@ DATA_OF = {
     "test_normal_mode_oracle": ["normal_mode.py"],
     "test_command_lines": ["../data/command_lines.txt"],
     "test_differential_dcmrecv_tls": ["test_differential_tls.py"],
+    "test_differential_findscu": ["test_differential_tls.py"],
     "test_differential_wire": ["../support/proposals.py"],
 }
 """Modules whose cases stand in another file."""
