@@ -78,9 +78,8 @@ class Row:
 
     Fields: `key`; `title`; `data` one data set per sender at most; `target` folder received into;
     `pairs`; `rounds`; `timeout` in seconds per transfer; `disk` is True where the
-    target is on a disk, which then finishes what was written before each transfer; `check` looks at what arrived instead of counting
-    it; `results` per
-    pair, filled by `measure`.
+    target is on a disk, which then finishes what was written before each transfer; `check` looks at
+    what arrived instead of counting it; `results` per pair, filled by `measure`.
     """
 
     key: str

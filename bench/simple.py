@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 import struct
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.data import DataSet, object_bytes
 from bench.pairs import DCMTK, OURS, PDU_SIZES, Pair
 from bench.processes import BenchError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["make_jpeg_ls_objects", "pixels_check", "simple_pairs", "write_profiles"]
 

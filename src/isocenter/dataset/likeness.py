@@ -116,6 +116,10 @@ class Likeness:
     """What the data sets of one association have in common; belongs to its thread.
 
     Of those that needed no change, in one transfer syntax.
+
+    Attributes:
+        reach: how many of its first bytes are enough to tell one, and some more; 0 where
+            nothing is known.
     """
 
     __slots__ = (
@@ -134,10 +138,12 @@ class Likeness:
         "_profile",
         "_tags",
         "_waited",
+        "reach",
     )
 
     def __init__(self) -> None:
         """Begin with nothing known."""
+        self.reach = 0
         self._profile: RewriteProfile | None = None
         self._parts: list[_Part] | None = None
         self._match: re.Pattern[bytes] | None = None
@@ -231,6 +237,7 @@ class Likeness:
                 self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
             if not hits:
                 self._profile, self._parts, self._match = profile, parts, None
+                self.reach = 0
             return
         if self._lessons > _QUICK_LESSONS:
             self._pause = min(2 * self._pause + 1, _LONGEST_PAUSE)
@@ -248,6 +255,7 @@ class Likeness:
             self._parts = None
             return
         self._match = re.compile(pattern, re.DOTALL)
+        self.reach = _reach(parts, profile.target)
         # The module keeps what it compiles, for good: here that is data of a patient.
         re.purge()
         self._fixed, self._tags = writer.fixed, tuple(writer.tags)
@@ -375,6 +383,15 @@ def _change_sequence(content: list[_Part], at: int, edits: Edits, encoding: Enco
     at = _change_lengths(content, at + 12, edits, encoding)
     edits.replace(at, 0, encoding.pack_plain(*_SEQUENCE_END, 0))
     return at
+
+
+def _reach(parts: list[_Part], encoding: Encoding) -> int:
+    """Return how far the longest of such data sets goes, without its last value."""
+    reach = 0
+    for part in parts:
+        longest = 0 if part.kind == _LAST else max(_length(each, encoding) for each in part.forms)
+        reach += len(part.forms[0]) + longest
+    return reach
 
 
 def _length(header: bytes, encoding: Encoding) -> int:

@@ -225,15 +225,10 @@ class DataSetReading:
     def begin(self, pieces: Sequence[Buffer]) -> None:
         """See how a long data set begins; `look` gets the same pieces afterwards."""
         if self._profile.has_likeness:
-            head: list[Buffer] = []
-            left = MOST_HELD
-            for piece in pieces:
-                head.append(piece[:left])
-                left -= len(head[-1])
-                if left <= 0:
-                    break
-            self._first = bytes(head[0]) if len(head) == 1 else b"".join(head)
+            self._first = _beginning(pieces, self._reading.habits(self._association).likeness.reach)
             self._compare()
+            if self._familiar is None:
+                self._first = _beginning(pieces, MOST_HELD)
         if self._familiar is None:
             builder = self._plan()
             if self._profile.flows and self._reading.rewrites:
@@ -357,3 +352,16 @@ class DataSetReading:
             except Exception:  # no fault of ours may lose the object
                 _LOGGER.exception("learning from a data set failed")
         return plan, builder.values, True
+
+
+def _beginning(pieces: Sequence[Buffer], length: int) -> bytes:
+    """Return what so many bytes of a data set are at most, without a copy where it can be."""
+    if len(pieces[0]) >= length or len(pieces) == 1:
+        return bytes(pieces[0][:length])
+    head: list[Buffer] = []
+    for piece in pieces:
+        head.append(piece[:length])
+        length -= len(head[-1])
+        if length <= 0:
+            break
+    return b"".join(head)

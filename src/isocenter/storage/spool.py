@@ -68,8 +68,8 @@ _ANONYMOUS = (os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC) if hasattr(os, "O_TMPFILE
 _SPARES = 16  # files opened ahead at most: one for each association that is busy at a time
 _LEAST_AHEAD, _MOST_AHEAD = 64 * 1024, 256 * 1024
 """Bytes of a file in memory for which room is had ahead (bench/micro/spool.py: writing takes less
-than half the time then). The lower one is what is worth a call. The upper one takes 30 microseconds,
-which the sender takes anyway to answer with the next object; with room for all of 512 KiB its bytes
+than half the time then). The lower one is what is worth a call. The upper one takes 30 us, which
+the sender takes anyway to answer with the next object; with room for all of 512 KiB its bytes
 had to wait, and 500 of them took 6 % longer."""
 
 
