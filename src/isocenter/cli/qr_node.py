@@ -17,12 +17,11 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from isocenter.archive.catalogue import CharacterSetOptions
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.cli.profiles import ProfileSource
     from isocenter.net.tls import ClientTls
     from isocenter.node.archive import ArchiveNode
-    from isocenter.node.config import NodeConfig, Peer
+    from isocenter.node.config import CharsetRules, NodeConfig, Peer
     from isocenter.node.destinations import Destinations
     from isocenter.node.qrscp import Proposal
     from isocenter.node.titles import TitleAdmission
@@ -247,30 +246,23 @@ def _profiles(line: ParsedCommandLine) -> ProfileSource:
         raise ConfigurationError(f"cannot read association config file: {problem}") from problem
 
 
-def _characters(line: ParsedCommandLine, config: NodeConfig) -> CharacterSetOptions:
-    """Return in which character set answers are given: by the file, then by the command line.
+def _characters(line: ParsedCommandLine, config: NodeConfig) -> CharsetRules:
+    """Return in which character set answers are given: by the file, then by the command line."""
+    from isocenter.node.config import CharsetRules
 
-    Raises:
-        ConfigurationError: there is no such character set.
-    """
-    from isocenter.archive.catalogue import CharacterSetOptions
-
-    rules = config.charset
-    name = "" if rules is None else rules.name
-    overrides = rules is not None and rules.override
-    chosen = line.block("--use-request-charset", "--override-charset")
-    if chosen is not None:
-        overrides = chosen == "--override-charset"
+    rules = config.charset or CharsetRules()
+    name = rules.name
     converts = line.block(*CHARSETS)
-    if converts is not None:
-        name = _CHARACTER_SETS.get(converts, "")
-        if converts == "--convert-to-charset":
-            name = line.value("--convert-to-charset")
-    return CharacterSetOptions(
-        character_set=name,
-        overrides=overrides,
-        transliterates=line.given("--transliterate") or bool(rules and rules.transliterate),
-        discards=line.given("--discard-illegal") or bool(rules and rules.discard),
+    if converts == "--convert-to-charset":
+        name = line.value("--convert-to-charset")
+    elif converts is not None:
+        name = _CHARACTER_SETS[converts]
+    chosen = line.block("--use-request-charset", "--override-charset")
+    return CharsetRules(
+        name=name,
+        override=rules.override if chosen is None else chosen == "--override-charset",
+        transliterate=line.given("--transliterate") or rules.transliterate,
+        discard=line.given("--discard-illegal") or rules.discard,
     )
 
 

@@ -19,6 +19,7 @@ import os
 from isocenter import uids
 from isocenter.archive.catalogue import (
     AnswerEncoder,
+    CharacterSetOptions,
     MatchingError,
     parse,
     parse_retrieve,
@@ -31,6 +32,7 @@ from isocenter.dimse.status import (
 )
 from isocenter.errors import ArchiveError, DimseFailure
 from isocenter.logs import get_logger
+from isocenter.node.config import CharsetRules
 from isocenter.node.retrieval import FileSender
 from isocenter.record import NamedTuple
 from isocenter.services.plans import RetrievePlan
@@ -40,7 +42,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from isocenter.archive.catalogue import Catalogue, CharacterSetOptions, Query
+    from isocenter.archive.catalogue import Catalogue, Query
     from isocenter.node.destinations import Destinations
     from isocenter.sender.encoding import EncodingOptions
     from isocenter.services.plans import RetrieveRequest
@@ -140,16 +142,25 @@ class ArchiveQueries:
     Args:
         areas: of the node.
         strict: refuse identifiers that break a rule of PS3.4 C.4.1 (``-XF``).
-        characters: in which character set answers are given.
+        characters: in which character set answers are given, None for that of the request or
+            ASCII.
     """
 
     __slots__ = ("_areas", "_characters", "_strict")
 
-    def __init__(self, areas: NodeAreas, *, strict: bool, characters: CharacterSetOptions) -> None:
+    def __init__(
+        self, areas: NodeAreas, *, strict: bool, characters: CharsetRules | None = None
+    ) -> None:
         """Keep the arguments."""
         self._areas = areas
         self._strict = strict
-        self._characters = characters
+        rules = characters or CharsetRules()
+        self._characters = CharacterSetOptions(
+            character_set=rules.name,
+            overrides=rules.override,
+            transliterates=rules.transliterate,
+            discards=rules.discard,
+        )
 
     def find(self, request: FindRequest) -> Iterator[FindMatch | None]:
         """As `services.providers.FindProvider`: one match after the other, as the index has them.
