@@ -106,7 +106,7 @@ _STUDIES: Mapping[str, str] = {
     " & ProcedureCodeSequence.CodeValue=CTH & ProcedureCodeSequence.CodeMeaning=CT Head",
     "B": "PatientID=P1 & PatientName=DOE^JANE^^ & PatientBirthDate=19700101"
     " & StudyDate=20040229 & StudyTime=235959.5 & AccessionNumber=ACC2 & StudyID=s1"
-    " & StudyDescription=head mr",
+    " & StudyDescription=head mr & OtherPatientIDs=X2",
     "C": "SpecificCharacterSet=ISO_IR 192 & PatientID=P2 & IssuerOfPatientID=TOKYO"
     " & PatientName=Yamada^Tarou=山田^太郎=やまだ^たろう & StudyDate=20040301 & StudyTime=10"
     " & AccessionNumber=ACC3 & StudyDescription=頭部",
@@ -118,7 +118,7 @@ _STUDIES: Mapping[str, str] = {
 }
 
 _SAMPLE = f"""
-A1a | | Modality=CT & SeriesNumber=1 & InstanceNumber=1 & SOPClassUID={CT} & SeriesDescription=axial & Rows=512 & KVP=120 & AcquisitionDateTime=20040115101530.5+0100 & RequestAttributesSequence.RequestedProcedureID=RP1 & RequestAttributesSequence.ScheduledProcedureStepID=SPS1
+A1a | | Modality=CT & SeriesNumber=1 & InstanceNumber=1 & SOPClassUID={CT} & SeriesDescription=axial & Rows=512 & KVP=120 & AcquisitionDateTime=20040115101530.5+0100 & RequestAttributesSequence.RequestedProcedureID=RP1 & RequestAttributesSequence.ScheduledProcedureStepID=SPS1 & RequestAttributesSequence.ScheduledProcedureStepStartDate=20040115 & RequestAttributesSequence.ScheduledProcedureStepStartTime=10:15 & RequestAttributesSequence.ScheduledProcedureStepStartDateTime=20040115101530+0100 & RequestAttributesSequence.RequestingPhysician=Cox^Percival & RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue=PROT1
 A1b | | Modality=CT & SeriesNumber=1 & InstanceNumber=02 & SOPClassUID={CT} & SeriesDescription=axial & Rows=256 & KVP=80
 A2a | | Modality=SR & SeriesNumber=2 & InstanceNumber=1 & SOPClassUID={SR} & ConceptNameCodeSequence.CodeValue=R1
 B1a | | Modality=MR & SeriesNumber=1 & InstanceNumber=1 & SOPClassUID={MR} & PerformingPhysicianName=Foreman^Eric\\Chase^Robert

@@ -327,6 +327,27 @@ def test_text_in_items_counts_for_the_character_set(tmp_path: Path) -> None:
     index.close()
 
 
+def test_numbers_and_tags_are_answered_as_such(tmp_path: Path) -> None:
+    index = Index(sqlite_url(str(tmp_path / "index.sqlite")))
+    rest = {
+        "00280009": '{"vr":"AT","Value":["00181063"]}',
+        "00189073": '{"vr":"FD","Value":[1.5]}',
+        "00280106": '{"vr":"US","Value":[70000]}',
+    }
+    write(index, new_instance(rest=rest, Rows="512"))
+    text = (
+        "QueryRetrieveLevel=IMAGE & StudyInstanceUID= & SeriesInstanceUID= & Rows="
+        " & AcquisitionDuration= & FrameIncrementPointer= & SmallestImagePixelValue="
+    )
+    query = parse(identifier(parsed(text)), EXPLICIT_LITTLE, STUDY_ROOT)
+    (answer,) = Finder(index).find(query)
+    found = decode_dataset(AnswerEncoder(query, EXPLICIT_BIG).encode(answer), EXPLICIT_BIG)
+    assert (found.Rows, found.AcquisitionDuration) == (512, 1.5)
+    assert found.FrameIncrementPointer == 0x00181063
+    assert found.get_item(0x00280106).value in {b"", None}
+    index.close()
+
+
 def test_values_longer_than_a_short_length_are_cut_and_nonsense_numbers_left_out(
     tmp_path: Path,
 ) -> None:

@@ -101,6 +101,34 @@ def test_encapsulated_object_tells_its_syntax(tmp_path: Path) -> None:
     assert value(facts, "PatientID") == "P1"
 
 
+@pytest.mark.parametrize(
+    ("sets", "raw", "name"),
+    [
+        ("ISO_IR 144", "Иванов".encode("iso8859_5"), "Иванов"),
+        ("GB18030", "王^小东".encode("gb18030"), "王^小东"),
+        (
+            "\\ISO 2022 IR 87",
+            b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B",
+            "Yamada^Tarou=山田^太郎",
+        ),
+        ("ISO_IR 13", b"\xd4\xcf\xc0\xde^\xc0\xdb\xb3", "ﾔﾏﾀﾞ^ﾀﾛｳ"),
+    ],
+)
+def test_text_is_decoded_by_the_character_set_of_the_object(
+    tmp_path: Path, sets: str, raw: bytes, name: str
+) -> None:
+    elements: list[Element] = [
+        (0x00080005, "CS", sets),
+        (0x00100010, "PN", raw + b" " * (len(raw) % 2)),
+        (0x00181030, "LO", raw + b" " * (len(raw) % 2)),
+        (0x00204000, "LT", raw + b" " * (len(raw) % 2)),
+    ]
+    facts = facts_of(str(written(tmp_path / "x.dcm", elements, EXPLICIT_LITTLE)))
+    assert value(facts, "PatientName") == name
+    assert value(facts, "ProtocolName") == name
+    assert json.loads(facts.rest["00204000"])["Value"] == [name]
+
+
 def test_object_without_uids_tells_so(tmp_path: Path) -> None:
     facts = facts_of(str(written(tmp_path / "x.dcm", [(0x00100020, "LO", "P1")], EXPLICIT_LITTLE)))
     assert facts[:4] == ("", "", "", "")

@@ -32,6 +32,9 @@ from tests.archive.rows import write
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MANY = "\\".join(f"q{n}*" for n in range(20))
+"""Patterns that match nothing, more than go into a statement."""
+
 TABLE = rf"""
 # universal
 S  | STUDY  | | A B C D E F G
@@ -57,11 +60,13 @@ S  | STUDY  | AccessionNumber=ACC2\\ACC3 | B C
 S  | STUDY  | AccessionNumber=\ | A B C D E F G
 S  | STUDY  | AccessionNumber=NO\ACC? | A B C D
 S  | STUDY  | PatientID=P1\P3 | A B D
-S  | STUDY  | OtherPatientIDs=X2 | A
+S  | STUDY  | OtherPatientIDs=X2 | A B
 S  | STUDY  | OtherPatientIDs=X1\X9 | A
 S  | STUDY  | OtherPatientIDs=X?X |
 S  | STUDY  | OtherPatientIDs=1* |
-S  | STUDY  | OtherPatientIDs=?2 | A
+S  | STUDY  | OtherPatientIDs=?2 | A B
+P  | PATIENT | OtherPatientIDs=X2 | P1
+P  | PATIENT | OtherPatientIDs=X1\X9 | P1
 # list of UID; wildcards in UIDs are characters like others
 S  | STUDY  | StudyInstanceUID=1.2.1 | A
 S  | STUDY  | StudyInstanceUID=1.2.1\1.2.3\9.9 | A C
@@ -167,6 +172,9 @@ S+ | STUDY  | StudyDate=20040115-20040229 & StudyTime=1000-2300 | A
 S+ | STUDY  | StudyDate=20040115- & StudyTime=101531- | B C D F G
 S+ | STUDY  | StudyDate=20040115 & StudyTime=1000-1030 | A
 S+ | STUDY  | StudyDate=-20040229 & StudyTime=-2359 | A B
+S+ | STUDY  | StudyDate=20040115\20040229 & StudyTime=10-11 | A
+P+ | PATIENT | PatientBirthDate=19690101-19710101 & PatientBirthTime=10-11 | P1
+P+ | PATIENT | PatientBirthDate=19700101 & PatientBirthTime=10-11 |
 # date-times: precision, offsets
 S  | IMAGE  | StudyInstanceUID= & SeriesInstanceUID= & AcquisitionDateTime=20040115 | A1a
 S  | IMAGE  | StudyInstanceUID= & SeriesInstanceUID= & AcquisitionDateTime=2004 | A1a
@@ -194,6 +202,26 @@ S  | STUDY  | ProcedureCodeSequence.CodeValue= | A B C D E F G
 S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.RequestedProcedureID=RP? | A1
 S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.RequestedProcedureID=RP1 & RequestAttributesSequence.ScheduledProcedureStepID=S |
 S  | IMAGE  | StudyInstanceUID= & SeriesInstanceUID= & ConceptNameCodeSequence.CodeValue=R1\R2 | A2a
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProcedureStepStartDate=20040101-20040131 | A1
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProcedureStepStartDate=20050101- |
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProcedureStepStartTime=10 | A1
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProcedureStepStartTime=11 |
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProcedureStepStartDateTime=200401150915 | A1
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProcedureStepStartDateTime=2005 |
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.RequestingPhysician=COX* | A1
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.RequestingPhysician=cox |
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue=PROT? | A1
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue=prot1 |
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeMeaning=x |
+S  | SERIES | StudyInstanceUID= & RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeMeaning= | A1 A2 B1 C1 D1 E1 F1 G1
+# more patterns than a statement takes
+S  | STUDY  | ModalitiesInStudy={MANY}\SR | A
+S  | STUDY  | ModalitiesInStudy={MANY}\?R | A B C
+P  | PATIENT | PatientName={MANY}\doe* | P1
+S  | STUDY  | PatientName={MANY}\doe*\m*^u* | A B D
+S  | STUDY  | AccessionNumber={MANY}\ACC2 | B
+S  | SERIES | StudyInstanceUID= & Modality={MANY}\SR\O* | A2 E1 F1
+S  | IMAGE  | StudyInstanceUID=1.2.1\1.2.2 & SeriesInstanceUID= & SOPClassUID={MR} & InstanceNumber=1 | B1a
 # computed
 S  | STUDY  | ModalitiesInStudy=SR | A
 S  | STUDY  | ModalitiesInStudy=CT | A D
