@@ -265,6 +265,8 @@ CASES = [
     ),
     ("GB18030", "", False, "ACC3", "GB18030", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
     ("ISO_IR 13", "", False, "ACC3", "ISO_IR 192", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    ("NO SUCH SET", "", False, "ACC2", None, "DOE^JANE^^"),
+    ("ISO 2022 IR 100", "", False, "ACC1", "ISO 2022 IR 100", "Müller ^ Ulrich"),
     ("NO SUCH SET", "", False, "ACC3", "ISO_IR 192", "Yamada^Tarou=山田^太郎=やまだ^たろう"),
 ]
 

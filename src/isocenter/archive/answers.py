@@ -93,7 +93,9 @@ class AnswerEncoder:
         self._pack_plain = encoding.pack_plain
         configured = CharacterSet(options.character_set)
         asked = CharacterSet(query.character_sets.decode("latin-1"))
-        self._sets = [configured] if options.overrides else [asked, configured]
+        self._sets = [configured]
+        if asked.is_known and not options.overrides:
+            self._sets.insert(0, asked)
         self._options = options
         level = LEVELS[query.level].encode()
         title = retrieve_ae_title.encode("ascii", "replace")

@@ -36,6 +36,9 @@ _CODECS: Mapping[str, str] = {
     "GBK": "gbk",
 }
 
+_EXTENSIONS = frozenset(f"ISO 2022 IR {number}" for number in (58, 87, 149, 159))
+"""Those that exist as extensions only."""
+
 
 class CharacterSet:
     r"""A value of Specific Character Set (0008,0005).
@@ -45,7 +48,7 @@ class CharacterSet:
             ASCII alone.
     """
 
-    __slots__ = ("_codec", "_known", "name")
+    __slots__ = ("_codec", "_known", "is_known", "name")
 
     def __init__(self, name: str) -> None:
         """Find the codec."""
@@ -54,6 +57,11 @@ class CharacterSet:
         # A single term of ISO 2022 is the character set that it extends.
         single = terms[0].replace("ISO 2022 IR", "ISO_IR") if len(terms) == 1 else None
         self._codec = _CODECS.get(single) if single is not None else None
+        # Whether all its terms are the standard's.
+        self.is_known = all(
+            term in _EXTENSIONS or term.replace("ISO 2022 IR", "ISO_IR") in _CODECS
+            for term in terms
+        )
         self._known: dict[str, bytes | None] = {}
 
     def can_express(self, text: str) -> bool:
