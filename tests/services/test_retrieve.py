@@ -450,6 +450,29 @@ def test_destination_that_hangs_is_given_up_and_named(
     assert final.comment.startswith("THERE does not answer")
 
 
+def test_requestor_of_a_move_is_not_idle_while_it_waits_for_the_end(
+    files: list[Path], destination: tuple[Storage, int]
+) -> None:
+    storage, port = destination
+    storage.hold = threading.Event()
+    with retrieving(files, {"THERE": port}, idle_timeout=0.4) as node:
+        threading.Timer(1.5, storage.hold.set).start()
+        final = move(node.port, "THERE")[-1]
+    assert final.status == 0
+
+
+def test_requestor_of_a_get_that_does_not_answer_is_idle(
+    files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isocenter.services.retrieve_scp.PENDING_INTERVAL", 0.1)
+    storage = Storage()
+    storage.hold = threading.Event()
+    with retrieving(files, idle_timeout=0.6, dimse_timeout=None) as node:
+        threading.Timer(2.0, storage.hold.set).start()
+        with pytest.raises((AssociationAborted, ConnectionLost)):
+            get(node.port, storage)
+
+
 def test_stopped_server_ends_a_move_and_its_sub_association(
     files: list[Path], destination: tuple[Storage, int]
 ) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from isocenter.net.association import Association
+    from isocenter.net.tls import ClientTls
     from isocenter.services.providers import StoreRequest
 
 __all__ = ["CT", "Fetched", "Found", "associated", "context_of", "fetch", "find", "move"]
@@ -53,6 +54,7 @@ def associated(
     syntaxes: tuple[str, ...] = (uids.EXPLICIT_VR_LITTLE_ENDIAN, uids.IMPLICIT_VR_LITTLE_ENDIAN),
     receives: tuple[str, ...] = (),
     implementation: str = "1.2.3",
+    tls: ClientTls | None = None,
 ) -> Iterator[Association]:
     """Associate with a node; `receives` are classes of which this side takes objects."""
     request = build_request(
@@ -66,7 +68,7 @@ def associated(
         implementation_class_uid=implementation,
     )
     options = ConnectOptions(
-        host="127.0.0.1", port=port, acse_timeout=_PATIENCE, dimse_timeout=_PATIENCE
+        host="127.0.0.1", port=port, acse_timeout=_PATIENCE, dimse_timeout=_PATIENCE, tls=tls
     )
     association = connect(options, request)
     try:
@@ -111,10 +113,11 @@ def move(
     keys: Mapping[str, object],
     *,
     model: str = uids.STUDY_ROOT_MOVE,
+    tls: ClientTls | None = None,
     **how: str,
 ) -> retrieve.RetrieveResponse:
     """Have a node move objects; return the final response."""
-    with associated(port, model, **how) as association:  # type: ignore[arg-type]
+    with associated(port, model, tls=tls, **how) as association:  # type: ignore[arg-type]
         context_id = context_of(association, model)
         identifier = _identifier(association, context_id, keys)
         return list(retrieve.move(association, context_id, identifier, destination))[-1]

@@ -164,6 +164,7 @@ def retrieving(
     *,
     roles: bool = True,
     idle_timeout: float | None = 30.0,
+    dimse_timeout: float | None = 20.0,
 ) -> Iterator[Node]:
     """Run a node; `roles`: a requestor may be SCP of storage classes."""
     script = RetrieveNode(files, {} if destinations is None else destinations)
@@ -181,7 +182,7 @@ def retrieving(
     sockets = SocketOptions()
     serving = ServeOptions(
         engine=engine,
-        association=AssociationOptions(dimse_timeout=20.0),
+        association=AssociationOptions(dimse_timeout=dimse_timeout),
         sockets=sockets,
         maximum_associations=20,
     )

@@ -92,8 +92,7 @@ def client_tls(line: ParsedCommandLine) -> ClientTls:
     Raises:
         ConfigurationError: it cannot be used, in DCMTK's words.
     """
-    _mention_seeds(line)
-    options = tls_options(line)
+    options = _options_in_use(line)
     try:
         context = client_context(options, warn=_warn)
     except TlsConfigurationError as problem:
@@ -118,8 +117,7 @@ class ServerSide:
 
     def __init__(self, line: ParsedCommandLine) -> None:
         """Read the files; may ask for a password."""
-        _mention_seeds(line)
-        self._options = tls_options(line)
+        self._options = _options_in_use(line)
         self.tls = _server_tls(self._options)
 
     def reload(self) -> str:
@@ -244,6 +242,24 @@ def _server_tls(options: TlsOptions, before: ServerTls | None = None) -> ServerT
 
 def _warn(text: str) -> None:
     _LOGGER.warning("%s", text)
+
+
+_in_use: tuple[ParsedCommandLine, TlsOptions] | None = None
+
+
+def _options_in_use(line: ParsedCommandLine) -> TlsOptions:
+    """Return what a command line asks for: the same both ways, for a tool that calls and is called.
+
+    So a password is asked for once, and what is to be said of the options is said once.
+
+    Raises:
+        ConfigurationError: a server's name is none.
+    """
+    global _in_use  # noqa: PLW0603 - one line for the process, read once
+    if _in_use is None or _in_use[0] is not line:
+        _mention_seeds(line)
+        _in_use = (line, tls_options(line))
+    return _in_use[1]
 
 
 def _mention_seeds(line: ParsedCommandLine) -> None:

@@ -434,6 +434,21 @@ class Association:
                     self.close()
                     raise
 
+    def excuse(self, wait: float) -> float:
+        """Begin to count the peer's silence anew: it waits for what this side performs.
+
+        Returns:
+            How much of `wait` may be waited before that is said again.
+        """
+        self._connection.sent(time.monotonic())
+        idle = self._connection.idle_timeout
+        return wait if idle is None else min(wait, idle / 2)
+
+    @property
+    def idle_timeout(self) -> float | None:
+        """Seconds the association may stay silent, None for no bound."""
+        return self._connection.idle_timeout
+
     def waive_data_set(self) -> None:
         """Expect no data set behind the command returned last, although it announced one.
 

@@ -68,11 +68,13 @@ class Lookout:
         """Let what was kept follow."""
         self._association.resume_postponed()
 
-    def look(self, wait: float = 0.0) -> bool:
+    def look(self, wait: float = 0.0, *, excused: bool = True) -> bool:
         """Take in what has arrived and return `cancelled`.
 
         Args:
-            wait: seconds to wait for something; `Association.wake` ends it too.
+            wait: at most so many seconds to wait for something; `Association.wake` ends it too.
+            excused: the peer's silence is no idleness, since it waits for the response; False
+                where something of the peer is due.
 
         Raises:
             StopServing: the server was asked to stop.
@@ -81,6 +83,8 @@ class Lookout:
                 ended.
         """
         association = self._association
+        if excused:
+            wait = association.excuse(wait)
         while (incoming := association.arrived(wait)) is not None:
             wait = 0.0
             if isinstance(incoming, CommandReceived):

@@ -375,6 +375,8 @@ class _Service:
         """
         association = self._association
         timeout = association.dimse_timeout
+        if timeout is None:
+            timeout = association.idle_timeout
         until = None if timeout is None else time.monotonic() + timeout
         while (response := lookout.take_response()) is None:
             now = time.monotonic()
@@ -384,7 +386,8 @@ class _Service:
             if now >= self._due:
                 self.pend(tally)
             wait = self._due - time.monotonic()
-            lookout.look(max(0.01, wait if until is None else min(wait, until - now)))
+            wait = max(0.01, wait if until is None else min(wait, until - now))
+            lookout.look(wait, excused=False)
         return response
 
 

@@ -416,6 +416,11 @@ class Connection:
             return None if idle is None else budgets.last_moved + idle
         return budgets.deadline(self.state)
 
+    @property
+    def idle_timeout(self) -> float | None:
+        """Seconds that an association may stay without a byte, None for no bound."""
+        return self._options.idle_timeout
+
     def on_deadline(self, now: float) -> None:
         """Act on whatever budget has run out by `now`; nothing happens before the deadline."""
         problem = self._budgets.exceeded(now, self.state)
