@@ -245,12 +245,14 @@ NAMES = {
 
 
 @pytest.mark.parametrize("delimited", [False, True], ids=["lengths", "delimiters"])
-@pytest.mark.parametrize("form", ["shown", "-X", "-Xx", "-Xs"])
+@pytest.mark.parametrize("form", ["shown", "-X", "-Xx", "-Xs", "-Xx +dc", "-Xs +dc"])
 @pytest.mark.parametrize("name", NAMES)
 def test_responses_of_all_kinds_are_shown_and_written_alike(
     tmp_path: Path, name: str, form: str, *, delimited: bool
 ) -> None:
+    form, _, more = form.partition(" ")
     words = {"shown": ["-v"], "-Xs": ["-Xs", "all.xml"]}.get(form, [form])
+    words += [more] if more else []
     with querying(matches(answer(*NAMES[name]), delimited=delimited)) as node:
         theirs, ours = both(tmp_path, node.port, *words, "-S", *STUDY, *HERE)
     if name == "latin 9" and form in {"-Xx", "-Xs"}:

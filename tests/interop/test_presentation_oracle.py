@@ -119,5 +119,6 @@ def test_xml_is_that_of_dcm2xml(
     path = written(tmp_path, data, syntax)
     theirs = output_of(peer_tool("dcmtk", "dcm2xml"), "-q", path)
     whole = theirs[theirs.index(b"<data-set") : theirs.index(b"</data-set>")]
-    ours = xml(decode(data, syntax), syntax)
+    # dcm2xml corrects data as findscu does with +dc.
+    ours = xml(decode(data, syntax), syntax, trimmed=True)
     assert ours.splitlines()[:-1] == whole.splitlines()

@@ -76,13 +76,14 @@ def extraction_of(line: ParsedCommandLine, dictionary: Dictionary | None) -> Ext
     folder = line.value("--output-directory").rstrip("/") or line.value("--output-directory")[:1]
     folder = "" if folder == "." else folder
     chosen = line.block(*EXTRACTS)
+    trimmed = line.in_force("--enable-correction")
     if chosen == "--extract":
         return _DicomFiles(folder)
     if chosen == "--extract-xml":
-        return _XmlFiles(folder, known)
+        return _XmlFiles(folder, known, trimmed=trimmed)
     if chosen == "--extract-xml-single":
         path = os.path.join(folder, line.value("--extract-xml-single"))
-        return _OneXmlFile(path, known)
+        return _OneXmlFile(path, known, trimmed=trimmed)
     return None
 
 
@@ -154,9 +155,10 @@ def dicom_file(node: Node, transfer_syntax_uid: str) -> bytes:
 class _XmlFiles:
     """An XML file for each response, in the encoding that its character set stands for."""
 
-    def __init__(self, folder: str, dictionary: Dictionary) -> None:
+    def __init__(self, folder: str, dictionary: Dictionary, *, trimmed: bool) -> None:
         self._folder = folder
         self._dictionary = dictionary
+        self._trimmed = trimmed
 
     def begin(self) -> bool:
         return True
@@ -187,8 +189,14 @@ class _XmlFiles:
         elif _is_utf8(node):
             read = write = "utf-8"
         head = f'<?xml version="1.0"{declared and f" encoding={chr(34)}{declared}{chr(34)}"}?>\n'
-        body = xml(node, transfer_syntax_uid, read=read, write=write, dictionary=self._dictionary)
-        return head.encode() + body
+        return head.encode() + xml(
+            node,
+            transfer_syntax_uid,
+            read=read,
+            write=write,
+            trimmed=self._trimmed,
+            dictionary=self._dictionary,
+        )
 
     def end(self) -> bool:
         return True
@@ -220,9 +228,10 @@ def _is_utf8(node: Node) -> bool:
 class _OneXmlFile:
     """One XML file for all responses, in UTF-8."""
 
-    def __init__(self, path: str, dictionary: Dictionary) -> None:
+    def __init__(self, path: str, dictionary: Dictionary, *, trimmed: bool) -> None:
         self._path = path
         self._dictionary = dictionary
+        self._trimmed = trimmed
         self._file: BinaryIO | None = None
 
     def begin(self) -> bool:
@@ -267,13 +276,21 @@ class _OneXmlFile:
             )
         read = "utf-8"
         try:
-            node = in_utf8(node)
+            node = in_utf8(node, trimmed=self._trimmed)
         except DataSetError as problem:
             _LOGGER.error("Writing XML file: %s", problem)  # noqa: TRY400 - one line says it all
             return False
         if not character_set and not _is_utf8(node):
             read = "latin-1"
-        return self._put(xml(node, transfer_syntax_uid, read=read, dictionary=self._dictionary))
+        return self._put(
+            xml(
+                node,
+                transfer_syntax_uid,
+                read=read,
+                trimmed=self._trimmed,
+                dictionary=self._dictionary,
+            )
+        )
 
     def end(self) -> bool:
         good = self._put(b"</responses>\n")

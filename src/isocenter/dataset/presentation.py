@@ -264,6 +264,7 @@ def xml(
     *,
     read: str = "utf-8",
     write: str = "utf-8",
+    trimmed: bool = False,
     dictionary: Dictionary = DEFAULT_DICTIONARY,
 ) -> bytes:
     """Return a data set as the element ``data-set`` of DCMTK's XML.
@@ -273,9 +274,10 @@ def xml(
         transfer_syntax_uid: what it says of itself.
         read: Python's name of the encoding that its text is in.
         write: of the one that the document is in; what it lacks is written as a reference.
+        trimmed: True to leave out the blanks at the end also of ages, which otherwise stay.
         dictionary: names of attributes.
     """
-    writer = _XmlWriter(read, write, dictionary)
+    writer = _XmlWriter(read, write, dictionary, trimmed=trimmed)
     name = writer.marked(syntax_name(transfer_syntax_uid).encode())
     head = b'<data-set xfer="%b" name="%b">\n' % (transfer_syntax_uid.encode(), name)
     return head + b"".join(writer.node(node)) + b"</data-set>\n"
@@ -284,7 +286,8 @@ def xml(
 class _XmlWriter:
     """Writes elements in DCMTK's own format."""
 
-    def __init__(self, read: str, write: str, dictionary: Dictionary) -> None:
+    def __init__(self, read: str, write: str, dictionary: Dictionary, *, trimmed: bool) -> None:
+        self._trimmed = trimmed
         self._read = read
         self._write = write
         self._dictionary = dictionary
@@ -340,7 +343,9 @@ class _XmlWriter:
         value = element.value.partition(b"\0")[0]
         if element.vr in _AS_A_WHOLE:
             value = value.rstrip(b" ")
-        elif element.vr in TEXT_VRS and element.vr != b"AS":
+        elif element.vr == b"AS":
+            value = value.rstrip(b" ") if self._trimmed else value
+        elif element.vr in TEXT_VRS:
             parts = value.split(b"\\")
             trailing = element.vr in _TRAILING_ONLY
             value = b"\\".join(

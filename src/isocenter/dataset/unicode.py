@@ -22,12 +22,13 @@ _CHARACTER_SET: Final = 0x00080005
 _UTF8: Final = b"ISO_IR 192"
 
 
-def in_utf8(node: Node, character_sets: bytes = b"") -> Node:
+def in_utf8(node: Node, character_sets: bytes = b"", *, trimmed: bool = False) -> Node:
     """Return a data set whose text is UTF-8, with a Specific Character Set that says so.
 
     Args:
         node: the data set; itself where it has no character set, or this one.
         character_sets: value of (0008,0005) that holds where the data set has none.
+        trimmed: True to leave out blanks at the end of what is converted.
 
     Raises:
         DataSetError: a character set is not known, or a value is not in it.
@@ -39,19 +40,21 @@ def in_utf8(node: Node, character_sets: bytes = b"") -> Node:
         return node
     result = Node(length=node.length)
     for element in node:
-        result.put(_converted(element, character_sets))
+        result.put(_converted(element, character_sets, trimmed=trimmed))
     if own is not None:
         result.put(Element(_CHARACTER_SET, b"CS", _UTF8))
     return result
 
 
-def _converted(element: Element, character_sets: bytes) -> Element:
+def _converted(element: Element, character_sets: bytes, *, trimmed: bool) -> Element:
     if element.items is not None:
-        items = [in_utf8(item, character_sets) for item in element.items]
+        items = [in_utf8(item, character_sets, trimmed=trimmed) for item in element.items]
         return Element(element.tag, element.vr, items=items, length=element.length)
     value = element.value
     if element.vr not in CHARACTER_SET_VRS or (value.isascii() and b"\x1b" not in value):
         return element
+    if trimmed:
+        value = value.rstrip(b" ")
     try:
         value = decode_strictly(value, character_sets).encode()
     except DataSetError as problem:
