@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from isocenter.testing import AssociationFacts
-    from isocenter.testing.certificates import Identity
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -302,12 +301,12 @@ def test_cert_ae_ties_titles_to_certificates(folder: Path) -> None:
 
 @pytest.fixture
 def users(folder: Path) -> str:
-    return str(write_users(folder / "users", joe="Geheim_7") or folder / "users")
+    return str(write_users(folder / "users", joe="Geheim_7"))
 
 
 @pytest.fixture
 def key(folder: Path) -> str:
-    return str(write_pem(folder / "key", "rsa") or folder / "key")
+    return str(write_pem(folder / "key", "rsa"))
 
 
 def test_users_lets_in_who_knows_the_password(users: str) -> None:
@@ -333,7 +332,7 @@ def test_jwt_keys_lets_in_whom_a_token_names(folder: Path) -> None:
     found = answers(
         lambda port: answer(port, bearer(token())),
         lambda port: answer(port, bearer(token("p256", "ES256"))),
-        options=("--jwt-keys", str(keys or folder / "keys")),
+        options=("--jwt-keys", str(keys)),
     )
     assert found == [REFUSED, SERVED]
 
@@ -368,22 +367,33 @@ def test_require_identity_keeps_out_who_gives_none(users: str) -> None:
 # --- the archive beside what it shares ------------------------------------------------------
 
 
+def moved_over_tls(folder: Path, peer: TlsServer, *options: str) -> int:
+    """Have a stored image moved over TLS both ways; return the status."""
+    found: list[int] = []
+    with ScriptedAcceptor(peer, timeout=30) as acceptor:
+        configure(folder, acceptor.port)
+        tls = ClientTls(client(theirs()))
+        ended = serve(
+            lambda port: found.append(move(port, "THERE", STUDY, tls=tls).status),
+            *own_tls(),
+            *trust(),
+            *options,
+        )
+    assert ended == 0
+    return found[0]
+
+
 def test_verify_host_refuses_a_destination_of_another_name(folder: Path) -> None:
     assert serve(assert_stored) == 0
-    words = (*own_tls(), *trust(), "--verify-host")
+    assert moved_over_tls(folder, TlsServer(server(own())), "--verify-host") == 0
+    assert moved_over_tls(folder, TlsServer(server(theirs())), "--verify-host") == 0xA702
 
-    def status(destination: Identity) -> int:
-        found: list[int] = []
-        with ScriptedAcceptor(TlsServer(server(destination)), timeout=30) as acceptor:
-            configure(folder, acceptor.port)
-            tls = ClientTls(client(theirs()))
-            ended = serve(
-                lambda port: found.append(move(port, "THERE", STUDY, tls=tls).status), *words
-            )
-        assert ended == 0
-        return found[0]
 
-    assert [status(own()), status(theirs())] == [0, 0xA702]
+def test_request_sni_asks_destinations_for_the_name(folder: Path) -> None:
+    assert serve(assert_stored) == 0
+    peer = TlsServer(server(own()))
+    assert moved_over_tls(folder, peer, "--request-sni", "any.example") == 0
+    assert peer.server_name == "any.example"
 
 
 def test_no_durable_leaves_the_disk_to_the_system(

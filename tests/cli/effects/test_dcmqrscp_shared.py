@@ -53,7 +53,7 @@ AETable END
 """
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True)  # type: ignore[no-redef]  # in the place of storescp's
 def folder(
     tmp_path: Path,
     tmp_path_factory: pytest.TempPathFactory,
