@@ -210,7 +210,7 @@ def collected(expression: str, *paths: str) -> set[str]:
 
 @pytest.mark.slow
 def test_each_test_is_in_one_part() -> None:
-    faults = "tests/faults/test_receiver_ends.py", "tests/faults/test_dcmsend.py"
+    faults = "tests/faults/test_receiver_names.py", "tests/faults/test_dcmsend.py"
     paths = "tests/cli/effects/test_echoscu.py", *faults
     every = collected("not soak", *paths)
     apart = collected(WITHOUT, *paths)
