@@ -101,8 +101,10 @@ def _lines() -> Iterator[list[str]]:
     collector, level = Collector(), logger.level
     logger.addHandler(collector)
     logger.setLevel(logging.DEBUG)
+    logger.propagate = False  # bytes that are no text cannot be told by one test process to another
     try:
         yield lines
     finally:
+        logger.propagate = True
         logger.setLevel(level)
         logger.removeHandler(collector)
