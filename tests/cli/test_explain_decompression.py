@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from isocenter import uids
 from isocenter.cli import options_dcmsend, options_storescu
 from isocenter.cli.explain import as_text
 from isocenter.cli.explain_contexts import Answer, no_context_for_file, none_acceptable
-from isocenter.cli.explain_decompression import DECOMPRESSION, decompressing
+from isocenter.cli.explain_decompression import decompressing
+from isocenter.cli.groups import DECOMPRESSION
+from isocenter.cli.parser import parse
+from isocenter.cli.sending import decompression
 from isocenter.dataset.pixels import decoders
+
+if TYPE_CHECKING:
+    from isocenter.cli.spec import Tool
 
 SEND, STORE = options_dcmsend.TOOL, options_storescu.TOOL
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -19,8 +27,19 @@ UNCOMPRESSED = (LITTLE, uids.EXPLICIT_VR_BIG_ENDIAN, IMPLICIT)
 NEVER, LOSSLESS, LOSSY = DECOMPRESSION
 
 
-def test_the_options_are_those_of_dcmsend() -> None:
-    assert set(DECOMPRESSION) == set(options_dcmsend.DECOMPRESSION)
+@pytest.mark.parametrize(
+    ("tool", "words", "expected"),
+    [
+        (SEND, (), LOSSLESS),
+        (SEND, ("-dn",), NEVER),
+        (SEND, ("-dn", "+dly"), LOSSY),
+        (STORE, (), None),
+    ],
+)
+def test_what_may_be_decompressed_is_what_the_command_line_says(
+    tool: Tool, words: tuple[str, ...], expected: str | None
+) -> None:
+    assert decompression(parse(tool, [*words, "localhost", "104", "image.dcm"])) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ them, and who explains its failures. Must not know which files there are.
 
 from __future__ import annotations
 
-from isocenter.cli.options_dcmsend import DECOMPRESSION
 from isocenter.logs import get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -36,18 +35,20 @@ class Calls:
 
     Attributes:
         explains: failures are explained (``--explain``).
-        decompression: which of the options is in force that say what may be decompressed.
+        decompression: which of `groups.DECOMPRESSION` is in force.
     """
 
     def __init__(
         self, line: ParsedCommandLine, peer: ConnectOptions, identity: UserIdentityRQ | None
     ) -> None:
         """Keep the arguments."""
+        from isocenter.cli.sending import decompression
+
         self._line = line
         self._peer = peer
         self._identity = identity
         self.explains = line.given("--explain")
-        self.decompression = line.block(*DECOMPRESSION) or "--decompress-lossless"
+        self.decompression = decompression(line)
         self._association: Association | None = None
 
     def failures(self) -> Failures:

@@ -6,7 +6,7 @@ Options to requests, outcomes to DCMTK's lines and exit codes; nothing else.
 from __future__ import annotations
 
 from isocenter.cli.exitcodes import ExitCode
-from isocenter.cli.options_dcmsend import DECOMPRESSION, TOOL
+from isocenter.cli.options_dcmsend import TOOL
 from isocenter.cli.start import start
 from isocenter.logs import get_logger
 
@@ -231,13 +231,13 @@ def _options(
     wants_sizes: bool,
 ) -> DeliveryOptions:
     """Return how the run goes on."""
-    from isocenter.cli.sending import file_form
+    from isocenter.cli.sending import decompression, file_form
     from isocenter.sender.delivery import DeliveryOptions
     from isocenter.sender.encoding import EncodingOptions
     from isocenter.sender.grouping import GroupingOptions
     from isocenter.sender.instances import InstanceOptions
 
-    decompress = (line.block(*DECOMPRESSION) or "--decompress-lossless").rpartition("-")[2]
+    decompress = (decompression(line) or "").rpartition("-")[2]
     return DeliveryOptions(
         several=_has_several(line),
         grouping=GroupingOptions(

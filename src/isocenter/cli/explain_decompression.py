@@ -7,6 +7,7 @@ sentence comes out. Must not know contexts (`explain_contexts`) nor how anything
 from __future__ import annotations
 
 from isocenter.cli.explain import option_words
+from isocenter.cli.groups import DECOMPRESSION
 from isocenter.dataset.pixels.decoders import decoder_of
 from isocenter.sender.syntaxes import UNCOMPRESSED
 from isocenter.uids import name_of
@@ -15,10 +16,7 @@ TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 
 if TYPE_CHECKING:
     from isocenter.cli.spec import Tool
 
-__all__ = ["DECOMPRESSION", "decompressing"]
-
-DECOMPRESSION = ("--decompress-never", "--decompress-lossless", "--decompress-lossy")
-"""The alternatives of a tool that decompresses, from nothing to everything."""
+__all__ = ["decompressing"]
 
 
 def decompressing(transfer_syntax: str, tool: Tool, allowed: str | None) -> str:
@@ -27,7 +25,7 @@ def decompressing(transfer_syntax: str, tool: Tool, allowed: str | None) -> str:
     Args:
         transfer_syntax: of the file, which the peer did not take.
         tool: whose options may help.
-        allowed: which of `DECOMPRESSION` is in force; None where the tool has none of them.
+        allowed: which of `groups.DECOMPRESSION` is in force; None where the tool has none of them.
     """
     if allowed is None:
         return f"convert the file first, {tool.name} does not (de)compress pixel data."

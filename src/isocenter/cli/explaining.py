@@ -14,6 +14,7 @@ from isocenter.cli import explain_connection as connection
 from isocenter.cli import explain_contexts as contexts
 from isocenter.cli import explain_transfer as transfer
 from isocenter.cli.explain import as_text, authorities
+from isocenter.cli.sending import decompression
 from isocenter.logs import WARNING, get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
@@ -96,18 +97,9 @@ def explain_no_context(
                 tool=line.tool,
                 from_profile=from_profile,
                 from_files=from_files,
-                allowed=_decompression(line),
+                allowed=decompression(line),
             )
         )
-
-
-def _decompression(line: ParsedCommandLine) -> str | None:
-    """Return which of the options that say what may be decompressed is in force, None for none."""
-    from isocenter.cli.explain_decompression import DECOMPRESSION
-
-    if not line.has(DECOMPRESSION[0]):
-        return None
-    return next(option for option in DECOMPRESSION if line.in_force(option))
 
 
 def _from_profile(line: ParsedCommandLine) -> bool:
@@ -180,7 +172,7 @@ class FailureExplainer:
                     found,
                     tool=self._line.tool,
                     from_profile=_from_profile(self._line),
-                    allowed=_decompression(self._line),
+                    allowed=decompression(self._line),
                 )
             )
 

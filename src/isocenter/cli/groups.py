@@ -9,6 +9,7 @@ from __future__ import annotations
 from isocenter.cli.spec import VERBOSE_MODE, Group, Option, Value, integer, string
 
 __all__ = [
+    "DECOMPRESSION",
     "IDENTITIES",
     "IDENTITY_EVALUATION",
     "MAXIMUM_PDU_LENGTH",
@@ -49,6 +50,9 @@ IDENTITY_EVALUATION: tuple[str | tuple[str, ...], ...] = (
 )
 """In which order they are checked."""
 
+
+DECOMPRESSION = ("--decompress-never", "--decompress-lossless", "--decompress-lossy")
+"""The block of alternatives that say what may be decompressed, from nothing to everything."""
 
 READ_MODES = ("--read-file", "--read-file-only", "--read-dataset")
 """The block of alternatives that say what a file may be."""

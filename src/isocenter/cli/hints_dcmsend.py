@@ -68,12 +68,12 @@ def _is_data_set(path: str) -> bool:
     return True
 
 
-def context_hint(kind: tuple[str, str], allowed: str) -> str:
+def context_hint(kind: tuple[str, str], allowed: str | None) -> str:
     """Say what would help a file that no accepted context was found for.
 
     Args:
         kind: SOP class and transfer syntax of the file.
-        allowed: which of the options is in force that say what may be decompressed.
+        allowed: which of `groups.DECOMPRESSION` is in force.
     """
     sop_class, syntax = kind
     words = f"{one_line(name_of(sop_class))} in {one_line(name_of(syntax))} was not accepted"

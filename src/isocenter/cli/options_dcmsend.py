@@ -6,10 +6,7 @@ from isocenter.cli import groups
 from isocenter.cli import options_tls as tls
 from isocenter.cli.spec import LOGGING, PARAMETERS, Group, Option, Parameter, Tool, integer, string
 
-__all__ = ["DECOMPRESSION", "TOOL"]
-
-DECOMPRESSION = ("--decompress-never", "--decompress-lossless", "--decompress-lossy")
-"""The block of alternatives that say what may be decompressed."""
+__all__ = ["TOOL"]
 
 _GENERAL = groups.general_group(verbose_pc=True)
 
@@ -181,7 +178,7 @@ TOOL = Tool(
         groups.READ_MODES,
         "--scan-pattern",
         ("--no-recurse", "--recurse"),
-        DECOMPRESSION,
+        groups.DECOMPRESSION,
         "--compression-level",
         ("--ipv4", "--ipv6", "--ip-auto"),
         ("--multi-associations", "--single-association"),

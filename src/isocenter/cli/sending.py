@@ -33,6 +33,7 @@ __all__ = [
     "AssociationLink",
     "association_request",
     "check_identity",
+    "decompression",
     "file_form",
     "identity_of",
     "log_acceptance",
@@ -172,6 +173,15 @@ def file_form(line: ParsedCommandLine) -> str:
 
     forms = dict(zip(READ_MODES, (ANY_FORM, FILE_ONLY, DATA_SET_ONLY), strict=True))
     return next(forms[mode] for mode in READ_MODES if line.in_force(mode))
+
+
+def decompression(line: ParsedCommandLine) -> str | None:
+    """Return which of `groups.DECOMPRESSION` is in force, None where the tool has none of them."""
+    from isocenter.cli.groups import DECOMPRESSION
+
+    if not line.has(DECOMPRESSION[0]):
+        return None
+    return next(option for option in DECOMPRESSION if line.in_force(option))
 
 
 def identity_of(line: ParsedCommandLine) -> UserIdentityRQ | None:
