@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from isocenter.cli import options_tls
-from isocenter.cli.explain import as_text
+from isocenter.cli import options_storescu, options_tls
+from isocenter.cli.explain import as_text, authorities
 from isocenter.cli.explain_connection import Attempt, arrival_failed, request_failed
+from isocenter.cli.parser import parse
 from isocenter.cli.spec import Group, Tool
 from isocenter.errors import ConnectionLost, TlsError
 from isocenter.testing import raw
@@ -34,7 +35,7 @@ HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"
 SERVER_HELLO = b"\x16\x03\x03\x00z\x02"
 
 
-def attempt(*, authenticated: bool = True) -> Attempt:
+def attempt(*, authenticated: bool = True, trusted: tuple[str, ...] = ()) -> Attempt:
     return Attempt(
         tool=REQUESTOR,
         host="pacs",
@@ -43,6 +44,7 @@ def attempt(*, authenticated: bool = True) -> Attempt:
         calling="MODALITY",
         tls=True,
         authenticated=authenticated,
+        trusted=trusted,
     )
 
 
@@ -81,6 +83,24 @@ def test_both_sides_say_what_is_wrong_with_a_certificate(code: int, words: list[
     for word in words:
         assert word in called
         assert word in came
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("+cf", "ca.pem", "+cd", "folder"), "'ca.pem', 'folder'"),
+        (("--system-ca",), "the authorities of this system"),
+        (("--system-ca", "+cf", "ca.pem"), "'ca.pem', the authorities of this system"),
+    ],
+)
+def test_authorities_that_were_given_are_named_and_not_advised(
+    words: tuple[str, ...], shown: str
+) -> None:
+    line = parse(options_storescu.TOOL, ["+tla", *words, "pacs", "2762", "image.dcm"])
+    text = as_text(request_failed(distrusted(20), attempt(trusted=authorities(line))))
+    assert f"Its certificate is not in what was given, {shown}, or" in text
+    assert "Nothing is trusted that is not named" not in text
+    assert "--system-ca" not in text
 
 
 def test_requestor_says_that_a_certificate_is_of_another_host() -> None:

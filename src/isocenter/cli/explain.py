@@ -112,9 +112,12 @@ def option_words(tool: Tool, long: str) -> str:
 
 
 def authorities(line: ParsedCommandLine) -> tuple[str, ...]:
-    """Return the files and folders of authorities that a command line names."""
+    """Return the authorities that a command line names, as an explanation shows them."""
     options = ("--add-cert-file", "--add-cert-dir")
-    return tuple(value for name in options if line.has(name) for value in line.values(name))
+    names = [ascii(value) for name in options if line.has(name) for value in line.values(name)]
+    if line.has("--system-ca") and line.given("--system-ca"):
+        names.append("the authorities of this system")
+    return tuple(names)
 
 
 def timeout_lines(tool: Tool, problem: TimeoutExpired) -> Lines:

@@ -54,7 +54,7 @@ class Attempt(Record):
         identified: True where the request had a user identity.
         tls: True where the peer was called with TLS.
         authenticated: True where a certificate of one's own was at hand then.
-        trusted: files and folders of authorities that were given then.
+        trusted: the authorities that were given then (`explain.authorities`).
     """
 
     tool: Tool
@@ -410,7 +410,7 @@ def arrival_failed(
         limit: the longest association request taken, in bytes.
         seconds: how long the request was waited for.
         tls: True where this receiver serves TLS.
-        trusted: files and folders of authorities that were given.
+        trusted: the authorities that were given (`explain.authorities`).
     """
     if isinstance(cause, TlsError):
         from isocenter.cli.explain_tls import arrival_refused

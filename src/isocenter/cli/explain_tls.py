@@ -58,7 +58,7 @@ def handshake_failed(
         tool: whose options may help.
         host: as given on the command line.
         authenticated: True where a certificate of one's own was at hand.
-        trusted: files and folders of authorities that were given.
+        trusted: the authorities that were given (`explain.authorities`).
     """
     if problem.verify_code:
         whose = f"the certificate of the peer at {place}"
@@ -119,7 +119,7 @@ def arrival_refused(
         problem: what the library or the peer gave as the reason.
         peer: ``host:port``.
         tool: whose options may help.
-        trusted: files and folders of authorities that were given.
+        trusted: the authorities that were given (`explain.authorities`).
     """
     if problem.verify_code:
         return _distrusted(problem, f"the certificate of {peer}", tool, host="", trusted=trusted)
@@ -215,7 +215,7 @@ def _unknown_authority(whose: str, tool: Tool, said: str, trusted: Sequence[str]
         return (
             head,
             (
-                f"Its certificate is not in what was given, {', '.join(map(ascii, trusted[:4]))}"
+                f"Its certificate is not in what was given, {', '.join(trusted[:4])}"
                 + (" and more" if len(trusted) > 4 else "")
                 + ", or that could not be read (then a warning at the start says so)."
             ),
