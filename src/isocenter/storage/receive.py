@@ -356,8 +356,7 @@ class ReceivedObject:
             placement = self._place(values, is_read=is_read)
             try:
                 file = self._complete(plan)
-                mended = () if plan is None else plan.mended_uids
-                return self._publish(file, placement, mended, notes)
+                return self._publish(file, placement, self._notes_of_blanks(plan), notes)
             except BaseException:
                 if placement.ticket >= 0 and self._receiver.placing is not None:
                     self._receiver.placing.given_up(placement.ticket)
@@ -375,7 +374,9 @@ class ReceivedObject:
         """
         try:
             plan, _, is_read, notes = self._judge()
-            return CompleteObject(self._complete(plan), self.length, tuple(notes), is_read)
+            file = self._complete(plan)
+            notes += self._notes_of_blanks(plan)
+            return CompleteObject(file, self.length, tuple(notes), is_read)
         except BaseException:
             self.discard()
             raise
@@ -493,21 +494,25 @@ class ReceivedObject:
         self._is_disordered = plan.is_disordered
         return rewritten(plan, source, limits=limits)
 
+    def _notes_of_blanks(self, plan: RewritePlan | None) -> list[Note]:
+        """Return a warning of each element whose UIDs lost blanks."""
+        if plan is None or not self._receiver.options.warn_of_blanks:
+            return []
+        return [blanks_note(tag) for tag in plan.mended_uids]
+
     def _publish(
         self,
         file: SpoolFile,
         placement: Placement,
-        mended_uids: tuple[int, ...],
+        of_blanks: Sequence[Note],
         notes: Sequence[Note],
     ) -> StoredObject:
         """Give the file its name in its folder."""
         spool, receiver = self._spool, self._receiver
         options = receiver.options
         folder = spool.folder(*placement.folder.split("/")) if placement.folder else None
-        notes = [*notes, *placement.notes]
+        notes = [*notes, *placement.notes, *of_blanks]
         is_kept = True
-        if mended_uids and options.warn_of_blanks:
-            notes += map(blanks_note, mended_uids)
         for _ in range(_NAMES_TRIED):
             name, warning = receiver.file_name(self._sop_class_uid, self._sop_instance_uid)
             if warning and options.words.of_names:
