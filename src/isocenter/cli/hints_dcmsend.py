@@ -44,7 +44,7 @@ def input_hint(path: str, *, dicomdir: bool, meta_needed: bool) -> str:
 
 
 def empty_hint(paths: Sequence[str], *, dicomdir: bool, scans: bool) -> str:
-    """Say what would help where the paths given are no files; "" where nothing is known to.
+    """Say what would help where the paths given are no files; "" where nothing is known to help.
 
     Args:
         paths: as given.

@@ -63,10 +63,10 @@ class Setting(Record):
 
     Fields:
         port: TCP port to listen on.
-        maximum_length: bytes of P-DATA in a PDU that it takes.
+        maximum_length: of a P-DATA-TF that it takes, in bytes (PS3.8 D.1); 0 is unlimited.
         maximum_associations: served at a time, None for the default limit.
         workers: processes that serve where nobody says otherwise.
-        wrap: what becomes of the dispatcher.
+        wrap: makes what serves out of the dispatcher, None to have it serve itself.
     """
 
     port: int
@@ -230,7 +230,7 @@ def run_server(
 
     Raises:
         ConfigurationError: an option is not possible on this system, or serving cannot begin.
-        As the start of the dispatcher that `setting` makes.
+        ArchiveError, OSError: what `Setting.wrap` added cannot start.
     """
     from isocenter.cli.arrivals import STORESCP
     from isocenter.net.dispatch import ThreadDispatcher
@@ -249,9 +249,8 @@ def run_server(
     raise_descriptor_limit()
     on_reload = reloader.run if reloader else None
     listener = _listener(line, options, dispatcher, gate, tls, on_reload, report, port=setting.port)
-    _heed_signals(
-        listener, reloads=bool(reloader)
-    )  # before anybody can see that the server is there
+    # Before anybody can see that the server is there.
+    _heed_signals(listener, reloads=bool(reloader))
     try:
         if connection is not None:
             listener.adopt(connection)

@@ -134,7 +134,10 @@ def default_file_name(sop_class_uid: str, sop_instance_uid: str, extension: str 
 
 
 def instance_file_name(sop_instance_uid: str, extension: str = "") -> FileName:
-    """Return ``<SOP Instance UID><extension>``; arguments, warning and errors as before."""
+    """Return ``<SOP Instance UID><extension>``.
+
+    Arguments, warning and errors are those of `default_file_name`.
+    """
     room = MAXIMUM_COMPONENT_LENGTH - _extension_length(extension)
     if len(sop_instance_uid) <= room and _is_kept(sop_instance_uid):
         return FileName(f"{sop_instance_uid}{extension}", "")
