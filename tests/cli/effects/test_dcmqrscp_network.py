@@ -151,11 +151,11 @@ def test_destination_is_proposed_what_was_chosen_last(option: str, folder: Path)
 
 def test_timeout_ends_a_connection_that_is_not_answered(folder: Path) -> None:
     results: list[tuple[int, float]] = []
+    assert serve(assert_stored) == 0
     with unanswered_port() as destination:
         configure(folder, destination)
 
         def script(port: int) -> None:
-            store(port, small_image())
             begun = time.monotonic()
             results.append((move(port, "THERE", STUDY).status, time.monotonic() - begun))
 
