@@ -34,6 +34,8 @@ else:
     Protocol = object
 
 __all__ = [
+    "LONGEST_WAIT",
+    "SOCKET_TIMEOUT",
     "Duties",
     "Setting",
     "ae_title",

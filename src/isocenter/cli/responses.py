@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["Extraction", "JsonLines", "extraction_of"]
+__all__ = ["Extraction", "JsonLines", "dicom_file", "extraction_of"]
 
 _LOGGER = get_logger("isocenter.net.query")
 

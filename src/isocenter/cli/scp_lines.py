@@ -57,7 +57,7 @@ _OUT_OF_RESOURCES = 0xA7
 """Upper byte of the statuses with which an object cannot be written (PS3.4 B.2.3)."""
 
 
-def has_use(answer: AAssociateAC) -> bool:
+def _has_use(answer: AAssociateAC) -> bool:
     """Tell whether an acceptance accepts any presentation context."""
     return any(
         context.result == ContextResult.ACCEPTANCE for context in answer.presentation_contexts
@@ -72,7 +72,7 @@ def revised(request: AAssociateRQ, answer: Answer, _association: int = 0) -> Ans
     """
     del request
     if isinstance(answer, AAssociateAC):
-        return answer if has_use(answer) else rejection(RejectReason.USER_NO_REASON)
+        return answer if _has_use(answer) else rejection(RejectReason.USER_NO_REASON)
     if (
         answer.source == RejectSource.SERVICE_USER
         and answer.reason == RejectReason.USER_APPLICATION_CONTEXT_NAME_NOT_SUPPORTED
@@ -189,7 +189,7 @@ class ScpObserver(SilentObserver):
         """Log that a request has no acceptable context and return the words; "" where it has."""
         answer = negotiate(request, self._policy)
         if isinstance(answer, AAssociateAC):
-            if has_use(answer):
+            if _has_use(answer):
                 return ""
         elif request.presentation_contexts:
             return ""

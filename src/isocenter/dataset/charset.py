@@ -9,7 +9,7 @@ from isocenter.errors import DataSetError
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 
-__all__ = ["decode_text", "encode_extended"]
+__all__ = ["decode_strictly", "decode_text", "encode_extended"]
 
 _FREE = frozenset({b"LO", b"LT", b"PN", b"SH", b"ST", b"UC", b"UT"})
 _DELIMITERS = frozenset(b"\r\n\t\f^=\\")
@@ -73,7 +73,7 @@ def encode_extended(text: str, character_sets: str) -> bytes | None:
 
 
 def decode_strictly(value: bytes, character_sets: bytes) -> str:
-    """Return a value as text.
+    """Return a value as text, for tools of one thread: how strict pydicom is holds for all.
 
     Args:
         value: as it is encoded.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 else:
     Protocol = object
 
-__all__ = ["FindResponse", "Finding", "find", "perform_find"]
+__all__ = ["FindObserver", "FindResponse", "Finding", "find", "perform_find"]
 
 _LOGGER = get_logger(__name__)
 
