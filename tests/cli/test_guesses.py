@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from isocenter.cli import (
+    options_dcmqrscp,
     options_dcmrecv,
     options_dcmsend,
     options_echoscu,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "options"
 TOOLS = (
+    options_dcmqrscp.TOOL,
     options_dcmrecv.TOOL,
     options_dcmsend.TOOL,
     options_echoscu.TOOL,

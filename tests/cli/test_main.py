@@ -92,6 +92,7 @@ def test_tool_gets_its_arguments_and_the_environment(
 @pytest.mark.parametrize(
     ("tool", "script"),
     [
+        ("dcmqrscp", main.dcmqrscp),
         ("dcmrecv", main.dcmrecv),
         ("dcmsend", main.dcmsend),
         ("echoscu", main.echoscu),
@@ -201,11 +202,13 @@ PROBE = f"""
 import sys
 before = set(sys.modules)
 from isocenter.cli import (
-    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu,
+    options_archive, options_dcmqrscp, options_dcmrecv, options_dcmsend, options_echoscu,
+    options_findscu, options_getscu,
     options_movescu, options_storescp, options_storescu,
 )
 from isocenter.cli.start import start
 for tool in (
+    options_archive.TOOL, options_dcmqrscp.TOOL,
     options_dcmrecv.TOOL, options_dcmsend.TOOL, options_echoscu.TOOL, options_findscu.TOOL,
     options_getscu.TOOL, options_movescu.TOOL, options_storescp.TOOL, options_storescu.TOOL,
 ):

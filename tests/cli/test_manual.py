@@ -73,10 +73,13 @@ def test_environment_variable_is_one_that_the_program_reads(variable: str) -> No
 PROBE = """
 import sys
 from isocenter.cli import (
-    options_dcmrecv, options_dcmsend, options_echoscu, options_findscu, options_getscu,
+    options_archive, options_dcmqrscp, options_dcmrecv, options_dcmsend, options_echoscu,
+    options_findscu, options_getscu,
     options_movescu, options_storescp, options_storescu,
 )
 from isocenter.cli.start import start
+start(options_archive.TOOL, ["area", "11112"])
+start(options_dcmqrscp.TOOL, ["11112"])
 start(options_dcmrecv.TOOL, ["104"])
 start(options_dcmsend.TOOL, ["localhost", "104", "image.dcm"])
 start(options_echoscu.TOOL, ["localhost", "104"])

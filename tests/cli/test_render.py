@@ -9,6 +9,7 @@ import pytest
 from isocenter import __version__
 from isocenter.cli import (
     main,
+    options_dcmqrscp,
     options_dcmrecv,
     options_dcmsend,
     options_echoscu,
@@ -24,6 +25,7 @@ from isocenter.cli.render import Style
 from isocenter.cli.spec import Group, Option, Parameter, Tool, Value, integer, string
 
 TOOLS = (
+    options_dcmqrscp.TOOL,
     options_dcmrecv.TOOL,
     options_dcmsend.TOOL,
     options_echoscu.TOOL,

@@ -53,11 +53,6 @@ READONLY {area} R (200, 1024mb) ANY
 CLOSED {area} RW (200, 1024mb) mover
 AETable END
 """
-OURS = """\
-import os, sys
-from isocenter.cli.dcmqrscp import main
-sys.exit(main(sys.argv[1:], os.environ))
-"""
 
 
 class Archive:
@@ -109,7 +104,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, Ar
     folder = tmp_path_factory.mktemp("archives")
     with (
         running([theirs], folder / "theirs", samples()) as one,
-        running([sys.executable, "-c", OURS], folder / "ours", samples()) as other,
+        running(
+            [sys.executable, "-m", "isocenter", "dcmqrscp"], folder / "ours", samples()
+        ) as other,
     ):
         yield one, other
 
@@ -252,7 +249,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Archive, A
     assert theirs is not None
     with (
         running([theirs], folder / "theirs", files) as one,
-        running([sys.executable, "-c", OURS], folder / "ours", files) as other,
+        running([sys.executable, "-m", "isocenter", "dcmqrscp"], folder / "ours", files) as other,
     ):
         yield one, other
 

@@ -42,7 +42,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return line
     from isocenter.cli.dcmqrscp import serve
 
-    folder = line.parameter("folder")
+    folder = line.parameter("directory")
     ports = line.parameters_from("port")
     port = line.parameter_integer("port") if ports else DEFAULT_PORT
     try:

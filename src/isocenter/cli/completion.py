@@ -175,7 +175,10 @@ def script_of(shell: str, tools: tuple[Tool, ...]) -> str:
     """Return the script for some tools."""
     module = __import__(f"isocenter.cli.completion_{shell}", fromlist=["script"])
     completions = tuple(completion_of(tool) for tool in tools)
-    text: str = module.script(completions, _COMMANDS, built_in_profiles())
+    from isocenter.cli.options_archive import TOOL as ARCHIVE
+
+    commands = (completion_of(ARCHIVE), *_COMMANDS)
+    text: str = module.script(completions, commands, built_in_profiles())
     return text
 
 

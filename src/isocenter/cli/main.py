@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMANDS",
     "TOOLS",
+    "dcmqrscp",
     "dcmrecv",
     "dcmsend",
     "echoscu",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 TOOLS = {
+    "dcmqrscp": "archive: store, answer queries, send what is asked for",
     "dcmrecv": "receive objects and write them to files, with few options",
     "dcmsend": "send files of all kinds, decompressed where need be, with a report",
     "echoscu": "verify a connection: send C-ECHO",
@@ -41,6 +43,7 @@ TOOLS = {
 """Each tool and what it is for."""
 
 COMMANDS = {
+    "archive": "serve an archive from a folder, without a configuration file",
     "completion": "print a script that completes command lines in a shell",
     "index": "check the index of an archive, make it anew, or take files over",
     "passwd": "add, change or delete a user in a file for storescp --users",
@@ -91,6 +94,11 @@ def _unknown(chosen: str) -> str:
     text = f"isocenter: unknown tool '{chosen}', known are {', '.join(known)}\n"
     meant = get_close_matches(chosen.lower(), known, 1)
     return f"{text}hint: did you mean {meant[0]}?\n" if meant else text
+
+
+def dcmqrscp() -> int:
+    """Run the console script ``dcmqrscp``."""
+    return _run_as_process("dcmqrscp", sys.argv[1:])
 
 
 def dcmrecv() -> int:

@@ -83,6 +83,43 @@ _SHOWN = (
 )
 
 MANUALS = {
+    "dcmqrscp": Manual(
+        (
+            (
+                "dcmqrscp is a DICOM archive: it stores what is sent to it with C-STORE, answers "
+                "queries with C-FIND, and sends what is asked for with C-GET and C-MOVE. Each AE "
+                "title of its configuration file stands for a storage area, a folder with objects "
+                "and their index, and for the peers that may use it."
+            ),
+            (
+                "Success is answered when an object is complete on disk under its name and in the "
+                "index, and both outlast a power failure, unless --no-durable is given. What "
+                "cannot be indexed is kept apart, answered C000 and told."
+            ),
+            (
+                "A storage area of DCMTK's dcmqrscp is taken over by isocenter index import. "
+                "isocenter index check compares an area with its index, isocenter archive runs the "
+                "same server without a configuration file."
+            ),
+            _GRAMMAR,
+        ),
+        examples=(
+            ("serve as dcmqrscp.cfg in this folder says", "dcmqrscp -v 11112"),
+            (
+                "with another file and port, answers in UTF-8",
+                "dcmqrscp -c /etc/isocenter/dcmqrscp.cfg +U8 -Cr 11112",
+            ),
+            (
+                "let objects be moved to who asks for them alone",
+                "dcmqrscp -ZA 11112",
+            ),
+            (
+                "with TLS in both directions",
+                "dcmqrscp +tls my.key my.pem +cf ca.pem 2762",
+            ),
+        ),
+        environment=(*_DICTIONARY, *_SOCKETS, *_SHOWN),
+    ),
     "dcmrecv": Manual(
         (
             (
@@ -312,16 +349,16 @@ MANUALS = {
     "movescu": Manual(
         (
             (
-                "movescu asks a DICOM archive with C-MOVE to send objects somewhere: to whoever has "
-                "the AE title of --move, or, with --port, to movescu itself, which writes each of "
-                "them to a file of its own. The archive must know host and port of that title. A "
-                "file appears under its name when it is complete."
+                "movescu asks a DICOM archive with C-MOVE to send objects somewhere: to whoever "
+                "has the AE title of --move, or, with --port, to movescu itself, which writes each "
+                "of them to a file of its own. The archive must know host and port of that title. "
+                "A file appears under its name when it is complete."
             ),
             (
                 "What is asked for is said by keys (--key), by query files, or by both: then the "
                 "keys take the place of what a file says, and each file is a request of its own. "
-                "Of several keys for one attribute the leftmost counts. QueryRetrieveLevel is never "
-                "made up. A key or a file that cannot be read ends movescu before it calls."
+                "Of several keys for one attribute the leftmost counts. QueryRetrieveLevel is "
+                "never made up. A key or a file that cannot be read ends movescu before it calls."
             ),
             (
                 "Whoever calls --port is served, also several at a time. An association on which "

@@ -14,7 +14,7 @@ TOOL = node_tool(
     "archive",
     "an archive in a folder, without a configuration file",
     parameters=(
-        Parameter("folder", "folder of the archive, made where it is not there"),
+        Parameter("directory", "folder of the archive, made where it is not there"),
         Parameter(
             "port",
             f"TCP port to listen on (default: {DEFAULT_PORT})",

@@ -162,10 +162,10 @@ _PROCESSING = Group(
                 Option(
                     "--use-request-charset",
                     "+Cr",
-                    "answer in the character set of the request, and\nwhere that fails in the one "
-                    "below (default)",
+                    "answer in the character set of the request,\nelse in that of "
+                    "--convert-to-xxx (default)",
                 ),
-                Option("--override-charset", "-Cr", "answer in the one below always"),
+                Option("--override-charset", "-Cr", "answer in that of --convert-to-xxx always"),
                 Option("--convert-to-ascii", "+A7", "answer in 7-bit ASCII (default)"),
                 Option("--convert-to-utf8", "+U8", "answer in UTF-8"),
                 Option("--convert-to-latin1", "+L1", "answer in ISO 8859-1"),
@@ -292,7 +292,7 @@ TOOL = node_tool(
     parameters=(
         Parameter(
             "port",
-            "TCP port to listen on (default: as the\nconfiguration file says)",
+            "TCP port to listen on (default: in the file)",
             optional=True,
             minimum=1,
             maximum=65535,

@@ -6,8 +6,9 @@ Options whose default they restore are given behind the alternative that they ov
 
 from __future__ import annotations
 
-import signal
+import socket
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,8 +24,7 @@ from tests.cli.effects.receiving import serve, small_image
 from tests.support.nodes import CT, associated, fetch, find, move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -45,7 +45,23 @@ STORE area RW (200, 1024mb) ANY
 READ area R (200, 1024mb) ANY
 AETable END
 """
+PROFILES = """\
+[[TransferSyntaxes]]
+[Plain]
+TransferSyntax1 = LittleEndianExplicit
+TransferSyntax2 = LittleEndianImplicit
+[[PresentationContexts]]
+[Images]
+PresentationContext1 = MRImageStorage\\Plain
+[[Profiles]]
+[In]
+PresentationContexts = Images
+[Out]
+PresentationContexts = Images
+"""
+MR = "1.2.840.10008.5.1.4.1.1.4"
 STUDY = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": ""}
+SHUTDOWN = "1.2.276.0.7230010.3.4.1915765545.18030.917282194.0"
 MODELS = {
     "--no-patient-root": uids.PATIENT_ROOT_FIND,
     "--no-study-root": uids.STUDY_ROOT_FIND,
@@ -101,6 +117,15 @@ def results(port: int, *classes: str, **how: object) -> list[str]:
     with associated(port, *classes, **how) as association:  # type: ignore[arg-type]
         accepted = {context.abstract_syntax for context in association.contexts.values()}
     return [uid for uid in classes if uid in accepted]
+
+
+def is_rejected(port: int, uid: str) -> bool:
+    """Tell whether an association for a class is rejected."""
+    try:
+        with associated(port, uid):
+            return False
+    except AssociationRejected:
+        return True
 
 
 # --- general --------------------------------------------------------------------------------
@@ -165,6 +190,7 @@ def test_log_config_says_where_to_log(folder: Path) -> None:
         "log4cplus.appender.file.layout.ConversionPattern = %m%n\n"
     )
     assert serve(send_quietly, "--log-config", "log.cfg") == 0
+    assert (folder / "out.log").exists()
     assert "Received Store SCP:" in (folder / "out.log").read_text()
 
 
@@ -204,29 +230,27 @@ def test_disable_get_serves_no_get() -> None:
     assert asked(lambda port: results(port, *both), "--disable-get") == [[uids.STUDY_ROOT_FIND]]
 
 
-def test_allow_shutdown_ends_the_server(capsys: pytest.CaptureFixture[str]) -> None:
-    def script(port: int) -> None:
-        with (
-            pytest.raises(AssociationRejected),
-            associated(port, "1.2.276.0.7230010.3.4.1915765545.18030.917282194.0"),
-        ):
-            pass
-        stopped.wait(20)
+def test_allow_shutdown_ends_the_server(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+    answers: list[bool] = []
 
-    stopped = threading.Event()
-    own = signal.getsignal(signal.SIGTERM)
-    del own
-    assert serve_until_shut_down(script, stopped) == 0
+    def script(port: int) -> None:
+        answers.append(is_rejected(port, SHUTDOWN))
+        if answers == [True]:
+            assert ended.wait(20)  # by nobody but the server itself
+
+    def until_it_ends(argv: Sequence[str], env: Mapping[str, str]) -> int:
+        code = main(argv, env)
+        ended.set()
+        return code
+
+    monkeypatch.setattr(receiving, "main", until_it_ends)
+    assert serve(script, "--allow-shutdown", "-v") == 0
+    assert answers == [True]
     told = [line for line in lines(capsys) if "Shutting down server" in line]
     assert told == ['I: Shutting down server ... (negotiated private "shut down" SOP class)']
-
-
-def serve_until_shut_down(script: Callable[[int], None], stopped: threading.Event) -> int:
-    """Serve; the script's end is not what stops the server."""
-    try:
-        return serve(script, "--allow-shutdown", "-v")
-    finally:
-        stopped.set()
 
 
 @pytest.mark.parametrize(
@@ -283,3 +307,68 @@ def test_models_are_left_out(option: str) -> None:
     assert asked(lambda port: results(port, *every), option) == [
         [uid for uid in every if uid != MODELS[option]]
     ]
+
+
+# --- processes ------------------------------------------------------------------------------
+
+
+def children() -> int:
+    """Return how many processes this one has started and not ended."""
+    return sum(len(path.read_text().split()) for path in Path("/proc/self/task").glob("*/children"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc")
+class TestProcesses:
+    def test_single_process_is_one_process(self) -> None:
+        before = children()
+        assert asked(lambda _: children() - before, "--fork", "--single-process") == [0]
+
+    def test_fork_gives_each_association_a_child(self) -> None:
+        before = children()
+
+        def script(port: int) -> int:
+            with associated(port, uids.VERIFICATION), associated(port, uids.VERIFICATION):
+                return children() - before
+
+        # The one that writes the index, and one for each association.
+        assert asked(script, "--fork")[0] in {3, 4}  # the sender's may be about to end
+
+    def test_workers_serve_side_by_side(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(receiving, "ALWAYS", ("--no-durable", "-dhl"))
+        before = children()
+        assert asked(lambda _: children() - before, "--workers", "6") == [7]
+
+
+def test_max_per_peer_refuses_more_of_one_address() -> None:
+    answers: list[bool] = []
+
+    def script(port: int) -> None:
+        with associated(port, uids.VERIFICATION):
+            answers.append(is_rejected(port, uids.VERIFICATION))
+
+    assert serve(script, "--max-per-peer", "1") == 0
+    assert answers == [True]
+
+
+def test_assoc_config_file_says_what_is_accepted(folder: Path) -> None:
+    (folder / "profiles.cfg").write_text(PROFILES)
+    options = ("--assoc-config-file", "profiles.cfg", "In", "Out")
+    accepted: list[list[str]] = []
+
+    def script(port: int) -> None:
+        accepted.append(results(port, CT, MR, uids.STUDY_ROOT_FIND))
+
+    assert serve(script, *options) == 0
+    assert accepted == [[MR, uids.STUDY_ROOT_FIND]]
+
+
+def test_explain_says_who_called(capsys: pytest.CaptureFixture[str]) -> None:
+    def script(port: int) -> None:
+        with socket.create_connection(("127.0.0.1", port), 10) as web:
+            web.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            web.settimeout(10)
+            while web.recv(4096):
+                pass
+
+    assert serve(script, "--explain") == 0
+    assert any("HTTP" in line for line in lines(capsys))
