@@ -22,6 +22,7 @@ __all__ = [
     "file_meta",
     "make_objects",
     "make_sparse_object",
+    "make_studies",
     "object_bytes",
 ]
 
@@ -219,6 +220,45 @@ def make_objects(folder: Path, *, count: int, side: int, frames: int = 1, seed: 
             for _ in range(frames):
                 size += file.write(frame)
     return DataSet(folder=folder, count=count, size=size)
+
+
+def make_studies(
+    folder: Path, *, studies: int, objects: int, side: int, seed: int
+) -> tuple[DataSet, list[tuple[str, str]]]:
+    """Write studies of one series, each of another patient, into a new folder.
+
+    Args:
+        folder: made.
+        studies: how many.
+        objects: of each study.
+        side: rows and columns in pixels.
+        seed: of what is random; it is in the patients' identifiers, too.
+
+    Returns:
+        The objects, and Study and Series Instance UID of each study.
+    """
+    folder.mkdir(parents=True)
+    source = random.Random(seed)
+    pixels = source.randbytes(side * side * 2)
+    end = struct.pack("<HH2sxxI", 0x7FE0, 0x0010, b"OW", len(pixels)) + pixels
+    size, uids = 0, []
+    for study in range(1, studies + 1):
+        study_uid, series_uid = _uid(source), _uid(source)
+        uids.append((study_uid, series_uid))
+        patient = f"B{seed:03}-{study:05}".encode()
+        for number in range(1, objects + 1):
+            sop_uid = _uid(source)
+            header = _header(
+                sop_uid=sop_uid,
+                series_uid=series_uid,
+                study_uid=study_uid,
+                number=number,
+                side=side,
+                frames=1,
+            ).replace(b"BENCH-0001", patient)
+            with (folder / f"{study:05}-{number:06}.dcm").open("wb") as file:
+                size += file.write(file_meta(sop_uid) + header + end)
+    return DataSet(folder=folder, count=studies * objects, size=size), uids
 
 
 def make_sparse_object(folder: Path, *, frames: int, seed: int) -> DataSet:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.archive_rows import ARCHIVE_ROWS
 from bench.conversion import CONVERSION_ROWS
 from bench.data import make_objects
 from bench.durable import DURABLE_ROWS
@@ -280,6 +281,7 @@ _LINE_ROWS: dict[str, tuple[Measure, bool]] = {
     **DURABLE_ROWS,
     **LIMIT_ROWS,
     **SECURE_ROWS,
+    **ARCHIVE_ROWS,
 }
 _ON_DISK = frozenset({"memory", "durable"})
 
