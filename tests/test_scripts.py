@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.peers import ROOT
+from tests.support.tools import OURS, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,11 +96,30 @@ def test_run_on_a_port_in_use_says_so(tmp_path: Path, busy_port: int) -> None:
         check=False,
     )
     assert result.returncode == 1
-    assert f"is port {busy_port} in use?" in result.stderr
+    assert result.stderr.startswith(f"error: port {busy_port} is in use: ")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("port", ["abc", "70000"])
+def test_run_gives_nothing_to_a_receiver_that_has_the_port_already(tmp_path: Path) -> None:
+    """Another receiver answers every echo, and sooner than one that is just being started."""
+    with Receiver(OURS, tmp_path / "other") as other:
+        result = subprocess.run(
+            [RUN, "--once"],
+            env=environment(tmp_path, other.port),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"error: port {other.port} is in use: ")
+    assert result.stdout == ""
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("port", ["abc", "70000", "80x", "0", "-1"])
 def test_run_on_a_port_that_is_none_guesses_nothing(tmp_path: Path, port: str) -> None:
     result = subprocess.run(
         [RUN, "--once"],
@@ -111,8 +131,8 @@ def test_run_on_a_port_that_is_none_guesses_nothing(tmp_path: Path, port: str) -
         check=False,
     )
     assert result.returncode == 1
-    assert "the receiver did not start" in result.stderr
-    assert "in use" not in result.stderr
+    assert result.stderr == f"error: ISOCENTER_RUN_PORT is no port: {port}\n"
+    assert result.stdout == ""
 
 
 @pytest.mark.slow
