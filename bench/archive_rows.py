@@ -71,9 +71,13 @@ class Trials:
         self.errors: dict[str, str] = {}
 
     def run(self, rounds: int, work: Callable[[str, Path], Mapping[str, float]]) -> None:
-        """Do the work `rounds` times; an archive that failed once is left out from then on."""
+        """Do the work `rounds` times, each time beginning with another archive.
+
+        One that failed once is left out from then on.
+        """
         for number in range(1, rounds + 1):
-            for name in self.names:
+            first = (number - 1) % len(self.names) if self.names else 0
+            for name in [*self.names[first:], *self.names[:first]]:
                 if name in self.errors or (name == PYNETDICOM and number > 1):
                     continue  # minutes for a round of pynetdicom's; one tells enough
                 say(f"{self.folder.name}: {name}, round {number}")
@@ -96,7 +100,8 @@ class Trials:
         self, what: str, title: str, unit: str, *, least: float | None = None
     ) -> Iterator[Line]:
         """Yield rates, and how many times those of the others ours are, round by round."""
-        values = self.values.get(what, {})
+        found = self.values.get(what, {})
+        values = {name: found[name] for name in self.names if name in found}
         for name, rates in values.items():
             yield Line(what=f"{title}: {name}", values=rates, unit=unit)
         for own in (FAST, OURS):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from bench.pairs import DCMTK, OURS, PYNETDICOM
 from bench.processes import Program, free_port, receiver
+from bench.rows import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ __all__ = [
     "Archive",
     "archives",
     "client",
+    "orthanc",
     "running",
     "sender",
 ]
@@ -93,7 +95,11 @@ class Archive:
 
 def archives(tools: Tools, *names: str) -> list[str]:
     """Return those of the names whose programs are on this machine; all five without names."""
-    return [name for name in names or _NAMES if _is_there(tools, name)]
+    found = [name for name in names or _NAMES if _is_there(tools, name)]
+    for name in names or _NAMES:
+        if name not in found:
+            say(f"the archive of {name} is missing; it is left out")
+    return found
 
 
 _NAMES = (OURS, FAST, DCMTK, ORTHANC, PYNETDICOM)
@@ -105,7 +111,7 @@ def _is_there(tools: Tools, name: str) -> bool:
     if name == DCMTK:
         return tools.dcmtk is not None and (tools.dcmtk / "dcmqrscp").exists()
     if name == ORTHANC:
-        return _orthanc() is not None
+        return orthanc() is not None
     # Its qrscp needs SQLAlchemy beside it.
     probe = "import sqlalchemy, pynetdicom.apps.qrscp"
     return (
@@ -121,7 +127,8 @@ def _is_there(tools: Tools, name: str) -> bool:
     )
 
 
-def _orthanc() -> str | None:
+def orthanc() -> str | None:
+    """Return the path of Orthanc, None where it is missing."""
     return shutil.which("Orthanc") or shutil.which("/usr/sbin/Orthanc")
 
 
@@ -137,7 +144,7 @@ def _program(
         file = folder / "orthanc.json"
         file.write_text(json.dumps(_orthanc_configuration(folder, port, mover)))
         # Built on DCMTK's network module, so it leaves Nagle on unless told so.
-        return Program(command=[_orthanc() or name, str(file)], environment={"TCP_NODELAY": "1"})
+        return Program(command=[orthanc() or name, str(file)], environment={"TCP_NODELAY": "1"})
     if name == PYNETDICOM:
         file = folder / "qrscp.ini"
         file.write_text(_QRSCP.format(area=area, database=folder / "qrscp.sqlite", **values))

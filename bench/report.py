@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.archive_servers import orthanc
 from bench.pairs import DCMTK, OURS, STOCK, interpreter
 from bench.rows import COPY, best_pairs
 
@@ -242,7 +243,7 @@ def limits_table(lines: Sequence[Line]) -> Iterator[str]:
     """Yield the table of single figures, with what is asked of them."""
     if not lines:
         return
-    yield "### Conversion, memory, latency, durability, start"
+    yield "### Conversion, memory, latency, durability, start, archives"
     yield ""
     yield "| what | measured, median (range) | asked | |"
     yield "|---|--:|--:|---|"
@@ -269,6 +270,9 @@ def machine(tools: Tools) -> Iterator[str]:
         yield f"- Python {_ours_python(tools.ours)}"
     if tools.dcmtk is not None:
         yield f"- DCMTK: {_first_line([str(tools.dcmtk / 'storescu'), '--version'])}"
+    program = orthanc()
+    if program is not None:
+        yield f"- {_first_line([program, '--version'])}"
     if tools.pynetdicom is not None:
         probe = "import pynetdicom as n, pydicom as d; print(n.__version__, d.__version__)"
         said = _first_line([str(tools.pynetdicom), "-c", probe]).split()

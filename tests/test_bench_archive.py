@@ -45,20 +45,30 @@ def test_archive_that_failed_is_told_and_has_no_ratio(tmp_path: Path) -> None:
         return {"rate": 8.0 if name == FAST else 2.0}
 
     trials.run(3, work)
-    assert rounds == [FAST, DCMTK, FAST, DCMTK, FAST]
+    # Each round begins with another one; that which failed is asked no more.
+    assert rounds == [FAST, DCMTK, DCMTK, FAST, FAST]
     assert [line.unit for line in trials.rates("rate", "x", "objects/s")] == ["objects/s"] * 2
     assert [line.error for line in trials.failures()] == ["it broke"]
 
 
+def test_each_round_begins_with_another_archive(tmp_path: Path) -> None:
+    trials = Trials(TOOLS, ["a", "b", "c"], tmp_path / "row")
+    order = []
+
+    def work(name: str, _: Path) -> Mapping[str, float]:
+        order.append(name)
+        return {}
+
+    trials.run(3, work)
+    assert "".join(order) == "abcbcacab"
+
+
 def test_ratio_is_to_dcmtk_round_by_round_and_asked_without_durability(tmp_path: Path) -> None:
     trials = Trials(TOOLS, [OURS, FAST, DCMTK], tmp_path / "row")
-    values = iter([(4.0, 8.0, 2.0), (3.0, 12.0, 1.0)])
-    left: list[float] = []
+    values = {OURS: [4.0, 3.0], FAST: [8.0, 12.0], DCMTK: [2.0, 1.0]}
 
-    def work(_name: str, _: Path) -> Mapping[str, float]:
-        if not left:
-            left.extend(next(values))
-        return {"rate": left.pop(0)}
+    def work(name: str, _: Path) -> Mapping[str, float]:
+        return {"rate": values[name].pop(0)}
 
     trials.run(2, work)
     ratios = [line for line in trials.rates("rate", "x", "objects/s", least=5.0) if line.met]
