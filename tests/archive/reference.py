@@ -6,7 +6,7 @@ expressions, nothing is normalised beforehand.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import TYPE_CHECKING
 
@@ -95,13 +95,13 @@ def split_range(key: str) -> tuple[str, str] | None:
     return first, last
 
 
-def date_of(text: str) -> datetime.date | None:
+def date_of(text: str) -> dt.date | None:
     """Return a date; days beyond the end of a month count as its 28th and on."""
     found = re.fullmatch(r"(\d{4})(\d\d)(\d\d)", text)
     if not found:
         return None
     try:
-        return datetime.date(*map(int, found.groups()))
+        return dt.date(*map(int, found.groups()))
     except ValueError:
         return None
 
@@ -153,35 +153,35 @@ def time_matches(key: str, value: str) -> bool:
     return (first is None or first[0] <= span[0]) and (last is None or span[0] <= last[1])
 
 
-def moment_span(text: str) -> tuple[datetime.datetime, datetime.datetime] | None:
+def moment_span(text: str) -> tuple[dt.datetime, dt.datetime] | None:
     """Return the first and last moment of a date-time with its offset, in UTC."""
     found = re.fullmatch(r"(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?([+-]\d{4})?", text)
     if not found:
         return None
     *parts, zone = found.groups()
     numbers = [int(part) if part else None for part in parts]
-    offset = datetime.timedelta()
+    offset = dt.timedelta()
     if zone:
-        offset = datetime.timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
+        offset = dt.timedelta(hours=int(zone[1:3]), minutes=int(zone[3:]))
         offset = -offset if zone[0] == "-" else offset
-        if not datetime.timedelta(hours=-12) <= offset <= datetime.timedelta(hours=14):
+        if not dt.timedelta(hours=-12) <= offset <= dt.timedelta(hours=14):
             return None
     year, month, day, hour, minute = numbers
     try:
-        first = datetime.datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0)  # noqa: DTZ001
+        first = dt.datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0)  # noqa: DTZ001
         if month is None:
-            end = datetime.datetime((year or 1) + 1, 1, 1)  # noqa: DTZ001
+            end = dt.datetime((year or 1) + 1, 1, 1)  # noqa: DTZ001
         elif day is None:
-            end = datetime.datetime((year or 1) + month // 12, month % 12 + 1, 1)  # noqa: DTZ001
+            end = dt.datetime((year or 1) + month // 12, month % 12 + 1, 1)  # noqa: DTZ001
         elif hour is None:
-            end = first + datetime.timedelta(days=1)
+            end = first + dt.timedelta(days=1)
         elif minute is None:
-            end = first + datetime.timedelta(hours=1)
+            end = first + dt.timedelta(hours=1)
         else:
-            end = first + datetime.timedelta(minutes=1)
+            end = first + dt.timedelta(minutes=1)
     except (ValueError, OverflowError):
         return None
-    return first - offset, end - datetime.timedelta(microseconds=1) - offset
+    return first - offset, end - dt.timedelta(microseconds=1) - offset
 
 
 def moment_matches(key: str, value: str) -> bool:

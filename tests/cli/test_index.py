@@ -122,7 +122,7 @@ def test_index_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("argv", "words"),
     [
         ((), "expected check, rebuild or import"),
-        (("chek", "x"), "expected check, rebuild or import"),
+        (("examine", "x"), "expected check, rebuild or import"),
         (("check",), "expected AREA"),
         (("check", "a", "b"), "b: one AREA at a time"),
         (("check", "--in-place", "a"), "--in-place is no option of check"),
