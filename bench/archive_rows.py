@@ -175,10 +175,10 @@ def _demand(archive: Archive, uids: _Uids, count: int) -> None:
 
 
 def _store(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[Line]:
-    """Store small objects into an empty area, then more of them."""
-    studies, more = (1, 1) if quick else (40, 5)
+    """Store small objects into an empty area, then a study more, and ask for its instances."""
+    studies, more = (1, 100) if quick else (40, 500)
     first, uids = make_studies(folder / "a", studies=studies, objects=100, side=_SIDE, seed=51)
-    then, others = make_studies(folder / "b", studies=more, objects=100, side=_SIDE, seed=52)
+    then, others = make_studies(folder / "b", studies=1, objects=more, side=_SIDE, seed=52)
     trials = Trials(tools, archives(tools), folder)
 
     def work(name: str, area: Path) -> dict[str, float]:
@@ -186,13 +186,16 @@ def _store(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[
             seconds = _send(tools, archive, first.folder)
             later = _send(tools, archive, then.folder)
             _demand(archive, uids + others, first.count + then.count)
-        return {"first": first.count / seconds, "next": then.count / later}
+            rate = _responses(archive, others[0], more)
+        return {"first": first.count / seconds, "next": then.count / later, "find": rate}
 
     trials.run(min(rounds, _ROUNDS), work)
     title = f"{first.count} small objects into an empty area"
     yield from trials.rates("first", title, "objects/s", least=8.0)
     title = f"the next {then.count}"
     yield from trials.rates("next", title, "objects/s", least=20.0)
+    title = f"IMAGE-level query of {more} matches among {first.count + then.count}"
+    yield from trials.rates("find", title, "responses/s", least=3.0)
     yield from trials.failures()
 
 
@@ -231,6 +234,24 @@ def _several(folder: Path, count: int, objects: int, *, seed: int) -> tuple[list
     return data, uids
 
 
+def _responses(archive: Archive, uids: tuple[str, str], count: int) -> float:
+    """Ask for the instances of a series, some times; return the responses per second.
+
+    Raises:
+        BenchError: there were not `count`.
+    """
+    querier = Querier(archive.port)
+    times = []
+    for _ in range(8):  # the first warms up
+        begin = time.perf_counter()
+        found = querier.find(_image_keys(*uids))
+        times.append(time.perf_counter() - begin)
+        if found != count:
+            raise BenchError(f"{found} of {count} matches")
+    querier.close()
+    return count / statistics.median(times[1:])
+
+
 def _find(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[Line]:
     """Ask for the instances of one series among two."""
     count = 100 if quick else 500
@@ -240,19 +261,10 @@ def _find(tools: Tools, folder: Path, *, quick: bool, rounds: int) -> Iterator[L
     def work(name: str, area: Path) -> dict[str, float]:
         with running(tools, name, area) as archive:
             _send(tools, archive, data.folder)
-            querier = Querier(archive.port)
-            times = []
-            for _ in range(8):  # the first warms up
-                begin = time.perf_counter()
-                found = querier.find(_image_keys(*uids[0]))
-                times.append(time.perf_counter() - begin)
-                if found != count:
-                    raise BenchError(f"{found} of {count} matches")
-            querier.close()
-        return {"rate": count / statistics.median(times[1:])}
+            return {"rate": _responses(archive, uids[0], count)}
 
     trials.run(rounds, work)
-    title = f"IMAGE-level query of {count} matches"
+    title = f"IMAGE-level query of {count} matches among {data.count}"
     yield from trials.rates("rate", title, "responses/s", least=3.0)
     yield from trials.failures()
 
