@@ -24,7 +24,7 @@ SAMPLES = 5
 def environment(folder: Path, port: int) -> dict[str, str]:
     return os.environ | {
         "ISOCENTER_RUN_PORT": str(port),
-        "ISOCENTER_RUN_DIRECTORY": str(folder / "received"),
+        "ISOCENTER_RUN_DIRECTORY": str(folder / "run"),
     }
 
 
@@ -37,7 +37,7 @@ def busy_port() -> Iterator[int]:
 
 
 @pytest.mark.slow
-def test_run_once_receives_the_samples_and_says_where_they_are(
+def test_run_once_archives_the_samples_finds_them_and_fetches_a_study(
     tmp_path: Path, free_port: int
 ) -> None:
     result = subprocess.run(
@@ -51,8 +51,11 @@ def test_run_once_receives_the_samples_and_says_where_they_are(
         check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert len(list((tmp_path / "received").iterdir())) == SAMPLES
-    assert str(tmp_path / "received") in result.stdout
+    kept = [path for path in (tmp_path / "run" / "archive").rglob("*.dcm") if path.is_file()]
+    assert len(kept) == SAMPLES
+    assert len(list((tmp_path / "run" / "received").iterdir())) == 1
+    assert str(tmp_path / "run" / "archive") in result.stdout
+    assert "CompressedSamples^CT1" in result.stderr
     assert f"storescu localhost {free_port}" in result.stdout
 
 
@@ -70,7 +73,7 @@ def test_run_keeps_listening_until_it_is_interrupted(tmp_path: Path, free_port: 
         assert script.stdout is not None
         try:
             for line in script.stdout:
-                if line.startswith("Listening"):
+                if line.startswith("Serving"):
                     break
             else:
                 pytest.fail("the script ended")
