@@ -15,10 +15,11 @@ from isocenter.logs import get_logger
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 10 ms
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from isocenter.cli.parser import ParsedCommandLine
     from isocenter.net.dispatch import Dispatcher
+    from isocenter.node.archive import ArchiveNode
     from isocenter.node.config import NodeConfig
 
 __all__ = ["main", "serve"]
@@ -61,23 +62,14 @@ def serve(
     line: ParsedCommandLine, env: Mapping[str, str], config: NodeConfig, port: int
 ) -> ExitCode:
     """Serve a configuration until stopped; return the exit code."""
-    from isocenter.cli.arrivals import DCMQRSCP
-    from isocenter.cli.network import Setting, run_server
-    from isocenter.cli.qr_node import acceptor_of, become_of, maximum_length_of, workers_of
-    from isocenter.cli.serving import doors, server_tls
+    from isocenter.cli.qr_node import become_of
     from isocenter.cli.storing import archive_storage_options
     from isocenter.errors import ArchiveError, StorageError
     from isocenter.node.archive import ArchiveNode
-    from isocenter.node.keeping import KeptDispatcher
-    from isocenter.ops.reload import Reloader
 
-    maximum_length = maximum_length_of(line, config)
     node = None
     try:
         become = become_of(config)
-        reloader = Reloader()
-        gate, admission = doors(line, reloader)
-        tls = server_tls(line, reloader)
         node = ArchiveNode(
             config,
             archive_storage_options(line, env),
@@ -85,33 +77,7 @@ def serve(
             minimum_free=line.integer("--min-free") * _MEBIBYTE,
             alone=line.block("--single-process", "--fork") == "--single-process",
         )
-        acceptor = acceptor_of(line, config, node, admission, maximum_length)
-        opened = node
-
-        def prepare() -> None:
-            become()
-            opened.open()
-            opened.look()
-
-        def wrap(inner: Dispatcher) -> Dispatcher:
-            return KeptDispatcher(inner, opened.keeper, prepare)
-
-        served = run_server(
-            line,
-            acceptor,
-            _LOGGER,
-            gate=gate,
-            tls=tls,
-            reloader=reloader,
-            lines=DCMQRSCP,
-            setting=Setting(
-                port=port,
-                maximum_length=maximum_length,
-                maximum_associations=config.maximum_associations,
-                workers=workers_of(line, config),
-                wrap=wrap,
-            ),
-        )
+        served = _serve(line, config, port, node, become)
     except (ConfigurationError, ArchiveError, StorageError) as problem:
         _LOGGER.critical("%s", problem)
         return ExitCode.INVALID_CONFIG
@@ -119,3 +85,59 @@ def serve(
         if node is not None:
             node.close()
     return ExitCode.SUCCESS if served else ExitCode.INVALID_CONFIG
+
+
+def _serve(
+    line: ParsedCommandLine,
+    config: NodeConfig,
+    port: int,
+    node: ArchiveNode,
+    become: Callable[[], None],
+) -> bool:
+    """Serve a node until stopped; False where the port cannot be had.
+
+    Args:
+        line: of the tool.
+        config: what the node was told.
+        port: TCP port to listen on.
+        node: its areas, not open yet.
+        become: takes the user's rights that the node is to have, once the port is open.
+
+    Raises:
+        ConfigurationError, ArchiveError, StorageError: serving cannot begin.
+    """
+    from isocenter.cli.arrivals import DCMQRSCP
+    from isocenter.cli.network import Setting, run_server
+    from isocenter.cli.qr_node import acceptor_of, maximum_length_of, workers_of
+    from isocenter.cli.serving import doors, server_tls
+    from isocenter.node.keeping import KeptDispatcher
+    from isocenter.ops.reload import Reloader
+
+    def prepare() -> None:
+        become()
+        node.open()
+        node.look()
+
+    def wrap(inner: Dispatcher) -> Dispatcher:
+        return KeptDispatcher(inner, node.keeper, prepare)
+
+    maximum_length = maximum_length_of(line, config)
+    reloader = Reloader()
+    gate, admission = doors(line, reloader)
+    tls = server_tls(line, reloader)
+    return run_server(
+        line,
+        acceptor_of(line, config, node, admission, maximum_length),
+        _LOGGER,
+        gate=gate,
+        tls=tls,
+        reloader=reloader,
+        lines=DCMQRSCP,
+        setting=Setting(
+            port=port,
+            maximum_length=maximum_length,
+            maximum_associations=config.maximum_associations,
+            workers=workers_of(line, config),
+            wrap=wrap,
+        ),
+    )

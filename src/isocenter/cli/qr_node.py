@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.admission import Admission
     from isocenter.services.plans import MoveDestination
+    from isocenter.services.registry import Registry
     from isocenter.ul.negotiation import AcceptorPolicy
 
 __all__ = ["acceptor_of", "become_of", "maximum_length_of", "workers_of"]
@@ -122,36 +123,15 @@ def acceptor_of(
     from isocenter import uids
     from isocenter.cli.hosts import resolver_of
     from isocenter.cli.qr_lines import NodeObserver
-    from isocenter.node.archive_storage import ArchiveStorage
-    from isocenter.node.negotiation import MODELS, NodeNegotiation, StorageTurns
-    from isocenter.node.qrscp import ArchiveQueries, ArchiveRetrieves
+    from isocenter.node.negotiation import NodeNegotiation, StorageTurns
     from isocenter.node.titles import TitleAdmission, host_addresses
     from isocenter.services.acceptor import Acceptor
     from isocenter.services.admission import Admissions
-    from isocenter.services.registry import Registry
-    from isocenter.services.verification import AlwaysVerified
 
     titles = TitleAdmission(
         config, None if line.given("--disable-host-lookup") else host_addresses()
     )
     turns = StorageTurns(node.turn) if line.given("--no-parallel-store") else None
-    registry = Registry(verification=AlwaysVerified())
-    registry.add_storage(
-        ArchiveStorage(node.writable, ignore=line.given("--ignore")), uids.DEFAULT_STORAGE_CLASSES
-    )
-    characters = _characters(line, config)
-    queries = ArchiveQueries(
-        node.readable, strict=_block(line, "--check-find"), characters=characters
-    )
-    registry.add_query(queries, (model.find for model in MODELS))
-    retrieves = ArchiveRetrieves(
-        node.readable,
-        _destinations(line, config, titles),
-        strict=_block(line, "--check-move"),
-        proposal=_proposal(line),
-        encoding=_encoding(line),
-    )
-    registry.add_retrieve(retrieves, (uid for model in MODELS for uid in (model.move, model.get)))
     negotiation = NodeNegotiation(
         config,
         frozenset(uids.DEFAULT_STORAGE_CLASSES).__contains__,
@@ -167,9 +147,49 @@ def acceptor_of(
         resolver=resolver_of(line, shown_at=INFO),
         at_end=None if turns is None else turns.leave,
     )
-    policy = _policy(line, maximum_length)
-    admissions = titles if admission is None else Admissions((titles, admission))
-    return Acceptor(policy, registry, observer, admissions, revise=negotiation.revise)
+    return Acceptor(
+        _policy(line, maximum_length),
+        _registry(line, config, node, titles),
+        observer,
+        titles if admission is None else Admissions((titles, admission)),
+        revise=negotiation.revise,
+    )
+
+
+def _registry(
+    line: ParsedCommandLine, config: NodeConfig, node: ArchiveNode, titles: TitleAdmission
+) -> Registry:
+    """Return who serves which SOP class.
+
+    Raises:
+        ConfigurationError: an option cannot be used.
+    """
+    from isocenter import uids
+    from isocenter.node.archive_storage import ArchiveStorage
+    from isocenter.node.negotiation import MODELS
+    from isocenter.node.qrscp import ArchiveQueries, ArchiveRetrieves
+    from isocenter.services.registry import Registry
+    from isocenter.services.verification import AlwaysVerified
+
+    registry = Registry(verification=AlwaysVerified())
+    registry.add_storage(
+        ArchiveStorage(node.writable, ignore=line.given("--ignore")), uids.DEFAULT_STORAGE_CLASSES
+    )
+    queries = ArchiveQueries(
+        node.readable,
+        strict=_block(line, "--check-find"),
+        characters=_characters(line, config),
+    )
+    registry.add_query(queries, (model.find for model in MODELS))
+    retrieves = ArchiveRetrieves(
+        node.readable,
+        _destinations(line, config, titles),
+        strict=_block(line, "--check-move"),
+        proposal=_proposal(line),
+        encoding=_encoding(line),
+    )
+    registry.add_retrieve(retrieves, (uid for model in MODELS for uid in (model.move, model.get)))
+    return registry
 
 
 def _end_of(server: int) -> Callable[[], None]:
