@@ -13,19 +13,14 @@ from __future__ import annotations
 
 from isocenter.aetitle import normalise
 from isocenter.record import Record
+from isocenter.services.providers import IdentifierRequest
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Protocol
 
-    from pydicom.dataset import Dataset
-
-    from isocenter.dimse.commands_query import CGetRQ, CMoveRQ
-    from isocenter.net.association import Association
-    from isocenter.net.tls import ClientTls, TlsFacts
-    from isocenter.ul.negotiation import AcceptedContext
-    from isocenter.ul.pdu import AAssociateRQ
+    from isocenter.net.tls import ClientTls
     from isocenter.ul.request import ProposedContext
     from isocenter.wire import Segment
 else:
@@ -41,71 +36,18 @@ __all__ = [
 ]
 
 
-class RetrieveRequest:
-    """A C-GET or C-MOVE to plan (PS3.4 C.4.2.1, C.4.3.1).
+class RetrieveRequest(IdentifierRequest):
+    """A C-GET or C-MOVE to plan (PS3.4 C.4.2.1, C.4.3.1); see `IdentifierRequest`."""
 
-    Attributes:
-        association: the association's request, with both AE titles.
-        context: the presentation context: SOP class, so the information model, and transfer
-            syntax of the identifier.
-        command: the C-GET-RQ or C-MOVE-RQ.
-        identifier: the encoded identifier.
-        peer_address: ``host:port`` of the peer.
-        tls: what was agreed on, and the peer's certificate, where TLS is spoken; else None.
-    """
+    __slots__ = ()
 
-    __slots__ = ("association", "command", "context", "identifier", "peer_address", "tls")
-
-    def __init__(
-        self,
-        association: Association,
-        context: AcceptedContext,
-        command: CGetRQ | CMoveRQ,
-        identifier: bytes,
-    ) -> None:
-        """Gather the facts."""
-        self.association: AAssociateRQ | None = association.request
-        self.context = context
-        self.command = command
-        self.identifier = identifier
-        self.peer_address = association.peer_address
-        self.tls: TlsFacts | None = association.tls
+    command: CGetRQ | CMoveRQ
 
     @property
     def destination(self) -> str | None:
         """AE title that a C-MOVE is to send to, without padding; None for C-GET."""
         title: str | None = getattr(self.command, "move_destination", None)
         return None if title is None else normalise(title)
-
-    @property
-    def sop_class_uid(self) -> str:
-        """The information model, as the context says it: a request may name another one."""
-        return self.context.abstract_syntax
-
-    @property
-    def transfer_syntax_uid(self) -> str:
-        """Transfer syntax of the identifier."""
-        return self.context.transfer_syntax
-
-    @property
-    def calling_ae_title(self) -> str:
-        """AE title of who asks, without padding."""
-        return normalise(self.association.calling_ae_title) if self.association is not None else ""
-
-    @property
-    def called_ae_title(self) -> str:
-        """AE title that was called, without padding."""
-        return normalise(self.association.called_ae_title) if self.association is not None else ""
-
-    def dataset(self) -> Dataset:
-        """Return the identifier as a pydicom `Dataset`.
-
-        Raises:
-            DataSetError: pydicom cannot read it.
-        """
-        from isocenter.dataset.bridge import decode_dataset
-
-        return decode_dataset(self.identifier, self.transfer_syntax_uid)
 
 
 class ObjectSource(Protocol):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from isocenter.dimse.commands import CEchoRQ, CFindRQ, CStoreRQ
+    from isocenter.dimse.commands import CEchoRQ, CFindRQ, CGetRQ, CMoveRQ, CStoreRQ
     from isocenter.net.association import Association
     from isocenter.net.tls import TlsFacts
     from isocenter.ul.negotiation import AcceptedContext
@@ -34,6 +34,7 @@ __all__ = [
     "FindMatch",
     "FindProvider",
     "FindRequest",
+    "IdentifierRequest",
     "StopServing",
     "StorageProvider",
     "StoreRequest",
@@ -236,13 +237,13 @@ class StoreRequest:
             pass
 
 
-class FindRequest:
-    """A C-FIND to answer (PS3.7 9.1.2).
+class IdentifierRequest:
+    """A request that comes with an identifier: C-FIND, C-GET or C-MOVE (PS3.4 C.4).
 
     Attributes:
         association: the association's request, with both AE titles.
         context: the presentation context: SOP class and transfer syntax of the identifiers.
-        command: the C-FIND-RQ.
+        command: the request.
         identifier: the encoded data set of the request, in the context's transfer syntax.
         peer_address: ``host:port`` of the peer.
         tls: what was agreed on, and the peer's certificate, where TLS is spoken; else None.
@@ -254,7 +255,7 @@ class FindRequest:
         self,
         association: Association,
         context: AcceptedContext,
-        command: CFindRQ,
+        command: CFindRQ | CGetRQ | CMoveRQ,
         identifier: bytes,
     ) -> None:
         """Gather the facts."""
@@ -267,12 +268,12 @@ class FindRequest:
 
     @property
     def sop_class_uid(self) -> str:
-        """The information model that is asked: the SOP class that was agreed on."""
+        """The information model, as the context says it: a request may name another one."""
         return self.context.abstract_syntax
 
     @property
     def transfer_syntax_uid(self) -> str:
-        """Transfer syntax of the identifier, and of every match."""
+        """Transfer syntax of the identifier, and of identifiers in responses."""
         return self.context.transfer_syntax
 
     @property
@@ -309,6 +310,14 @@ class FindRequest:
         from isocenter.dataset.bridge import decode_dataset
 
         return decode_dataset(self.identifier, self.transfer_syntax_uid)
+
+
+class FindRequest(IdentifierRequest):
+    """A C-FIND to answer (PS3.7 9.1.2); see `IdentifierRequest`."""
+
+    __slots__ = ()
+
+    command: CFindRQ
 
 
 class FindMatch(NamedTuple):
