@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Protocol
 
+    from isocenter.dimse.commands import CGetRQ, CMoveRQ
     from isocenter.net.tls import ClientTls
     from isocenter.ul.request import ProposedContext
     from isocenter.wire import Segment
