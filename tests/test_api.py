@@ -308,7 +308,7 @@ def test_examples_of_the_read_me_work_together(tmp_path: Path, free_port: int) -
     examples = [block.partition("```")[0] for block in text.split("```python\n")[1:]]
     examples = [example.replace("11112", str(free_port)) for example in examples]
     (serving,) = [example for example in examples if "isocenter.serve(" in example]
-    (sending,) = [example for example in examples if 'connect("127.0.0.1"' in example]
+    (sending,) = [example for example in examples if "peer.store(" in example]
     (tmp_path / "image.dcm").symlink_to(str(get_testdata_file("CT_small.dcm")))
     (tmp_path / "received").mkdir()
     with Process([sys.executable, "-c", serving], cwd=tmp_path) as server:
