@@ -121,3 +121,107 @@ def test_text_is_converted_to_utf8(character_set: bytes, value: bytes, expected:
 def test_text_that_cannot_be_converted_is_refused(character_set: bytes, value: bytes) -> None:
     with pytest.raises(DataSetError, match="character set"):
         in_utf8(one(0x00100010, b"PN", value, character_set))
+
+
+# Elements in explicit VR, and what DCMTK's dcmdump prints of each, around the padding.
+@pytest.mark.parametrize(
+    ("encoded", "left", "right"),
+    [
+        ("08000500 4353 0200 4120", "(0008,0005) CS [A ]", "2, 1 SpecificCharacterSet"),
+        (
+            "08001600 5549 1200 312e322e3834302e31303030382e312e3200",
+            "(0008,0016) UI =LittleEndianImplicit",
+            "18, 1 SOPClassUID",
+        ),
+        ("08001800 5549 0400 312e3900", "(0008,0018) UI [1.9]", "4, 1 SOPInstanceUID"),
+        ("09001000 4c4f 0400 41434d45", "(0009,0010) LO [ACME]", "4, 1 PrivateCreator"),
+        ("09000110 554e 0000 02000000 0102", "(0009,1001) UN 01\\02", "2, 1 Unknown Tag & Data"),
+        ("18006000 4453 0400 315c3220", "(0018,0060) DS [1\\2 ]", "4, 2 KVP"),
+        ("18000593 4644 0800 000000000000f83f", "(0018,9305) FD 1.5", "8, 1 RevolutionTime"),
+        ("18000593 4644 0800 0000000000000840", "(0018,9305) FD 3", "8, 1 RevolutionTime"),
+        ("28001000 5553 0400 01000200", "(0028,0010) US 1\\2", "4, 2 Rows"),
+        ("28000900 4154 0400 18006310", "(0028,0009) AT (0018,1063)", "4, 1 FrameIncrementPointer"),
+        (
+            "28000112 4f57 0000 04000000 01020304",
+            "(0028,1201) OW 0201\\0403",
+            "4, 1 RedPaletteColorLookupTableData",
+        ),
+        (
+            "32000010 4441 0000",
+            "(0032,1000) DA (no value available)",
+            "0, 0 RETIRED_ScheduledStudyStartDate",
+        ),
+        ("40000000 554c 0400 04000000", "(0040,0000) UL 4", "4, 1 GenericGroupLength"),
+    ],
+)
+def test_line_is_laid_out_as_the_original_does(encoded: str, left: str, right: str) -> None:
+    line = dump(decode(bytes.fromhex(encoded), EXPLICIT)).splitlines()[3]
+    assert line == f"{left:55} # {right:>{len(right) + 3 - right.index(',')}}"
+
+
+NESTED = bytes.fromhex(
+    "08001011 5351 0000 ffffffff"
+    "  feff00e0 ffffffff 08005511 5549 0400 312e3900 feff0de0 00000000"
+    "feffdde0 00000000"
+    "08004011 5351 0000 14000000"
+    "  feff00e0 0c000000 08005511 5549 0400 312e3900"
+)
+"""A sequence with items of undefined length, one with items of explicit length."""
+
+
+def test_lines_of_sequences_say_how_their_ends_were_encoded() -> None:
+    lines = [
+        "(0008,1110) SQ (Sequence with undefined length #=1)     # u/l, 1 ReferencedStudySequence",
+        "  (fffe,e000) na (Item with undefined length #=1)         # u/l, 1 Item",
+        "    (0008,1155) UI [1.9]                                    #   4, 1 "
+        "ReferencedSOPInstanceUID",
+        "  (fffe,e00d) na (ItemDelimitationItem)                   #   0, 0 ItemDelimitationItem",
+        "(fffe,e0dd) na (SequenceDelimitationItem)               #   0, 0 SequenceDelimitationItem",
+        "(0008,1140) SQ (Sequence with explicit length #=1)      #  20, 1 ReferencedImageSequence",
+        "  (fffe,e000) na (Item with explicit length #=1)          #  12, 1 Item",
+        "    (0008,1155) UI [1.9]                                    #   4, 1 "
+        "ReferencedSOPInstanceUID",
+        "  (fffe,e00d) na (ItemDelimitationItem for re-encoding)   #   0, 0 ItemDelimitationItem",
+        "(fffe,e0dd) na (SequenceDelimitationItem for re-encod.) #   0, 0 SequenceDelimitationItem",
+    ]
+    assert dump(decode(NESTED, EXPLICIT)).splitlines()[3:] == lines
+
+
+def test_document_of_sequences_has_the_lengths_that_were_given() -> None:
+    open_sequence, defined_sequence = ET.fromstring(xml(decode(NESTED, EXPLICIT), EXPLICIT))
+    assert open_sequence.attrib == {
+        "tag": "0008,1110",
+        "vr": "SQ",
+        "card": "1",
+        "name": "ReferencedStudySequence",
+    }
+    assert open_sequence[0].attrib == {"card": "1"}
+    assert defined_sequence.attrib["len"] == "20"
+    assert defined_sequence[0].attrib == {"card": "1", "len": "12"}
+    assert open_sequence[0][0].text == "1.9"
+
+
+@pytest.mark.parametrize(
+    ("vr", "value", "trimmed", "expected"),
+    [
+        (b"PN", b" A \\ B ", False, " A\\ B"),
+        (b"LO", b" A \\ B ", False, "A\\B"),
+        (b"LT", b" A \\ B ", False, " A \\ B"),
+        (b"DS", b" 1 \\2 ", False, " 1 \\2"),
+        (b"AS", b"03Y ", False, "03Y "),
+        (b"AS", b"03Y ", True, "03Y"),
+        (b"US", b"\1\0\2\0", False, "1\\2"),
+        (b"OB", b"\1\2", False, None),
+    ],
+)
+def test_document_has_values_trimmed_as_the_original_does(
+    vr: bytes, value: bytes, trimmed: bool, expected: str | None
+) -> None:
+    (element,) = ET.fromstring(xml(one(0x00100010, vr, value), EXPLICIT, trimmed=trimmed))
+    assert element.text == expected
+    assert element.get("binary") == ("hidden" if expected is None else None)
+
+
+def test_trimmed_lines_have_no_blanks_at_the_end() -> None:
+    assert "PN [A]    " in dump(one(0x00100010, b"PN", b"A "), trimmed=True)
+    assert "PN (no value available) " in dump(one(0x00100010, b"PN", b"  "), trimmed=True)
