@@ -170,17 +170,16 @@ NESTED = bytes.fromhex(
 
 
 def test_lines_of_sequences_say_how_their_ends_were_encoded() -> None:
+    uid = f"    {'(0008,1155) UI [1.9]':55} #   4, 1 ReferencedSOPInstanceUID"
     lines = [
         "(0008,1110) SQ (Sequence with undefined length #=1)     # u/l, 1 ReferencedStudySequence",
         "  (fffe,e000) na (Item with undefined length #=1)         # u/l, 1 Item",
-        "    (0008,1155) UI [1.9]                                    #   4, 1 "
-        "ReferencedSOPInstanceUID",
+        uid,
         "  (fffe,e00d) na (ItemDelimitationItem)                   #   0, 0 ItemDelimitationItem",
         "(fffe,e0dd) na (SequenceDelimitationItem)               #   0, 0 SequenceDelimitationItem",
         "(0008,1140) SQ (Sequence with explicit length #=1)      #  20, 1 ReferencedImageSequence",
         "  (fffe,e000) na (Item with explicit length #=1)          #  12, 1 Item",
-        "    (0008,1155) UI [1.9]                                    #   4, 1 "
-        "ReferencedSOPInstanceUID",
+        uid,
         "  (fffe,e00d) na (ItemDelimitationItem for re-encoding)   #   0, 0 ItemDelimitationItem",
         "(fffe,e0dd) na (SequenceDelimitationItem for re-encod.) #   0, 0 SequenceDelimitationItem",
     ]
