@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from isocenter.services.providers import FindRequest
     from isocenter.wire import Segment
 
-    Answers: TypeAlias = Callable[[FindRequest], Iterator[FindMatch | None]]
+    Found: TypeAlias = FindMatch | list[FindMatch] | None
+    Answers: TypeAlias = Callable[[FindRequest], Iterator[Found]]
 
 STUDY_ROOT = "1.2.840.10008.5.1.4.1.2.2.1"
 KEYS = b"\x08\0\x52\0\x06\0\0\0STUDY "
@@ -54,7 +55,7 @@ class Provider:
         self._answers = answers
         self.closed = threading.Event()
 
-    def find(self, request: FindRequest) -> Iterator[FindMatch | None]:
+    def find(self, request: FindRequest) -> Iterator[Found]:
         try:
             yield from self._answers(request)
         finally:
@@ -179,6 +180,41 @@ def test_matches_come_one_by_one_and_then_the_final_response() -> None:
     ]
     assert both.provider is not None
     assert both.provider.closed.is_set()
+
+
+def test_matches_of_a_list_go_out_together_in_their_order() -> None:
+    sizes = [10, 3_000_000, 20, 0, 40_000, 40_000, 30]
+
+    def answers(request: FindRequest) -> Iterator[list[FindMatch] | None]:
+        yield [FindMatch(bytes(size), is_partial=size == 20) for size in sizes]
+        yield None
+        yield []
+        yield [FindMatch((b"ab", b"cd")), FindMatch(b"ef")]
+
+    both = Both(answers)
+    responses = list(find(both.association, 1, KEYS))
+    both.end()
+    found = [response.identifier for response in responses]
+    assert found == [*(bytes(size) for size in sizes), b"abcd", b"ef", None]
+    expected = [0xFF00, 0xFF00, 0xFF01, *[0xFF00] * 6, 0]
+    assert [response.status for response in responses] == expected
+    assert both.watcher.events[2:] == [f"{status:04X}" for status in expected]
+
+
+def test_matches_of_a_list_cost_one_system_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[socket.socket] = []
+    send = socket.socket.sendmsg
+
+    def counted(self: socket.socket, *args: object) -> int:
+        sent.append(self)
+        return send(self, *args)  # type: ignore[arg-type]
+
+    both = Both(lambda request: iter([[FindMatch(request.identifier)] * 50]))
+    monkeypatch.setattr(socket.socket, "sendmsg", counted)
+    responses = list(find(both.association, 1, KEYS))
+    both.end()
+    assert len(responses) == 51
+    assert 2 <= len(sent) < 10  # of both sides
 
 
 def test_provider_is_told_who_asks_what() -> None:

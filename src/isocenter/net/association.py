@@ -118,6 +118,8 @@ class Association:
         self._closed = False
         self._tolerated = Tolerance(_LOGGER)
         self._fragment = 0
+        # The message packed last and its encoding: responses of a query are the same but for data.
+        self._packed: tuple[Message | None, bytes] = (None, b"")
         self.peer_address = peer_address
         self.number = os.getpid() << 32 | next(_numbers)
         """No other association of this machine's running processes has it."""
@@ -265,7 +267,9 @@ class Association:
         """
         if context_id not in self.contexts or not (data is None or isinstance(data, tuple)):
             return None
-        command = encode_command(message)
+        if message is not self._packed[0]:
+            self._packed = message, encode_command(message)
+        command = self._packed[1]
         small = small_message(context_id, command, data, self._fragment)
         if small is not None:
             return small

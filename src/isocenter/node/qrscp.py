@@ -53,6 +53,9 @@ __all__ = ["ArchiveQueries", "ArchiveRetrieves", "NodeAreas", "Proposal", "Reada
 
 _LOGGER = get_logger(__name__)
 
+_AT_ONCE = 50
+"""Matches that go out together, at most: the first should not wait for many."""
+
 _MODELS: Mapping[str, str] = {
     uids.PATIENT_ROOT_FIND: PATIENT_ROOT,
     uids.PATIENT_ROOT_MOVE: PATIENT_ROOT,
@@ -162,8 +165,8 @@ class ArchiveQueries:
             discards=rules.discard,
         )
 
-    def find(self, request: FindRequest) -> Iterator[FindMatch | None]:
-        """As `services.providers.FindProvider`: one match after the other, as the index has them.
+    def find(self, request: FindRequest) -> Iterator[list[FindMatch] | None]:
+        """As `services.providers.FindProvider`: some matches at a time, as the index has them.
 
         Raises:
             DimseFailure: the identifier cannot be answered, or the index not be read.
@@ -184,12 +187,14 @@ class ArchiveQueries:
             retrieve_ae_title=title,
             options=self._characters,
         )
+        ready: list[FindMatch] = []
         try:
             for answer in area.catalogue().search(query):
-                if answer is None:  # a page without a match: time to look whether to go on
-                    yield None
-                else:
-                    yield FindMatch(encoder.encode(answer), query.is_partial)
+                if answer is not None:
+                    ready.append(FindMatch(encoder.encode(answer), query.is_partial))
+                if answer is None or len(ready) >= _AT_ONCE:
+                    yield ready or None  # a page without a match: time to look whether to go on
+                    ready = []
         except ArchiveError as problem:
             raise _unreadable(problem) from problem
 

@@ -355,8 +355,11 @@ class StorageProvider(Protocol):
 class FindProvider(Protocol):
     """Answers C-FIND (PS3.4 C.4.1)."""
 
-    def find(self, request: FindRequest) -> Iterator[FindMatch | None]:
+    def find(self, request: FindRequest) -> Iterator[FindMatch | list[FindMatch] | None]:
         """Yield the matches; closed where the peer cancels or the association ends.
+
+        Each is sent before the next is asked for. A list holds matches that go out together,
+        which is faster where there are many at once.
 
         None says that there is nothing yet: whoever searches for long yields it now and then, so
         that a C-CANCEL is heard.

@@ -24,6 +24,7 @@ from isocenter.services.exchange import invoke, next_response
 from isocenter.services.identifiers import read_identifier
 from isocenter.services.interruption import Lookout
 from isocenter.services.providers import AbortAssociation, FindRequest, StopServing
+from isocenter.wire import segment_length
 
 TYPE_CHECKING = False  # type checkers take it for True; importing typing costs 8 ms
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from isocenter.dimse.commands import Message
     from isocenter.net.association import Association
     from isocenter.services.providers import FindMatch, FindProvider
-    from isocenter.wire import Segment
+    from isocenter.wire import Segment, WireSegment
 else:
     Protocol = object
 
@@ -43,6 +44,9 @@ _LOGGER = get_logger(__name__)
 
 _MOST_AFTER_CANCEL = 10_000
 """Responses read after a C-CANCEL of a caller that wants no more; then the peer is aborted."""
+
+_SENT_AT_ONCE = 65536
+"""Bytes of responses that wait for those behind them, about."""
 
 
 # --- requestor ---
@@ -323,22 +327,20 @@ def _send_matches(
     provider: FindProvider,
     observer: FindObserver,
 ) -> int:
-    """Send each match, looking out for a C-CANCEL before it; return the final status."""
+    """Send what is found, looking out for a C-CANCEL before each step; return the final status."""
 
     def told(cancel: CCancelRQ, about: Message | None) -> None:
         observer.cancel(association, cancel, about)
 
-    command, context_id = request.command, request.context.context_id
+    responses = _PendingResponses(association, request, observer)
     matches = provider.find(request)
     try:
-        with Lookout(association, command.message_id, told) as lookout:
-            for match in matches:
+        with Lookout(association, request.command.message_id, told) as lookout:
+            for found in matches:
                 if lookout.look():
                     return CANCEL
-                if match is not None:
-                    response, data = _pending(command, match)
-                    association.send(context_id, response, data)
-                    observer.answered(association, context_id, response, data)
+                if found is not None:
+                    responses.send(found if isinstance(found, list) else [found])
     finally:
         close = getattr(matches, "close", None)
         if close is not None:
@@ -346,12 +348,52 @@ def _send_matches(
     return SUCCESS
 
 
-def _pending(command: CFindRQ, match: FindMatch) -> tuple[CFindRSP, tuple[Segment, ...]]:
-    identifier, is_partial = match
-    response = CFindRSP(
-        message_id_being_responded_to=command.message_id,
-        affected_sop_class_uid=command.affected_sop_class_uid,
-        status=PENDING_WARNING_UNSUPPORTED_OPTIONAL_KEYS if is_partial else PENDING,
-        has_data_set=True,
-    )
-    return response, identifier if isinstance(identifier, tuple) else (identifier,)
+class _PendingResponses:
+    """Sends matches of one query, those that come together with few system calls."""
+
+    __slots__ = ("_association", "_context_id", "_full", "_observer", "_partial")
+
+    def __init__(
+        self, association: Association, request: FindRequest, observer: FindObserver
+    ) -> None:
+        self._association = association
+        self._context_id = request.context.context_id
+        self._observer = observer
+        # Nothing but the identifier differs between two responses.
+        self._full, self._partial = (
+            CFindRSP(
+                message_id_being_responded_to=request.command.message_id,
+                affected_sop_class_uid=request.command.affected_sop_class_uid,
+                status=status,
+                has_data_set=True,
+            )
+            for status in (PENDING, PENDING_WARNING_UNSUPPORTED_OPTIONAL_KEYS)
+        )
+
+    def send(self, matches: Sequence[FindMatch]) -> None:
+        """Send matches in their order.
+
+        Raises:
+            As `Association.send`.
+        """
+        association, context_id = self._association, self._context_id
+        waiting: list[WireSegment] = []
+        size = 0
+        sent = []
+        for identifier, is_partial in matches:
+            response = self._partial if is_partial else self._full
+            data = identifier if isinstance(identifier, tuple) else (identifier,)
+            packed = association.pack(context_id, response, data)
+            if waiting and (packed is None or size > _SENT_AT_ONCE):
+                association.send_packed(waiting)
+                waiting, size = [], 0
+            if packed is None:  # too long to be laid out ahead
+                association.send(context_id, response, data)
+            else:
+                waiting += packed
+                size += sum(map(segment_length, packed))
+            sent.append((response, data))
+        if waiting:
+            association.send_packed(waiting)
+        for response, data in sent:
+            self._observer.answered(association, context_id, response, data)
