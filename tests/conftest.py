@@ -78,8 +78,11 @@ settings.load_profile(
 def pytest_configure(config: pytest.Config) -> None:
     """Run each test of options.toml once more, without the option whose effect it shows.
 
-    What `nohup` ignores is heard again: the tools under test are children, and inherit it.
+    What `nohup` and a shell's ``&`` ignore is heard again: the tools under test are children, and
+    inherit it.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line("markers", "apart: in the part of the gate without coverage (APART)")
