@@ -17,7 +17,7 @@ from pydicom import dcmread
 from isocenter.cli.keys import apply_keys
 from isocenter.dataset.tree import Node
 from isocenter.services.providers import FindMatch
-from tests.interop.partners import PROGRAMS, _orthanc, program
+from tests.interop.partners import NODE_MODULES, PROGRAMS, _orthanc, program
 from tests.support.archives import ARCHIVE, dcmqrscp, samples
 from tests.support.ports import free_port, wait_until_listening
 from tests.support.processes import Process, run
@@ -162,6 +162,19 @@ def test_findscu_of_pynetdicom_is_answered(tmp_path: Path, model: str) -> None:
     written = [str(dcmread(path, force=True).PatientName) for path in sorted(tmp_path.iterdir())]
     assert written == [*NAMES]
     assert node.identifiers()[0].text(0x00080052) == "STUDY"
+
+
+@pytest.mark.peer("dcmjs-dimse")
+def test_dcmjs_dimse_is_answered() -> None:
+    node_js = program("dcmjs-dimse", "node")
+    with querying(THREE) as node:
+        script = PROGRAMS / "dcmjs_find.cjs"
+        done = run([node_js, script, NODE_MODULES, str(node.port), "ANY-SCP"], timeout=WAIT)
+    assert (done.code, done.stderr) == (0, "")
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [match["StudyInstanceUID"] for match in found] == ["1.2.0", "1.2.1", "1.2.2"]
+    assert "Roe^R" in json.dumps(found[1]["PatientName"])
+    assert node.identifiers()[0].text(0x00100010) == "*"
 
 
 @pytest.mark.peer("dcmtk")
