@@ -112,4 +112,4 @@ def test_folder_that_cannot_be_made_is_told(
 
 def test_help_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert archive.main(["--help"], {}) == 0
-    assert "usage: archive [options] directory [port]" in capsys.readouterr().out
+    assert "usage: isocenter archive [options] directory [port]" in capsys.readouterr().out

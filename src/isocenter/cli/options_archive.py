@@ -13,6 +13,7 @@ DEFAULT_PORT = 11112
 TOOL = node_tool(
     "archive",
     "an archive in a folder, without a configuration file",
+    command="isocenter archive",
     parameters=(
         Parameter("directory", "folder of the archive, made where it is not there"),
         Parameter(

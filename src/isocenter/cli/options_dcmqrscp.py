@@ -229,6 +229,7 @@ def node_tool(
     parameters: tuple[Parameter, ...],
     general: tuple[Option, ...] = (),
     own: tuple[Option, ...] = (),
+    command: str = "",
 ) -> Tool:
     """Return the command line of a tool that runs an archive node.
 
@@ -238,10 +239,12 @@ def node_tool(
         parameters: in order.
         general: its general options, besides those of all tools.
         own: its isocenter options, besides those of all nodes.
+        command: what is typed to start it, "" for its name.
     """
     return Tool(
         name,
         description,
+        command=command,
         parameters=parameters,
         groups=(
             groups.general_group(verbose_pc=False, very_verbose=True, more=general),

@@ -103,7 +103,7 @@ def error_text(tool: Tool, message: str) -> str:
 
 def usage_line(tool: Tool) -> str:
     """Return the synopsis, for instance ``storescu [options] peer port dcmfile-in...``."""
-    words = [tool.name, "[options]"]
+    words = [tool.command, "[options]"]
     for parameter in tool.parameters:
         word = parameter.name + ("..." if parameter.multiple else "")
         words.append(f"[{word}]" if parameter.optional else word)

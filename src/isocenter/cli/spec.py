@@ -220,6 +220,7 @@ class Tool:
 
     Attributes:
         name: the program's name.
+        command: what is typed to start it, usually its name.
         description: one line.
         parameters: in order.
         groups: in the order of the help text.
@@ -233,6 +234,7 @@ class Tool:
     """
 
     __slots__ = (
+        "command",
         "description",
         "evaluation",
         "groups",
@@ -250,9 +252,11 @@ class Tool:
         groups: tuple[Group, ...],
         evaluation: tuple[str | tuple[str, ...], ...],
         required_unless: tuple[tuple[str, tuple[str, ...]], ...] = (),
+        command: str = "",
     ) -> None:
         """Keep the facts."""
         self.name = name
+        self.command = command or name
         self.description = description
         self.parameters = parameters
         self.groups = groups
