@@ -190,6 +190,14 @@ def test_uids_of_the_file_meta_are_the_fallback(files: Files) -> None:
     assert identity.sop_instance_uid == "1.2.840.999.2"
 
 
+def test_transfer_syntax_that_is_none_stays_on_its_line_of_a_log(files: Files) -> None:
+    broken = with_meta(b"\xff" * 300, "1.2.840.10008.1.2.\nE: forged")
+    with pytest.raises(DataSetError, match="cannot be told from the data set") as problem:
+        files.read(broken)
+    assert "1.2.840.10008.1.2." in str(problem.value)
+    assert "\n" not in str(problem.value)
+
+
 def test_unknown_transfer_syntax_is_kept_and_its_encoding_guessed(files: Files) -> None:
     identity = files.read(with_meta(UIDS, "1.2.3.4.5"))
     assert identity.transfer_syntax_uid == "1.2.3.4.5"

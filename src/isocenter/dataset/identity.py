@@ -314,8 +314,9 @@ def _begin(
         if not guess and not uid and _looks_deflated(start):
             guess = DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN
         if not guess and meta.present:
+            named = repr(uid[:64]) if uid else "is not named and"  # the file may say anything
             raise DataSetError(
-                f"transfer syntax {uid or 'is not named and'} cannot be told from the data set",
+                f"transfer syntax {named} cannot be told from the data set",
                 path=path,
                 offset=offset,
             )
