@@ -242,11 +242,11 @@ def _moment(
     )
     micro = int((fraction or ".")[1:].ljust(6, filler))
     # A leap second is the last moment of its minute: Python has none.
-    return datetime(year, month, day, hour, minute, min(second, 59), micro)  # noqa: DTZ001
+    return datetime(year, month, day, hour, minute, min(second, 59), micro)  # noqa: DTZ001 - as given
 
 
 def _days_of(year: int, month: int) -> int:
-    following = datetime(year + month // 12, month % 12 + 1, 1) if year < 9999 else None  # noqa: DTZ001
+    following = datetime(year + month // 12, month % 12 + 1, 1) if year < 9999 else None  # noqa: DTZ001 - a day
     return 31 if following is None else (following - timedelta(days=1)).day
 
 

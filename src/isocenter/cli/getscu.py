@@ -106,7 +106,7 @@ def _identifiers(line: ParsedCommandLine, env: Mapping[str, str]) -> list[Node] 
             identifier = load_query(path, dictionary) if path else Node()
             apply_keys(identifier, keys, dictionary)
         except BadKey as problem:
-            _LOGGER.error("Bad override key/path: %s: %s", problem.key, problem.text)  # noqa: TRY400
+            _LOGGER.error("Bad override key/path: %s: %s", problem.key, problem.text)  # noqa: TRY400 - one line
             return None
         except (OSError, DataSetError) as problem:
             _LOGGER.critical("%s (%s)", condition_of(problem), path)

@@ -107,7 +107,7 @@ def _identifiers(
         try:
             identifier = load_query(path, dictionary) if path else Node()
         except (OSError, DataSetError) as problem:
-            _LOGGER.error("bad DICOM file: %s: %s", path, reason_of(problem))  # noqa: TRY400
+            _LOGGER.error("bad DICOM file: %s: %s", path, reason_of(problem))  # noqa: TRY400 - one line
             return None
         for element in keys:
             identifier.put(element)

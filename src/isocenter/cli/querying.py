@@ -149,8 +149,8 @@ class Querier:
         try:
             identifier = load_query(path, self._dictionary) if path else Node()
         except (OSError, DataSetError) as problem:
-            _LOGGER.error("Bad DICOM file: %s: %s", path, reason_of(problem))  # noqa: TRY400
-            _LOGGER.error("Find SCU Failed: %s", condition_of(problem))  # noqa: TRY400
+            _LOGGER.error("Bad DICOM file: %s: %s", path, reason_of(problem))  # noqa: TRY400 - one line
+            _LOGGER.error("Find SCU Failed: %s", condition_of(problem))  # noqa: TRY400 - one line
             return None
         try:
             apply_keys(identifier, keys, self._dictionary)
@@ -248,7 +248,7 @@ class Querier:
                 response = next(finding, None)
             except DataSetError as problem:
                 self._number += 1
-                _LOGGER.error("Find Response: %d: %s", self._number, problem)  # noqa: TRY400
+                _LOGGER.error("Find Response: %d: %s", self._number, problem)  # noqa: TRY400 - one line
                 self._note(ExitCode.FAILURE)
                 self._cancel(finding)
                 continue
@@ -287,7 +287,7 @@ class Querier:
                     response.identifier, syntax, dictionary=self._dictionary or DEFAULT_DICTIONARY
                 )
             except DataSetError as problem:
-                _LOGGER.error("Find Response: %d: %s", self._number, problem)  # noqa: TRY400
+                _LOGGER.error("Find Response: %d: %s", self._number, problem)  # noqa: TRY400 - one line
                 self._note(ExitCode.FAILURE)
                 return
         self._report(response, node)
@@ -385,7 +385,7 @@ class Querier:
         try:
             self._association.release()
         except IsocenterError as problem:
-            _LOGGER.error("Association Release Failed: %s", condition_of(problem))  # noqa: TRY400
+            _LOGGER.error("Association Release Failed: %s", condition_of(problem))  # noqa: TRY400 - one line
             self._note(ExitCode.NO_ASSOCIATION)
 
     def _explain_status(self, response: FindResponse) -> None:
